@@ -1,0 +1,3 @@
+"""Chooses between compiled and interpreted modules, and refuses a compiled module whose source has changed since."""
+
+from __future__ import annotations
