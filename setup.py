@@ -1,0 +1,160 @@
+"""Compiles the modules of `compiled_modules.txt` with mypyc while the packages are built.
+
+It promises an install on every machine: without a working C compiler the packages are built interpreted and the build
+says so once. A listed module that does not exist, or that mypy finds fault with, is an error and never a fallback.
+Everything that needs no compiler is said in `pyproject.toml`; `runtime/kernel_stamp.json` tells what was compiled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.errors import CCompilerError, ExecError, PlatformError
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+import hftrun_kernel  # noqa: E402  the path to it is known only here: an isolated build does not start in this folder
+
+# Only these commands need extensions; the others only ask for names and versions and must not wait for mypyc.
+BUILDING = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
+COMPILING = not BUILDING.isdisjoint(sys.argv)
+
+
+def listed_modules() -> list[str]:
+    """The modules to compile; a wrong list stops the build."""
+    modules = hftrun_kernel.read_list(str(ROOT / hftrun_kernel.LIST))
+    for module in modules:
+        if not (ROOT / module).is_file():
+            sys.exit(f"{hftrun_kernel.LIST} names {module}, which does not exist: add the module or take the line out")
+        if modules.count(module) > 1 or module.endswith("__init__.py"):
+            sys.exit(f"{hftrun_kernel.LIST} may name {module} once at most, and no package's __init__.py")
+    return modules
+
+
+def reason_not_to_compile() -> str:
+    """Why this build stays interpreted, or an empty text."""
+    if os.environ.get("HFTRUN_PURE") == "1":
+        return "it was built with HFTRUN_PURE=1"
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe.c")
+        source.write_text("#include <Python.h>\nint probe(void) { return PY_MAJOR_VERSION; }\n", encoding="utf-8")
+        include = sysconfig.get_paths()["include"]
+        command = [*compiler, f"-I{include}", "-c", str(source), "-o", str(Path(folder, "probe.o"))]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+        except OSError:
+            return f"no C compiler was found when it was built (looked for {compiler[0]})"
+        except subprocess.SubprocessError:
+            return f"the C compiler {compiler[0]} could not compile against Python's headers when it was built"
+    return ""
+
+
+def translate(modules: list[str]) -> list[Extension]:
+    """The modules as C extensions; ends the build when mypy finds an error in them."""
+    from mypyc.build import mypycify
+
+    # In place and in a wheel, and for each Python, the translation is kept apart, so that neither spoils the other's.
+    place = "in-place" if "--inplace" in sys.argv else "wheel"
+    folder = Path("build", place, str(sys.implementation.cache_tag))
+    print(f"translating {len(modules)} modules to C", flush=True)
+    extensions: list[Extension] = mypycify(
+        [f"--cache-dir={folder / 'types'}", *modules],
+        opt_level="3",
+        debug_level="0",
+        separate=True,
+        target_dir=str(folder / "translated"),
+    )
+    for extension in extensions:
+        # A warning that only some compiler gives must not cost a user the compiled modules.
+        extension.extra_compile_args.append("-Wno-error")
+    return extensions
+
+
+def write_stamp(root: Path, modules: dict[str, str], reason: str) -> None:
+    """Records under `root` what was compiled from which sources, or why nothing was."""
+    stamp = {"python": sys.implementation.cache_tag, "reason": reason, "modules": modules}
+    path = root / hftrun_kernel.STAMP
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stamp, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def remove_compiled(root: Path, kept: set[str]) -> None:
+    """Deletes compiled files, and what mypyc puts beside them, of every module that is not kept."""
+    for source, path in hftrun_kernel.compiled_files(str(root)).items():
+        if source not in kept:
+            stem = Path(source).stem
+            Path(path).unlink()
+            Path(path).with_name(Path(path).name.replace(stem, f"{stem}__mypyc", 1)).unlink(missing_ok=True)
+
+
+def say_interpreted(reason: str) -> None:
+    """Tells whoever builds that the result is slower, and why."""
+    sys.stderr.write(f"hftrun is built interpreted, several times slower: {reason}\n")
+
+
+class BuildPackages(build_py):
+    """Copies the packages afresh, so that a file deleted since the last build is in no wheel."""
+
+    def run(self) -> None:
+        """Copies, and says why the copy is interpreted if it is."""
+        if not self.editable_mode:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+        if not self.editable_mode and not EXTENSIONS:
+            write_stamp(Path(self.build_lib), {}, REASON)
+            say_interpreted(REASON)
+
+
+class BuildCompiled(build_ext):
+    """Compiles on all cores, tells how far it is, and falls back to interpreted modules when the compiler fails."""
+
+    def finalize_options(self) -> None:
+        """Sets the number of compilers that run at once."""
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+        self._done = 0
+        self._counting = Lock()
+
+    def run(self) -> None:
+        """Builds every extension or none, and writes the stamp that says which."""
+        root = ROOT if self.inplace else Path(self.build_lib)
+        reason = REASON
+        if not reason:
+            try:
+                super().run()
+            except (CCompilerError, ExecError, PlatformError) as failure:
+                reason = f"the C compiler failed when it was built ({failure})"
+        modules = {} if reason else HASHES
+        remove_compiled(root, set(modules))
+        write_stamp(root, modules, reason)
+        if reason:
+            say_interpreted(reason)
+
+    def build_extension(self, ext: Extension) -> None:
+        """Builds one extension and counts it."""
+        super().build_extension(ext)
+        with self._counting:
+            self._done += 1
+            print(f"compiled {self._done} of {len(self.extensions)}: {ext.name}", flush=True)
+
+
+MODULES = listed_modules()
+REASON = reason_not_to_compile() if COMPILING else ""
+HASHES = {module: hftrun_kernel.sha256_of(str(ROOT / module)) for module in MODULES}
+EXTENSIONS = translate(MODULES) if COMPILING and not REASON else []
+
+setup(ext_modules=EXTENSIONS, cmdclass={"build_py": BuildPackages, "build_ext": BuildCompiled})
