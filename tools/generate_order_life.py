@@ -5,12 +5,15 @@ Run from the top of the tree: `python -m tools.generate_order_life`. A test fail
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from market import order_life
 from market.order_life import EVENT_NAMES, STATE_NAMES, TRANSITIONS
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "order-life.md"
+_TOP = Path(__file__).resolve().parent.parent
+SOURCE = _TOP / "market" / "order_life.py"
+PAGE = _TOP / "docs" / "order-life.md"
 
 _HEAD = """\
 # The life of an order
@@ -50,7 +53,8 @@ def _table() -> list[str]:
 
 def _rules() -> list[str]:
     """The rules in prose, as they stand at the head of the module."""
-    text = order_life.__doc__ or ""
+    # A compiled module keeps no docstring, so it is read from the source.
+    text = ast.get_docstring(ast.parse(SOURCE.read_text(encoding="utf-8"))) or ""
     return text[text.index("The rules:") : text.index("`docs/order-life.md`")].strip().splitlines()
 
 
