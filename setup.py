@@ -71,7 +71,7 @@ def translate(modules: list[str]) -> list[Extension]:
     place = "in-place" if "--inplace" in sys.argv else "wheel"
     folder = Path("build", place, str(sys.implementation.cache_tag))
     print(f"translating {len(modules)} modules to C", flush=True)
-    extensions: list[Extension] = mypycify(
+    extensions = mypycify(
         [f"--cache-dir={folder / 'types'}", *modules],
         opt_level="3",
         debug_level="0",
@@ -80,8 +80,8 @@ def translate(modules: list[str]) -> list[Extension]:
     )
     for extension in extensions:
         # A warning that only some compiler gives must not cost a user the compiled modules.
-        extension.extra_compile_args.append("-Wno-error")
-    return extensions
+        extension.extra_compile_args = [flag for flag in extension.extra_compile_args if flag != "-Werror"]
+    return [extension for extension in extensions if isinstance(extension, Extension)]
 
 
 def write_stamp(root: Path, modules: dict[str, str], reason: str) -> None:
@@ -137,7 +137,8 @@ class BuildCompiled(build_ext):
             try:
                 super().run()
             except (CCompilerError, ExecError, PlatformError) as failure:
-                reason = f"the C compiler failed when it was built ({failure})"
+                reason = "the C compiler failed when it was built"
+                sys.stderr.write(f"{failure}\n")
         modules = {} if reason else HASHES
         remove_compiled(root, set(modules))
         write_stamp(root, modules, reason)

@@ -112,7 +112,8 @@ def install_packages() -> None:
     """Installs the pinned packages, and the clone itself as a path, so that its sources are what runs."""
     pins = sum(1 for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
     say(f"installing up to {pins} pinned packages (constraints.txt)")
-    install = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-c", "constraints.txt"]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    install = [*pip, "install", "-c", "constraints.txt"]
     shown = re.compile(r"^(Collecting|Downloading|Installing|Building) [^ (]+")
     run_logged([*install, "setuptools>=80"], shown)
     editable = ["--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", ".[test]"]
@@ -154,6 +155,12 @@ def compiled_as_recorded(record: dict[str, Any]) -> bool:
         return False
     decision = hftrun_kernel.decide(str(ROOT), pure_asked=False)
     return not decision.refusal and decision.mode == done["mode"] and digests(done["inputs"]) == done["inputs"]
+
+
+def is_compiled() -> bool:
+    """Whether the clone would run compiled."""
+    decision = hftrun_kernel.decide(str(ROOT), pure_asked=False)
+    return decision.mode == "compiled" and not decision.refusal
 
 
 def compiler_at_hand() -> str:
@@ -205,9 +212,9 @@ def steps(arguments: list[str], record: dict[str, Any], identity: dict[str, str]
         if required:
             sys.exit("set-up: HFTRUN_PURE=1 forbids compiling: unset it")
         return 0
-    if not compiled_as_recorded(record):
+    if not compiled_as_recorded(record) or (required and not is_compiled()):
         compile_modules(record)
-    if required and hftrun_kernel.decide(str(ROOT), pure_asked=False).mode != "compiled":
+    if required and not is_compiled():
         sys.exit(f"set-up: nothing is compiled; the whole output is in .venv/{LOG.name}")
     return 0
 
