@@ -1,0 +1,610 @@
+"""The heart of a lane: takes one numbered input after the other and runs what the actors emit to completion.
+
+It promises: inputs are numbered and handed to the journal before any actor sees them; messages go to handlers in one
+fixed order; a handler that raises emits nothing and sets no timer; a failure, a restart and a halt are inputs too, so
+that a replay repeats them. It knows no clock, no task and no file: the lane around it brings inputs and takes away
+what leaves. It never waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
+
+from market.messages import (
+    MAX_SCHEMA_ID,
+    ActorFailed,
+    ActorRestarted,
+    ActorStopped,
+    BatchMark,
+    CancelAll,
+    CancelOrder,
+    ChannelTripped,
+    ChildOrder,
+    ChildReplace,
+    Digest,
+    Message,
+    NewOrder,
+    OrderRejected,
+    ReplaceRejected,
+    RunStarted,
+    TimerFired,
+    TradingHalted,
+)
+from runtime.actor import HALT_TRADING, RESTART_WITH_DEPENDENTS, STOP, Actor, Outlet
+from runtime.journal.records import BATCH_END, RecordBuffer
+from runtime.ledger import REJECTED_BY_LANE, Ledger
+from runtime.timers import TimerTable
+
+NOT_FORCED: Final[i64] = -1
+
+
+class InjectedFault(RuntimeError):
+    """A failure that fault injection asked for."""
+
+
+class EmitStorm(RuntimeError):
+    """One input led to more messages than the lane allows; the actor that emitted most is named."""
+
+
+class ReplayDiverged(RuntimeError):
+    """A replayed input did not do what the journal says it did."""
+
+
+class Slot:
+    """The place of one actor in its lane; it outlives the actor."""
+
+    def __init__(self, name: str, actor_id: i64, policy: str, make: Callable[[], Actor]) -> None:
+        self.name: Final = name
+        self.actor_id: Final[i64] = actor_id
+        self.policy: Final = policy
+        self.make: Final = make
+        self.actor: Actor = make()
+        self.handlers: list[Handler] = []
+        self.down: bool = False
+        self.handled: i64 = 0
+        self.skipped: i64 = 0
+        self.failures: i64 = 0
+        self.restarts: i64 = 0
+        self.emitted: i64 = 0
+        self.emitted_in_input: i64 = 0
+        self.last_sequence: i64 = 0
+        self.kill_every: i64 = 0
+        self.kill_countdown: i64 = 0
+
+    def replace_actor(self, actor: Actor) -> None:
+        """Put a fresh actor into the slot and bind its handlers."""
+        self.actor = actor
+        for handler in self.handlers:
+            handler.bind()
+
+
+class Handler:
+    """One row of an actor's handler table, bound to the actor that is in the slot now."""
+
+    def __init__(self, slot: Slot, method_name: str) -> None:
+        self.slot: Final = slot
+        self.method_name: Final = method_name
+        self.method: Callable[[Message], object] = getattr(slot.actor, method_name)
+        slot.handlers.append(self)
+
+    def bind(self) -> None:
+        """Follow the slot to its present actor."""
+        self.method = getattr(self.slot.actor, self.method_name)
+
+
+class Port:
+    """The way out of a lane to another lane or to a service: what waits here is delivered between inputs."""
+
+    def __init__(self, name: str, framed: bool) -> None:
+        self.name: Final = name
+        self.framed: Final = framed
+        self.pending: list[Message] = []
+        self.urgent: list[Message] = []
+        self.mark: i64 = 0
+
+    def frame(self) -> None:
+        """Close the messages of one input into one batch for a receiver that runs strategies at its end."""
+        count: i64 = len(self.pending) - self.mark
+        if count > 1 and self.framed:
+            self.pending.insert(self.mark, BatchMark(count))
+        self.mark = len(self.pending)
+
+    def clear(self) -> None:
+        """Forget what waits; used where nothing may leave, as in a replay."""
+        self.pending.clear()
+        self.urgent.clear()
+        self.mark = 0
+
+
+class RemoteTaker:
+    """A port that takes one message type, for all instruments or for some."""
+
+    def __init__(self, port: Port, urgent: bool, keys: list[bool]) -> None:
+        self.port: Final = port
+        self.urgent: Final = urgent
+        self.keys: Final = keys
+
+    def give(self, message: Message) -> None:
+        """Queue the message at the port when its instrument is wanted there."""
+        if len(self.keys) > 0:
+            key = message.route_key()
+            if key > 0 and (key >= len(self.keys) or not self.keys[key]):
+                return
+        if self.urgent:
+            self.port.urgent.append(message)
+        else:
+            self.port.pending.append(message)
+
+
+class Route:
+    """Who takes one message type in this lane, for every instrument and by instrument, and who takes it elsewhere."""
+
+    def __init__(self) -> None:
+        self.everyone: list[Handler] = []
+        self.keyed: list[list[Handler]] = []
+        self.remote: list[RemoteTaker] = []
+
+    def handlers_of(self, message: Message) -> list[Handler]:
+        """The handlers of a message; one that concerns no single instrument goes to all."""
+        if len(self.keyed) == 0:
+            return self.everyone
+        key = message.route_key()
+        if key > 0 and key < len(self.keyed):
+            return self.keyed[key]
+        return self.everyone
+
+
+class RosterEntry:
+    """One actor of the whole system as a lane sees it: whose orders hang on it, and who here depends on it."""
+
+    def __init__(self, name: str, policy: str, strategies_hit: list[int], dependents: list[Slot]) -> None:
+        self.name: Final = name
+        self.policy: Final = policy
+        self.strategies_hit: Final = strategies_hit
+        self.dependents: Final = dependents
+
+
+class Failure:
+    """A handler that raised, before it has become an input."""
+
+    def __init__(self, slot: Slot, input_sequence: i64, dispatch_index: i64, error: Exception) -> None:
+        self.slot: Final = slot
+        self.input_sequence: Final = input_sequence
+        self.dispatch_index: Final = dispatch_index
+        self.error: Final = error
+
+
+class LaneCore:
+    """See the head of this file."""
+
+    def __init__(self, name: str, outlet: Outlet, dispatch_limit: i64) -> None:
+        self.name: Final = name
+        self.outlet: Final = outlet
+        self.ledger: Final[Ledger] = outlet.ledger
+        self.dispatch_limit: Final = dispatch_limit
+        self.digest: Final = Digest()
+        self.timers: Final = TimerTable()
+        self.records: RecordBuffer | None = None
+        self.slots: list[Slot] = []
+        self.slot_of: dict[int, Slot] = {}
+        self.roster: dict[int, RosterEntry] = {}
+        self.batch_end_slots: list[Slot] = []
+        self.routes: list[Route] = [Route() for _ in range(MAX_SCHEMA_ID + 1)]
+        self.observed: list[bool] = [False] * (MAX_SCHEMA_ID + 1)
+        self.ports: list[Port] = []
+        self.failures: list[Failure] = []
+        self.reported: list[Failure] = []
+        self.forced: list[ActorFailed] = []
+        self.forced_index: i64 = NOT_FORCED
+        self.sequence: i64 = 0
+        self.dispatch_index: i64 = 0
+        self.dispatched: i64 = 0
+        self.refused_while_halted: i64 = 0
+        self.anomalies: list[str] = []
+        self.anomaly_count: i64 = 0
+        self.replaying: bool = False
+        self.current: Slot | None = None
+        self.rebuild: Callable[[Slot, int], Actor] | None = None
+        self.on_decision: Callable[[Message, int], None] | None = None
+
+    # ---- inputs
+
+    def take(self, message: Message, stamp_ns: i64, batch_end: bool) -> None:
+        """Take one input, and then the failures that it led to, each an input of its own."""
+        self.take_one(message, stamp_ns, batch_end, 1)
+        while len(self.failures) > 0:
+            failure = self.failures.pop(0)
+            self.reported.append(failure)
+            if not self.replaying:
+                record = ActorFailed(
+                    failure.slot.actor_id, failure.input_sequence, failure.dispatch_index, describe(failure.error)
+                )
+                self.take_one(record, self.outlet.now_ns, False, 0)
+
+    def take_one(self, message: Message, stamp_ns: i64, batch_end: bool, own_from: i64) -> None:
+        """Number and journal one input, run everything it leads to, and close the batches that leave."""
+        outlet = self.outlet
+        now_ns = stamp_ns if stamp_ns > outlet.now_ns else outlet.now_ns
+        self.sequence += 1
+        records = self.records
+        if records is not None:
+            flags: i64 = BATCH_END if batch_end else 0
+            records.append_message(self.sequence, now_ns, self.digest.value, self.digest.count, flags, message)
+        outlet.now_ns = now_ns
+        self.dispatch_index = 0
+        self.prepare_forced()
+        outlet.queue.append(message)
+        self.take_control(message)
+        self.run_queue(own_from)
+        if batch_end:
+            for slot in self.batch_end_slots:
+                self.call_batch_end(slot)
+                self.run_queue(0)
+        for port in self.ports:
+            port.frame()
+
+    def take_control(self, message: Message) -> None:
+        """What the lane itself does with an input before the actors see it."""
+        if isinstance(message, TimerFired):
+            self.timers.remove(message.actor_id, message.timer_id)
+            timer_slot = self.slot_of.get(message.actor_id)
+            if timer_slot is not None:
+                self.call_timer(timer_slot, message)
+        elif isinstance(message, ActorFailed):
+            self.take_failure(message)
+        elif isinstance(message, ActorRestarted):
+            self.take_restart(message)
+        elif isinstance(message, ActorStopped):
+            stopped = self.slot_of.get(message.actor_id)
+            if stopped is not None:
+                self.set_down(stopped)
+        elif isinstance(message, ChannelTripped):
+            self.halt(f"channel {message.channel} is full ({message.depth} messages)", "lane")
+        elif isinstance(message, TradingHalted):
+            if not self.ledger.halted:
+                self.outlet.queue.append(CancelAll(0, message.reason))
+        elif isinstance(message, RunStarted) and self.sequence == 1:
+            for slot in self.slots:
+                self.call_start(slot)
+
+    # ---- dispatch
+
+    def run_queue(self, own_from: i64) -> None:
+        """Hand on what waits in the queue until nothing is left; items before `own_from` came from outside."""
+        queue = self.outlet.queue
+        head: i64 = 0
+        limit = self.dispatch_limit
+        while head < len(queue):
+            message = queue[head]
+            head += 1
+            if head > limit:
+                limit = head + self.dispatch_limit
+                self.stop_storm(head)
+            own = head > own_from
+            if self.observed[message.schema_id] and not self.observe(message, own):
+                continue
+            route = self.routes[message.schema_id]
+            for handler in route.handlers_of(message):
+                self.call(handler, message)
+            if own:
+                for taker in route.remote:
+                    taker.give(message)
+        queue.clear()
+
+    def observe(self, message: Message, own: bool) -> bool:
+        """Keep ledger and digest; says whether the message may go on to its takers."""
+        if self.ledger.halted and isinstance(message, NewOrder):
+            # Risk refuses too; this is the second lock, for the case that risk itself is what failed.
+            self.refused_while_halted += 1
+            self.outlet.queue.append(
+                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, "trading is halted", "lane")
+            )
+            return False
+        if own:
+            self.digest.mix_message(message)
+            if self.on_decision is not None:
+                self.on_decision(message, self.sequence)
+        anomaly = self.ledger.observe(message)
+        if len(anomaly) > 0:
+            self.note_anomaly(anomaly)
+        return True
+
+    def note_anomaly(self, anomaly: str) -> None:
+        """What the ledger cannot explain means that two parties disagree on what exists: stop trading, say why."""
+        self.anomaly_count += 1
+        self.anomalies.append(anomaly)
+        if not self.ledger.halted:
+            self.halt(anomaly, "ledger")
+
+    def call(self, handler: Handler, message: Message) -> None:
+        """Call one handler; when it raises, nothing that it emitted or asked for remains."""
+        slot = handler.slot
+        self.dispatch_index += 1
+        if slot.down:
+            self.skip(slot, message)
+            return
+        queue = self.outlet.queue
+        mark: i64 = len(queue)
+        self.current = slot
+        try:
+            if self.dispatch_index == self.forced_index or slot.kill_every > 0:
+                self.force(slot)
+            handler.method(message)
+        except Exception as error:
+            self.fail(slot, mark, error)
+            self.current = None
+            return
+        self.current = None
+        slot.handled += 1
+        self.dispatched += 1
+        if len(self.outlet.timer_requests) > 0:
+            self.apply_timers()
+        if len(queue) > mark:
+            self.count_emitted(slot, len(queue) - mark)
+
+    def call_timer(self, slot: Slot, timer: TimerFired) -> None:
+        """Give a timer to the one actor that set it."""
+        if not self.begin(slot):
+            return
+        mark: i64 = len(self.outlet.queue)
+        try:
+            if self.dispatch_index == self.forced_index:
+                self.force(slot)
+            slot.actor.on_timer(timer)
+        except Exception as error:
+            self.fail(slot, mark, error)
+        self.end(slot, mark)
+
+    def call_batch_end(self, slot: Slot) -> None:
+        """Let an actor act once on everything that the batch brought."""
+        if not self.begin(slot):
+            return
+        mark: i64 = len(self.outlet.queue)
+        try:
+            if self.dispatch_index == self.forced_index:
+                self.force(slot)
+            slot.actor.on_batch_end()
+        except Exception as error:
+            self.fail(slot, mark, error)
+        self.end(slot, mark)
+
+    def call_start(self, slot: Slot) -> None:
+        """Start an actor of a new system."""
+        if not self.begin(slot):
+            return
+        mark: i64 = len(self.outlet.queue)
+        try:
+            if self.dispatch_index == self.forced_index:
+                self.force(slot)
+            slot.actor.start()
+        except Exception as error:
+            self.fail(slot, mark, error)
+        self.end(slot, mark)
+
+    def call_prime(self, slot: Slot, actor: Actor) -> None:
+        """Put a fresh actor to work with what the ledger knows."""
+        slot.replace_actor(actor)
+        slot.down = False
+        self.begin(slot)
+        mark: i64 = len(self.outlet.queue)
+        try:
+            if self.dispatch_index == self.forced_index:
+                self.force(slot)
+            slot.actor.prime(self.ledger)
+        except Exception as error:
+            self.fail(slot, mark, error)
+        self.end(slot, mark)
+
+    def begin(self, slot: Slot) -> bool:
+        """Number a call that is not a message's; says whether the actor is there to take it."""
+        self.dispatch_index += 1
+        if slot.down:
+            slot.skipped += 1
+            return False
+        self.current = slot
+        return True
+
+    def end(self, slot: Slot, mark: i64) -> None:
+        """Let take effect what a call that is not a message's asked for."""
+        self.current = None
+        if len(self.outlet.timer_requests) > 0:
+            self.apply_timers()
+        if len(self.outlet.queue) > mark:
+            self.count_emitted(slot, len(self.outlet.queue) - mark)
+
+    def apply_timers(self) -> None:
+        """Set and cancel the timers that a handler asked for, now that it has returned."""
+        for request in self.outlet.timer_requests:
+            if request.due_ns < 0:
+                self.timers.remove(request.actor_id, request.timer_id)
+            else:
+                self.timers.set(request.actor_id, request.timer_id, request.due_ns)
+        self.outlet.timer_requests.clear()
+
+    def count_emitted(self, slot: Slot, count: i64) -> None:
+        """Keep who emitted how much within this input, so that a storm can be named."""
+        if slot.last_sequence != self.sequence:
+            slot.last_sequence = self.sequence
+            slot.emitted_in_input = 0
+        slot.emitted_in_input += count
+        slot.emitted += count
+
+    def skip(self, slot: Slot, message: Message) -> None:
+        """An actor that is down takes nothing; an order that it should have checked is refused, not forgotten."""
+        slot.skipped += 1
+        self.refuse_unanswered(slot, message)
+
+    def refuse_unanswered(self, slot: Slot, message: Message) -> None:
+        """Answer an order that nobody else will answer."""
+        reason = f"{slot.name} is down"
+        if isinstance(message, ChildOrder | NewOrder):
+            self.outlet.queue.append(
+                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason, "lane")
+            )
+        elif isinstance(message, ChildReplace):
+            self.outlet.queue.append(
+                ReplaceRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason)
+            )
+
+    # ---- failures
+
+    def fail(self, slot: Slot, mark: i64, error: Exception) -> None:
+        """Undo what the failed call emitted and asked for, and remember the failure."""
+        queue = self.outlet.queue
+        del queue[mark:]
+        self.outlet.timer_requests.clear()
+        self.set_down(slot)
+        self.failures.append(Failure(slot, self.sequence, self.dispatch_index, error))
+
+    def set_down(self, slot: Slot) -> None:
+        """Take an actor out of service; its timers go with it."""
+        slot.down = True
+        self.timers.remove_actor(slot.actor_id)
+
+    def force(self, slot: Slot) -> None:
+        """Fail on request: of the journal in a replay, of fault injection in a live run."""
+        if self.dispatch_index == self.forced_index:
+            error = self.forced.pop(0).error
+            self.next_forced()
+            raise InjectedFault(error)
+        slot.kill_countdown -= 1
+        if slot.kill_countdown <= 0 and not self.replaying:
+            slot.kill_countdown = slot.kill_every
+            raise InjectedFault(f"killed by fault injection (every {slot.kill_every} messages)")
+
+    def prepare_forced(self) -> None:
+        """In a replay, learn which calls of this input failed when it was recorded."""
+        self.forced_index = NOT_FORCED
+        if self.replaying and len(self.forced) > 0:
+            self.next_forced()
+
+    def next_forced(self) -> None:
+        """Aim at the next recorded failure of this input; a storm has no index, it repeats by itself."""
+        self.forced_index = NOT_FORCED
+        while len(self.forced) > 0:
+            first = self.forced[0]
+            if first.input_sequence == self.sequence and first.dispatch_index > 0:
+                self.forced_index = first.dispatch_index
+                return
+            self.forced.pop(0)
+
+    def stop_storm(self, count: i64) -> None:
+        """Take the actor that emitted most out of service, so that the loop ends; the rest is still delivered."""
+        worst: Slot | None = None
+        for slot in self.slots:
+            if slot.down or slot.last_sequence != self.sequence:
+                continue
+            if worst is None or slot.emitted_in_input > worst.emitted_in_input:
+                worst = slot
+        if worst is None:
+            return
+        self.set_down(worst)
+        error = EmitStorm(
+            f"{worst.name} emitted {worst.emitted_in_input} messages within one input (the limit is "
+            f"{self.dispatch_limit}, runtime.dispatch_limit): it answers its own messages without end"
+        )
+        self.failures.append(Failure(worst, self.sequence, NOT_FORCED, error))
+
+    def take_failure(self, failed: ActorFailed) -> None:
+        """Act on a failure as the actor's policy says; orders that hang on the actor are cancelled in the same step."""
+        entry = self.roster.get(failed.actor_id)
+        if entry is None:
+            raise ReplayDiverged(f"the journal tells of a failure of actor {failed.actor_id}, which does not exist")
+        reason = f"{entry.name} failed"
+        for strategy_id in entry.strategies_hit:
+            self.cancel_orders_of(strategy_id, reason)
+        if entry.policy == RESTART_WITH_DEPENDENTS:
+            for dependent in entry.dependents:
+                self.set_down(dependent)
+        slot = self.slot_of.get(failed.actor_id)
+        if slot is None:
+            return
+        slot.failures += 1
+        self.set_down(slot)
+        if slot.policy == HALT_TRADING:
+            self.halt(reason, slot.name)
+            self.refuse_unsent(reason)
+            self.rebuild_actor(slot, failed.input_sequence)
+
+    def halt(self, reason: str, source: str) -> None:
+        """Trip the kill switch: nothing new leaves, and everything that works is cancelled."""
+        self.outlet.queue.append(TradingHalted(reason, source))
+        self.outlet.queue.append(CancelAll(0, reason))
+
+    def cancel_orders_of(self, strategy_id: int, reason: str) -> None:
+        """Cancel the working orders of a strategy that failed or that hangs on what failed."""
+        for order in self.ledger.working_orders(strategy_id):
+            self.outlet.queue.append(CancelOrder(order.order_id, order.instrument_id, reason, self.outlet.now_ns))
+
+    def refuse_unsent(self, reason: str) -> None:
+        """Answer the orders that were asked for and never sent on: the actor that held them is gone."""
+        for order in self.ledger.unsent_orders():
+            self.outlet.queue.append(
+                OrderRejected(order.order_id, order.instrument_id, REJECTED_BY_LANE, reason, "lane")
+            )
+
+    def rebuild_actor(self, slot: Slot, failed_sequence: i64) -> None:
+        """Bring a critical actor back as it was before the input that killed it, at once; trading stays halted."""
+        rebuild = self.rebuild
+        actor = slot.make() if rebuild is None else rebuild(slot, failed_sequence)
+        slot.restarts += 1
+        self.call_prime(slot, actor)
+
+    def take_restart(self, restarted: ActorRestarted) -> None:
+        """Make a failed actor anew, and with it what hangs on it where its policy says so."""
+        entry = self.roster.get(restarted.actor_id)
+        slot = self.slot_of.get(restarted.actor_id)
+        if slot is not None and slot.policy != STOP:
+            slot.restarts += 1
+            self.call_prime(slot, slot.make())
+        if entry is not None and entry.policy == RESTART_WITH_DEPENDENTS:
+            for dependent in entry.dependents:
+                dependent.restarts += 1
+                self.call_prime(dependent, dependent.make())
+
+    # ---- state
+
+    def save(self) -> dict[str, object]:
+        """Everything that a lane needs to go on from here, as plain data."""
+        return {
+            "sequence": self.sequence,
+            "now_ns": self.outlet.now_ns,
+            "digest": self.digest.save(),
+            "timers": self.timers.save(),
+            "ledger": self.ledger.save(),
+            "down": [slot.name for slot in self.slots if slot.down],
+            "actors": {slot.name: slot.actor.save() for slot in self.slots if not slot.down},
+        }
+
+    def load(self, state: dict[str, object]) -> None:
+        """Go on from what `save` gave; the actors must be the same by name."""
+        actors = state["actors"]
+        down = state["down"]
+        assert isinstance(actors, dict)
+        assert isinstance(down, list)
+        sequence = state["sequence"]
+        now_ns = state["now_ns"]
+        assert isinstance(sequence, int)
+        assert isinstance(now_ns, int)
+        self.sequence = sequence
+        self.outlet.now_ns = now_ns
+        self.digest.load(state["digest"])
+        self.timers.load(state["timers"])
+        self.ledger.load(state["ledger"])
+        for slot in self.slots:
+            slot.down = slot.name in down
+            if not slot.down:
+                slot.actor.load(actors[slot.name])
+
+    def label(self) -> str:
+        """The actor that is at work right now, for the watchdog."""
+        current = self.current
+        return current.name if current is not None else "none"
+
+
+def describe(error: Exception) -> str:
+    """One line for an exception, with its type."""
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,172 @@
+"""The drain of a lane: takes what has arrived and what is due, one input after the other, in a stated order.
+
+Urgent messages first, between any two inputs; then timers that are due; then what other lanes sent; then what the
+services sent. A batch's end is a property of its last input; a batch that stays incomplete is closed, it never waits.
+A frame taken too late is preceded by a `Lagging` input. It knows no task: `Lane` calls `turn` and waits in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Final
+
+from mypy_extensions import i64
+
+from market.messages import BatchMark, Lagging, Message, RawFrame, TimerFired
+from runtime.channel_core import ChannelCore
+from runtime.histogram import Histogram
+from runtime.lane_core import LaneCore
+
+
+class LaneOptions:
+    """The limits that a lane keeps."""
+
+    def __init__(self, max_lag_ns: i64, batch_limit: i64, outbox_capacity: i64) -> None:
+        self.max_lag_ns: Final = max_lag_ns
+        self.batch_limit: Final = batch_limit
+        self.outbox_capacity: Final = outbox_capacity
+
+
+class Inlet:
+    """One channel into a lane, and how much of a batch of it is still to come."""
+
+    def __init__(self, core: ChannelCore, drain: Callable[[list[Message], int], int]) -> None:
+        self.core: Final = core
+        self.drain: Final = drain
+        self.waiting: list[Message] = []
+        self.next_index: i64 = 0
+        self.batch_remaining: i64 = 0
+
+    def refill(self, limit: i64) -> bool:
+        """Take more from the channel once everything taken before is used up."""
+        if self.next_index < len(self.waiting):
+            return True
+        if self.next_index > 0:
+            self.waiting.clear()
+            self.next_index = 0
+        if self.core.depth == 0:
+            return False
+        self.drain(self.waiting, limit)
+        return len(self.waiting) > 0
+
+    def pop(self) -> Message:
+        """The next message that was taken from the channel."""
+        message = self.waiting[self.next_index]
+        self.next_index += 1
+        return message
+
+    def is_empty(self) -> bool:
+        """Whether nothing is left here or in the channel behind."""
+        return self.next_index >= len(self.waiting) and self.core.depth == 0
+
+
+class LaneDrain:
+    """See the head of this file."""
+
+    def __init__(self, core: LaneCore, urgent: Inlet, lanes: Inlet, inbox: Inlet, options: LaneOptions) -> None:
+        self.core: Final = core
+        self.urgent: Final = urgent
+        self.lanes: Final = lanes
+        self.inbox: Final = inbox
+        self.options: Final = options
+        self.input_time: Final = Histogram()
+        self.lag: Final = Histogram()
+        self.busy_since_ns: i64 = 0
+        self.lag_reported_ns: i64 = 0
+        self.inputs: i64 = 0
+
+    def turn(self, now_ns: i64) -> i64:
+        """Take what is due and what has arrived, up to the batch limit; gives the number of inputs taken."""
+        started_ns: i64 = perf_counter_ns()
+        self.busy_since_ns = started_ns
+        taken: i64 = self.take_urgent(now_ns) + self.take_timers(now_ns)
+        taken += self.take_channel(self.lanes, now_ns)
+        taken += self.take_channel(self.inbox, now_ns)
+        self.busy_since_ns = 0
+        if taken > 0:
+            self.inputs += taken
+            self.input_time.record((perf_counter_ns() - started_ns) // taken)
+        return taken
+
+    def is_empty(self) -> bool:
+        """Whether nothing has arrived that is not taken."""
+        return self.urgent.is_empty() and self.lanes.is_empty() and self.inbox.is_empty()
+
+    def take_channel(self, inlet: Inlet, now_ns: i64) -> i64:
+        """Take what one channel holds, as far as the limits of a turn allow."""
+        taken: i64 = 0
+        budget = self.options.batch_limit
+        while budget > 0 and inlet.refill(budget):
+            if not self.urgent.is_empty():
+                taken += self.take_urgent(now_ns)
+            taken += self.take_from(inlet, now_ns)
+            budget -= 1
+            if self.waiting_to_leave() >= self.options.outbox_capacity:
+                break
+        return taken
+
+    def take_from(self, inlet: Inlet, now_ns: i64) -> i64:
+        """Take one message of a channel as an input."""
+        message = inlet.pop()
+        if isinstance(message, BatchMark):
+            inlet.batch_remaining = message.count
+            return 0
+        if inlet.batch_remaining > 1 and inlet.is_empty():
+            inlet.batch_remaining = 1
+        batch_end = inlet.batch_remaining <= 1
+        if inlet.batch_remaining > 0:
+            inlet.batch_remaining -= 1
+        stamp_ns = now_ns
+        if isinstance(message, RawFrame):
+            stamp_ns = message.receive_ns
+            self.guard_lag(now_ns, stamp_ns)
+        self.core.take(message, stamp_ns, batch_end)
+        return 1
+
+    def take_urgent(self, now_ns: i64) -> i64:
+        """Take everything urgent."""
+        taken: i64 = 0
+        while self.urgent.refill(self.options.batch_limit):
+            message = self.urgent.pop()
+            if not isinstance(message, BatchMark):
+                self.core.take(message, now_ns, True)
+                taken += 1
+        return taken
+
+    def take_timers(self, now_ns: i64) -> i64:
+        """Turn the timers that are due into inputs, the earliest first."""
+        timers = self.core.timers
+        taken: i64 = 0
+        while taken < self.options.batch_limit:
+            first = timers.first()
+            if first is None or first[0] > now_ns:
+                break
+            due_ns, actor_id, timer_id = first
+            self.core.take(TimerFired(actor_id, timer_id, due_ns), now_ns, True)
+            taken += 1
+        return taken
+
+    def guard_lag(self, now_ns: i64, stamp_ns: i64) -> None:
+        """Say it, as an input, when a frame is taken too late, and again when the lane has caught up."""
+        lag_ns = now_ns - stamp_ns
+        self.lag.record(lag_ns if lag_ns > 0 else 0)
+        limit_ns = self.options.max_lag_ns
+        if lag_ns > limit_ns:
+            if self.lag_reported_ns == 0 or now_ns - self.lag_reported_ns >= limit_ns:
+                self.lag_reported_ns = now_ns
+                self.core.take(Lagging(lag_ns), now_ns, True)
+        elif self.lag_reported_ns != 0:
+            self.lag_reported_ns = 0
+            self.core.take(Lagging(0), now_ns, True)
+
+    def waiting_to_leave(self) -> i64:
+        """How many messages wait for delivery."""
+        count: i64 = 0
+        for port in self.core.ports:
+            count += len(port.pending) + len(port.urgent)
+        return count
+
+    def current_label(self) -> str:
+        """The lane and the actor at work, for the watchdog."""
+        return f"{self.core.name}/{self.core.label()}"

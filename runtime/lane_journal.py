@@ -1,0 +1,239 @@
+"""The journal of one lane at work: recovery at the start, handing over and snapshots on the way, rebuilding an actor.
+
+It promises that what leaves a lane has its cause with the kernel first (and on the disk, where the setting says
+`always`), that a lane goes on after a crash exactly where its journal ends, and that a critical actor comes back as
+it was before the input that killed it. Recovery, rebuild and replay are the same act: `runtime/replay_core.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from runtime.journal.durability import Durability
+from runtime.journal.reader import JournalReader, TornTail
+from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore
+from runtime.journal.writer import JournalWriter
+from runtime.replay_core import Replayer
+
+if TYPE_CHECKING:
+    from runtime.actor import Actor
+    from runtime.clock import Clock
+    from runtime.journal.durability import DurabilitySetting, RunBlocking
+    from runtime.journal.storage import Storage
+    from runtime.lane_core import LaneCore, Slot
+
+LAST = 2**62
+HAND_OVER_BYTES = 8 * 1024 * 1024
+
+
+@attrs.frozen
+class JournalOptions:
+    """How a lane keeps its journal."""
+
+    durability: DurabilitySetting
+    interval_ms: int
+    segment_bytes: int
+    snapshot_every_ns: int
+    keep_snapshots: int
+    schema_fingerprint: str
+    build: str
+
+
+@attrs.frozen
+class Recovered:
+    """What a lane found when it opened its journal."""
+
+    lane: str
+    snapshot_sequence: int
+    records: int
+    sequence: int
+    torn: TornTail | None
+    skipped: tuple[SkippedSnapshot, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there was nothing before."""
+        return self.sequence == 0
+
+
+class LaneJournal:
+    """See the head of this file."""
+
+    def __init__(
+        self,
+        core: LaneCore,
+        storage: Storage,
+        clock: Clock,
+        options: JournalOptions,
+        build_core: Callable[[], LaneCore],
+        run_blocking: RunBlocking | None = None,
+    ) -> None:
+        self.core = core
+        self.storage = storage
+        self.clock = clock
+        self.options = options
+        self.build_core = build_core
+        self.run_blocking = run_blocking
+        self.snapshots = SnapshotStore(
+            storage, lane=core.name, schema_fingerprint=options.schema_fingerprint, keep=options.keep_snapshots
+        )
+        self._writer: JournalWriter | None = None
+        self._durability: Durability | None = None
+        self._snapshot_due_ns = 0
+        self._snapshot: Snapshot | None = None
+        self._snapshot_wanted = trio.Event()
+
+    @property
+    def writer(self) -> JournalWriter:
+        """The writer, once `recover` has opened it."""
+        assert self._writer is not None, "recover() opens the journal"
+        return self._writer
+
+    @property
+    def durability(self) -> Durability:
+        """What makes the records last, once `recover` has opened the journal."""
+        assert self._durability is not None, "recover() opens the journal"
+        return self._durability
+
+    def recover(self) -> Recovered:
+        """Bring the core to where its journal ends, cut a torn tail, and open the journal for writing."""
+        core = self.core
+        self.snapshots.clear_unfinished()
+        found = replay_into(core, self.storage, self.snapshots, self.rebuild, LAST)
+        torn = found.reader.cut_torn_tail()
+        core.failures.extend(found.replayer.finish())
+        for port in core.ports:
+            port.clear()
+        self._open(core.sequence + 1)
+        core.rebuild = self.rebuild
+        return Recovered(
+            core.name, found.snapshot_sequence, int(found.replayer.records), int(core.sequence), torn, found.skipped
+        )
+
+    def _open(self, next_sequence: int) -> None:
+        options = self.options
+        self._writer = JournalWriter(
+            self.storage,
+            lane=self.core.name,
+            schema_fingerprint=options.schema_fingerprint,
+            build=options.build,
+            next_sequence=next_sequence,
+            clock=self.clock.now_ns,
+            segment_bytes=options.segment_bytes,
+        )
+        self.core.records = self._writer.buffer
+        if self.run_blocking is None:
+            self._durability = Durability(self._writer, options.durability, interval_ms=options.interval_ms)
+        else:
+            self._durability = Durability(
+                self._writer, options.durability, interval_ms=options.interval_ms, run_blocking=self.run_blocking
+            )
+        self._snapshot_due_ns = self.clock.now_ns() + options.snapshot_every_ns
+
+    def rebuild(self, slot: Slot, failed_sequence: int) -> Actor:
+        """A fresh actor in the state that the failed one had before the input that killed it."""
+        if self._writer is not None:
+            self._writer.hand_over()
+        shadow = self.build_core()
+        found = replay_into(shadow, self.storage, self.snapshots, self.rebuild, failed_sequence - 1)
+        found.replayer.finish()
+        actor = slot.make()
+        reference = shadow.slot_of[int(slot.actor_id)]
+        if not reference.down:
+            actor.load(reference.actor.save())
+        # Later rebuilds begin behind this one.
+        self._snapshot_due_ns = 0
+        return actor
+
+    # ---- on the way
+
+    async def hand_over(self, leaving: bool) -> None:
+        """Give the records to the kernel, and wait for the disk where something leaves and the setting says so."""
+        self.writer.hand_over()
+        if leaving and self.durability.waits:
+            await self.durability.make_durable()
+        if self.options.snapshot_every_ns and self.clock.now_ns() >= self._snapshot_due_ns:
+            self.want_snapshot()
+
+    def want_snapshot(self) -> None:
+        """Take the state now; the background task writes it."""
+        self._snapshot_due_ns = self.clock.now_ns() + self.options.snapshot_every_ns
+        if self._snapshot is None and not self.core.failures:
+            self._snapshot = self.take_snapshot()
+            self._snapshot_wanted.set()
+
+    def take_snapshot(self) -> Snapshot:
+        """The state of the lane at this moment."""
+        core = self.core
+        return Snapshot(
+            lane=core.name,
+            sequence=int(core.sequence),
+            time_ns=int(core.outlet.now_ns),
+            digest=int(core.digest.value),
+            count=int(core.digest.count),
+            schema_fingerprint=self.options.schema_fingerprint,
+            build=self.options.build,
+            state=core.save(),
+        )
+
+    async def run(self) -> None:
+        """The background work: fsync by time, and writing snapshots."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.durability.run)
+            while True:
+                await self._snapshot_wanted.wait()
+                snapshot = self._snapshot
+                if snapshot is not None:
+                    await self.snapshots.save(snapshot, self.durability)
+                self._snapshot = None
+                self._snapshot_wanted = trio.Event()
+
+    async def close(self) -> None:
+        """The orderly end: a last snapshot and the close record."""
+        core = self.core
+        self.writer.hand_over()
+        if core.sequence and not core.failures:
+            await self.snapshots.save(self.take_snapshot(), self.durability)
+        await self.durability.close(int(core.outlet.now_ns), int(core.digest.value), int(core.digest.count))
+        core.records = None
+
+
+@attrs.frozen
+class Replayed:
+    """A replay that has come to the end of what it was asked for."""
+
+    reader: JournalReader
+    replayer: Replayer
+    snapshot_sequence: int
+    skipped: tuple[SkippedSnapshot, ...]
+
+
+def replay_into(
+    core: LaneCore,
+    storage: Storage,
+    snapshots: SnapshotStore | None,
+    rebuild: Callable[[Slot, int], Actor],
+    last_sequence: int,
+) -> Replayed:
+    """Load the newest snapshot up to `last_sequence` and replay what follows it, up to and with that input."""
+    snapshot_sequence = 0
+    skipped: tuple[SkippedSnapshot, ...] = ()
+    core.rebuild = rebuild
+    if snapshots is not None:
+        found = snapshots.newest(last_sequence)
+        skipped = found.skipped
+        if found.snapshot is not None:
+            core.load(found.snapshot.state)
+            snapshot_sequence = found.snapshot.sequence
+    reader = JournalReader(storage, first_sequence=snapshot_sequence + 1, lane=core.name)
+    replayer = Replayer(core, last_sequence)
+    while not replayer.done and reader.refill():
+        replayer.scan(reader.scanner)
+    if replayer.done:
+        # The rest of the journal is not asked for.
+        replayer.flush()
+    return Replayed(reader, replayer, snapshot_sequence, skipped)

@@ -1,0 +1,117 @@
+"""The `Service` base: the async edges of the system, such as connections, gateways and writers.
+
+A service has `async run()`, an inbox of the messages that it takes, and a way to send to the lanes that take what it
+gives. It may wait, use the network and fail; the supervisor restarts it as its policy says. Whatever lies in its
+inbox survives a restart.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+from market.messages import BatchMark, Message
+from runtime.actor import RESTART
+
+if TYPE_CHECKING:
+    from market.instruments import InstrumentTable
+    from runtime.channels import Channel, Doorbell
+    from runtime.clock import Clock
+    from runtime.logs import Logger
+
+
+@attrs.frozen
+class Delivery:
+    """Where a service's messages of one type go: a channel, and the instruments that are wanted there."""
+
+    channel: Channel
+    framed: bool
+    keys: frozenset[int] | None
+
+    def wants(self, message: Message) -> bool:
+        """Whether a message concerns an instrument that this receiver takes."""
+        key = message.route_key()
+        return self.keys is None or key == 0 or key in self.keys
+
+
+@attrs.define
+class Mailbox:
+    """What a unit receives: an ordinary and an urgent channel behind one doorbell."""
+
+    doorbell: Doorbell
+    inbox: Channel
+    urgent: Channel
+
+    async def receive(self) -> Message:
+        """The next message, urgent ones first; waits while there is none."""
+        while True:
+            message = self.receive_nowait()
+            if message is not None:
+                return message
+            await self.doorbell.wait()
+
+    def receive_nowait(self) -> Message | None:
+        """The next message or None."""
+        taken: list[Message] = []
+        if self.urgent.drain_into(taken, 1) or self.inbox.drain_into(taken, 1):
+            return taken[0]
+        return None
+
+
+@attrs.frozen
+class ServiceSetup:
+    """Everything a service is made from."""
+
+    name: str
+    params: object
+    instruments: InstrumentTable
+    instrument_ids: tuple[int, ...]
+    clock: Clock
+    randomness: random.Random
+    mailbox: Mailbox
+    log: Logger
+    deliveries: dict[int, list[Delivery]] = attrs.field(factory=dict)
+
+
+class Service(ABC):
+    """Subclass it once, declare what it takes and gives, write `run`."""
+
+    TAKES: ClassVar[tuple[type[Message], ...]] = ()
+    GIVES: ClassVar[tuple[type[Message], ...]] = ()
+    OWNS: ClassVar[tuple[type[Message], ...]] = ()
+    PARAMS: ClassVar[type | None] = None
+    POLICY: ClassVar[str] = RESTART
+
+    def __init__(self, setup: ServiceSetup) -> None:
+        self.name = setup.name
+        self.clock = setup.clock
+        self.randomness = setup.randomness
+        self.mailbox = setup.mailbox
+        self.instruments = setup.instruments
+        self.instrument_ids = setup.instrument_ids
+        self.log = setup.log
+        self._deliveries = setup.deliveries
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Work until cancelled, or return when there is nothing left to do."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Send messages as one batch to everyone who takes them; waits where a channel's policy says so."""
+        for channel, framed, batch in self._sort(messages):
+            if framed and len(batch) > 1:
+                batch.insert(0, BatchMark(len(batch)))
+            await channel.send_batch(batch)
+
+    def _sort(self, messages: Sequence[Message]) -> list[tuple[Channel, bool, list[Message]]]:
+        by_channel: dict[int, tuple[Channel, bool, list[Message]]] = {}
+        for message in messages:
+            for delivery in self._deliveries.get(message.schema_id, ()):
+                if delivery.wants(message):
+                    row = by_channel.setdefault(id(delivery.channel), (delivery.channel, delivery.framed, []))
+                    row[2].append(message)
+        return list(by_channel.values())

@@ -1,0 +1,333 @@
+"""Builds what a blueprint plans: lanes with their actors, services, channels between them, and the supervisor.
+
+A lane's core can be built alone, again and again, from the same plan: so a replay, a recovery and a rebuild of one
+actor use exactly what a live run uses.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from market.messages import (
+    MAX_SCHEMA_ID,
+    ActorFailed,
+    CancelAll,
+    CancelOrder,
+    HaltReset,
+    Message,
+    TradingHalted,
+    schema_id_of,
+)
+from runtime.actor import Actor, ActorSetup, Outlet
+from runtime.backoff import BackoffOptions
+from runtime.channels import Channel, Doorbell, policy_of
+from runtime.lane import Lane, LaneChannels, Target
+from runtime.lane_core import Handler, LaneCore, Port, RemoteTaker, RosterEntry, Slot
+from runtime.lane_drain import LaneOptions
+from runtime.ledger import OBSERVED_TYPES, Ledger
+from runtime.service import Delivery, Mailbox, Service, ServiceSetup
+from runtime.supervisor import ServiceEntry, Supervisor, SupervisorOptions
+
+if TYPE_CHECKING:
+    from runtime.blueprint import Blueprint, Node
+    from runtime.clock import Clock
+    from runtime.config.model import SystemConfig
+    from runtime.lane_journal import LaneJournal
+    from runtime.logs import Logger
+
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+LANES_CAPACITY_FACTOR = 16
+
+# What overtakes everything else, in a channel that nothing else fills.
+URGENT_TYPES = frozenset({CancelOrder, CancelAll, TradingHalted, HaltReset, ActorFailed})
+# What every lane has to know of the others.
+LANE_WIDE_TYPES = (TradingHalted, HaltReset, ActorFailed)
+
+
+@attrs.define
+class System:
+    """A system that is built and not yet started."""
+
+    blueprint: Blueprint
+    lanes: list[Lane]
+    mailboxes: dict[str, Mailbox]
+    supervisor: Supervisor
+
+    def lane(self, name: str) -> Lane:
+        """A lane by name."""
+        return next(lane for lane in self.lanes if lane.name == name)
+
+    def channels(self) -> list[Channel]:
+        """Every channel there is, for its statistics."""
+        found = []
+        for lane in self.lanes:
+            found += [lane.channels.urgent, lane.channels.lanes, lane.channels.inbox]
+        for mailbox in self.mailboxes.values():
+            found += [mailbox.urgent, mailbox.inbox]
+        return found
+
+
+# ---- one lane's core
+
+
+def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
+    """The core of one lane with fresh actors, connected among themselves and to nothing outside."""
+    outlet = Outlet(Ledger(blueprint.keeps_orders(lane)))
+    core = LaneCore(lane, outlet, blueprint.config.runtime.dispatch_limit)
+    for message_type in OBSERVED_TYPES:
+        core.observed[schema_id_of(message_type)] = True
+    nodes = blueprint.actors_in(lane)
+    for node in nodes:
+        slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet))
+        core.slots.append(slot)
+        core.slot_of[node.node_id] = slot
+        if node.class_.AT_BATCH_END:  # type: ignore[attr-defined]
+            core.batch_end_slots.append(slot)
+    for node in blueprint.actors:
+        dependents = blueprint.dependents_of(node)
+        core.roster[node.node_id] = RosterEntry(
+            node.name,
+            node.policy,
+            [one.node_id for one in (node, *dependents) if one.is_strategy],
+            [core.slot_of[one.node_id] for one in dependents if one.lane == lane],
+        )
+    _connect(blueprint, core, nodes)
+    return core
+
+
+def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:
+    setup = ActorSetup(
+        node.name,
+        node.node_id,
+        node.params,
+        blueprint.instruments,
+        list(node.instrument_ids) or sorted(blueprint.instrument_names.values()),
+        {one.name: one.node_id for one in blueprint.actors},
+        outlet,
+    )
+    setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
+    for message_type in node.gives:
+        setup.declared[schema_id_of(message_type)] = True
+    class_ = node.class_
+
+    def make() -> Actor:
+        actor = class_(setup)
+        assert isinstance(actor, Actor)
+        return actor
+
+    return make
+
+
+def _connect(blueprint: Blueprint, core: LaneCore, nodes: list[Node]) -> None:
+    """Fill the routes in the order of the configuration, so that it alone decides who hears a message first."""
+    keyed: set[int] = set()
+    rows: dict[int, list[tuple[Node, Handler]]] = {}
+    for node in nodes:
+        slot = core.slot_of[node.node_id]
+        for message_type, method in node.takes.items():
+            schema_id = schema_id_of(message_type)
+            rows.setdefault(schema_id, []).append((node, Handler(slot, method)))
+            if node.instrument_ids:
+                keyed.add(schema_id)
+    highest = max(blueprint.instrument_names.values(), default=0)
+    for schema_id, row in rows.items():
+        route = core.routes[schema_id]
+        route.everyone.extend(handler for _, handler in row)
+        if schema_id in keyed:
+            for key in range(highest + 1):
+                route.keyed.append(
+                    [handler for node, handler in row if key == 0 or not node.instrument_ids or key in node.instrument_ids]
+                )
+
+
+# ---- the whole system
+
+
+def build_system(
+    blueprint: Blueprint,
+    clock: Clock,
+    randomness: random.Random,
+    log: Logger,
+    journal_of: Callable[[LaneCore], LaneJournal | None],
+) -> System:
+    """Everything a blueprint plans, ready to be started."""
+    config = blueprint.config
+    runtime = config.runtime
+    options = LaneOptions(
+        runtime.max_lag_ms * NANOSECONDS_PER_MILLISECOND, runtime.batch_limit, runtime.outbox_capacity
+    )
+    lanes = []
+    for name in blueprint.lanes:
+        core = build_core(blueprint, name)
+        lanes.append(Lane(core, _lane_channels(config, name), clock, options, journal_of(core)))
+    mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
+    _connect_lanes(blueprint, lanes, mailboxes)
+    services = [
+        ServiceEntry(node.name, node.policy, _service_maker(blueprint, node, lanes, mailboxes, clock, randomness, log))
+        for node in _in_order_of_start(blueprint)
+    ]
+    supervisor = Supervisor(lanes, services, clock, randomness, _supervisor_options(config), log)
+    for channel in _all_channels(lanes, mailboxes):
+        channel.on_trip = supervisor.channel_tripped
+    return System(blueprint, lanes, mailboxes, supervisor)
+
+
+def _supervisor_options(config: SystemConfig) -> SupervisorOptions:
+    restart = config.restart
+    backoff = BackoffOptions(
+        initial_ns=restart.initial_ms * NANOSECONDS_PER_MILLISECOND,
+        factor=restart.factor,
+        maximum_ns=restart.maximum_ms * NANOSECONDS_PER_MILLISECOND,
+        healthy_ns=restart.healthy_ms * NANOSECONDS_PER_MILLISECOND,
+        intensity=restart.intensity,
+        window_ns=restart.window_ms * NANOSECONDS_PER_MILLISECOND,
+    )
+    return SupervisorOptions(backoff, config.runtime.shutdown_deadline_ms * NANOSECONDS_PER_MILLISECOND)
+
+
+def _channel(config: SystemConfig, name: str, capacity: int, policy: str, doorbell: Doorbell) -> Channel:
+    """A channel, by its configured capacity and policy where there are such."""
+    own = config.channels.get(name)
+    if own is not None:
+        capacity = own.capacity or capacity
+        policy = own.policy or policy
+    return Channel(name, capacity, policy_of(policy), doorbell=doorbell)
+
+
+def _lane_channels(config: SystemConfig, lane: str) -> LaneChannels:
+    doorbell = Doorbell()
+    runtime = config.runtime
+    # Lanes never wait for each other, or two that send to one another could wait for ever: theirs halts instead.
+    between = runtime.inbox_capacity * LANES_CAPACITY_FACTOR
+    return LaneChannels(
+        doorbell,
+        _channel(config, f"{lane}.inbox", runtime.inbox_capacity, "block", doorbell),
+        _channel(config, f"{lane}.lanes", between, "halt", doorbell),
+        _channel(config, f"{lane}.urgent", runtime.urgent_capacity, "halt", doorbell),
+    )
+
+
+def _mailbox(config: SystemConfig, service: str) -> Mailbox:
+    doorbell = Doorbell()
+    runtime = config.runtime
+    return Mailbox(
+        doorbell,
+        _channel(config, f"{service}.inbox", runtime.inbox_capacity, "halt", doorbell),
+        _channel(config, f"{service}.urgent", runtime.urgent_capacity, "halt", doorbell),
+    )
+
+
+def _all_channels(lanes: list[Lane], mailboxes: dict[str, Mailbox]) -> Iterable[Channel]:
+    for lane in lanes:
+        yield from (lane.channels.inbox, lane.channels.lanes, lane.channels.urgent)
+    for mailbox in mailboxes.values():
+        yield from (mailbox.inbox, mailbox.urgent)
+
+
+def _in_order_of_start(blueprint: Blueprint) -> list[Node]:
+    """Those that take orders first, those that only give come last: nothing arrives before its taker is there."""
+    return sorted(blueprint.services, key=lambda node: not node.takes)
+
+
+def _connect_lanes(blueprint: Blueprint, lanes: list[Lane], mailboxes: dict[str, Mailbox]) -> None:
+    for lane in lanes:
+        for other in lanes:
+            if other is not lane:
+                port = Port(other.name, framed=True)
+                _connect_port(blueprint, lane, blueprint.actors_in(other.name), port, LANE_WIDE_TYPES)
+                lane.core.ports.append(port)
+                lane.targets.append(Target(port, other.channels.lanes, other.channels.urgent))
+        for service in blueprint.services:
+            if service.takes:
+                mailbox = mailboxes[service.name]
+                port = Port(service.name, framed=False)
+                _connect_port(blueprint, lane, [service], port, ())
+                lane.core.ports.append(port)
+                lane.targets.append(Target(port, mailbox.inbox, mailbox.urgent))
+
+
+def _connect_port(
+    blueprint: Blueprint, lane: Lane, takers: list[Node], port: Port, always: tuple[type[Message], ...]
+) -> None:
+    """Send through a port what its takers take, and what every lane has to know."""
+    wanted = dict.fromkeys(always)
+    wanted.update(dict.fromkeys(message_type for node in takers for message_type in node.takes))
+    for message_type in wanted:
+        if message_type not in always and not _can_leave(blueprint, lane.name, message_type):
+            continue
+        keys = _wanted_keys(blueprint, takers, message_type) if message_type not in always else None
+        row: list[bool] = []
+        if keys is not None:
+            row = [key in keys for key in range(max(keys, default=0) + 1)]
+        taker = RemoteTaker(port, message_type in URGENT_TYPES, row)
+        lane.core.routes[schema_id_of(message_type)].remote.append(taker)
+
+
+def _can_leave(blueprint: Blueprint, lane: str, message_type: type[Message]) -> bool:
+    """Whether a lane itself, or an actor in it, gives a message type."""
+    own = {schema_id_of(one) for one in (*URGENT_TYPES, *OBSERVED_TYPES)}
+    return schema_id_of(message_type) in own or any(message_type in node.gives for node in blueprint.actors_in(lane))
+
+
+def _wanted_keys(blueprint: Blueprint, takers: list[Node], message_type: type[Message]) -> frozenset[int] | None:
+    """The instruments for which somebody there takes a type; None for all."""
+    keys: set[int] = set()
+    for node in takers:
+        if message_type in node.takes:
+            if not node.instrument_ids:
+                return None
+            keys.update(node.instrument_ids)
+    return frozenset(keys)
+
+
+def _service_maker(
+    blueprint: Blueprint,
+    node: Node,
+    lanes: list[Lane],
+    mailboxes: dict[str, Mailbox],
+    clock: Clock,
+    randomness: random.Random,
+    log: Logger,
+) -> Callable[[], Callable[[], Awaitable[None]]]:
+    setup = ServiceSetup(
+        name=node.name,
+        params=node.params,
+        instruments=blueprint.instruments,
+        instrument_ids=node.instrument_ids or tuple(sorted(blueprint.instrument_names.values())),
+        clock=clock,
+        # Each service draws from its own stream, so that one more draw in one changes nothing in another.
+        randomness=random.Random(randomness.getrandbits(64)),
+        mailbox=mailboxes[node.name],
+        log=log,
+        deliveries=_deliveries(blueprint, node, lanes, mailboxes),
+    )
+    class_ = node.class_
+
+    def make() -> Callable[[], Awaitable[None]]:
+        service = class_(setup)
+        assert isinstance(service, Service)
+        return service.run
+
+    return make
+
+
+def _deliveries(
+    blueprint: Blueprint, node: Node, lanes: list[Lane], mailboxes: dict[str, Mailbox]
+) -> dict[int, list[Delivery]]:
+    found: dict[int, list[Delivery]] = {}
+    for message_type in node.gives:
+        row = found.setdefault(schema_id_of(message_type), [])
+        for lane in lanes:
+            takers = blueprint.actors_in(lane.name)
+            if any(message_type in taker.takes for taker in takers):
+                keys = _wanted_keys(blueprint, takers, message_type)
+                row.append(Delivery(lane.channels.inbox, True, keys))
+        for other in blueprint.services:
+            if other is not node and message_type in other.takes:
+                keys = _wanted_keys(blueprint, [other], message_type)
+                row.append(Delivery(mailboxes[other.name].inbox, False, keys))
+    return found
