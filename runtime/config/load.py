@@ -1,0 +1,103 @@
+"""Loads a configuration: files, includes and environment into one frozen `SystemConfig`, or every error at once.
+
+Whatever the files hold, the outcome is a `Loaded` system or `ConfigErrors`, never another exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from runtime.config.checks import check_tree
+from runtime.config.environment import apply_overrides
+from runtime.config.errors import ErrorCollector, KeyPath, Origin, RuleBroken, render_value
+from runtime.config.files import ConfigFiles
+from runtime.config.model import SystemConfig
+from runtime.config.structure import make_converter, structure, structure_params
+
+ParamsOf = Callable[[str], "type[Any] | None"]
+"""From a class as `package.module:Class` to its `PARAMS` class, None when it has none; raises `RuleBroken` when there
+is no such class."""
+
+
+@attrs.frozen(kw_only=True)
+class Loaded:
+    """A configuration with where everything in it was said."""
+
+    config: SystemConfig
+    path: str
+    files: tuple[str, ...]
+    origins: Mapping[KeyPath, Origin]
+    params: Mapping[tuple[str, str], Any]
+    """By ("actors" or "services", name): the settings as an instance of the class's `PARAMS`, where it has one."""
+
+    def params_of(self, section: str, name: str) -> Any:
+        """The structured settings of an actor or a service; None where its class declares none."""
+        return self.params.get((section, name))
+
+    def params_classes(self) -> dict[tuple[str, str], type[Any]]:
+        """The classes of the structured settings, as `diff_for_reload` wants them."""
+        return {place: type(settings) for place, settings in self.params.items()}
+
+    def collector(self) -> ErrorCollector:
+        """A collector for problems that are found later, by the wiring, told at the same places."""
+        return ErrorCollector(self.path, self.origins)
+
+
+def load_config(
+    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None, params_of: ParamsOf | None = None
+) -> Loaded:
+    """Load a configuration file with its includes and the overrides of the environment (by default the real one).
+
+    With `params_of` the settings of every actor and service are structured and checked too; without it they stay raw.
+    """
+    name = os.fspath(path)
+    variables = os.environ if environment is None else environment
+    collector = ErrorCollector(name)
+    files = ConfigFiles(collector)
+    files.read(name)
+    collector.raise_if_any()
+
+    collector.origins = files.origins
+    apply_overrides(files.tree, files.origins, variables, SystemConfig, collector)
+    directory = os.path.dirname(name)
+    config = structure(files.tree, SystemConfig, (), collector, make_converter(directory, variables))
+    for problem in check_tree(files.tree):
+        collector.add_problem(problem)
+    params = _structure_all(files.tree, params_of, collector, directory, variables) if params_of else {}
+    collector.raise_if_any()
+    assert config is not None, "without a configuration there is an error"
+    return Loaded(config=config, path=name, files=tuple(files.files), origins=files.origins, params=params)
+
+
+def _structure_all(
+    tree: dict[str, Any], params_of: ParamsOf, collector: ErrorCollector, directory: str, environment: Mapping[str, str]
+) -> dict[tuple[str, str], Any]:
+    """The settings of all actors and services, from the raw tree, so that they are checked whatever else is wrong."""
+    structured: dict[tuple[str, str], Any] = {}
+    for section in ("actors", "services"):
+        table = tree.get(section)
+        for name, settings in (table if isinstance(table, dict) else {}).items():
+            if not isinstance(settings, dict) or not isinstance(settings.get("class"), str):
+                continue
+            raw = settings.get("params", {})
+            try:
+                params_class = params_of(settings["class"])
+            except RuleBroken as broken:
+                shown = render_value(settings["class"])
+                collector.add((section, name, "class"), shown, broken.expected, broken.remedy)
+                continue
+            key = (section, name, "params")
+            if not isinstance(raw, dict):
+                continue
+            if params_class is None:
+                for unknown in raw:
+                    collector.add((*key, unknown), "", "no settings: the class declares none", "remove it")
+                continue
+            structured[section, name] = structure_params(
+                raw, params_class, key, collector, directory=directory, environment=environment
+            )
+    return structured
