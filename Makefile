@@ -38,7 +38,7 @@ bench: setup
 	@.venv/bin/hftrun bench $(ARGS)
 
 soak: setup
-	@HFTRUN_SOAK=1 .venv/bin/python tools/record_soak.py $(ARGS)
+	@.venv/bin/python tools/record_soak.py $(ARGS)
 
 clean:
 	@rm -rf build dist hftrun.egg-info
