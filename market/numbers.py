@@ -26,6 +26,7 @@ ROUND_AWAY_FROM_ZERO: Final = 4
 _ONE_MORE_DIGIT_FITS: Final = 922337203685477579  # ten times this, plus nine, is still below MAX_I64
 _EIGHT_MORE_DIGITS_FIT: Final = 90_000_000_000
 _TIMES_TEN_FITS: Final = 922337203685477580
+_QUICK_PRODUCT: Final = 4611686018427387903  # 2 ** 62 - 1, the largest product taken in 64 bits
 _LARGEST_EXPONENT: Final = 1_000_000_000_000  # longer than any text; a larger exponent says nothing new
 _SHOWN_CHARACTERS: Final = 40
 _PLUS: Final = 43
@@ -309,9 +310,11 @@ def _check_step(step: int) -> None:
 
 def notional(price: i64, size: i64) -> int:
     """Price times size, exactly, as an unbounded integer at the scale of both together."""
-    if 0 < price < 2147483648 and -2147483648 < size < 2147483648:
-        small: i64 = price * size  # below 2 ** 62 in magnitude
-        return small
+    if price > 0:
+        limit: i64 = _QUICK_PRODUCT // price
+        if -limit <= size <= limit:
+            small: i64 = price * size
+            return small
     wide_price: int = price
     wide_size: int = size
     return wide_price * wide_size
