@@ -14,6 +14,7 @@ import pytest
 import hftrun_kernel
 from tests.data import ROOT
 from tests.test_tidy import MAY_IMPORT
+from tools import record_soak
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
@@ -106,11 +107,6 @@ def test_interpreter_that_is_named_but_unusable_is_told() -> None:
 
 def test_record_of_a_soak_names_what_repeats_it() -> None:
     """The page names result, commit, seed and the counts that the tests themselves ask for."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import record_soak
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
     page = record_soak.record(1, "1 failed, 9 passed in 2.00s", 77, "abc", ["-q"], 120.0)
     assert "FAILED (exit code 1): 1 failed, 9 passed in 2.00s" in page
     assert "`make soak ARGS=\"--hypothesis-seed=77\"`" in page

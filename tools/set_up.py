@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RECORD = VENV / "set_up.json"
 LOG = VENV / "set_up.log"
+LONGEST_LOG_BYTES = 1_000_000
 PURE_ASKED = os.environ.get("HFTRUN_PURE") == "1"
 
 
@@ -71,6 +73,7 @@ def environment_identity() -> dict[str, str]:
 def run_logged(command: list[str], shown: re.Pattern[str], environment: dict[str, str] | None = None) -> None:
     """Runs a step, all of its output to the log; shows the parts of lines that match, and on failure the log's end."""
     terminal = sys.stdout.isatty()
+    tail: deque[str] = deque(maxlen=40)
     last = ""
     shown_at = 0.0
     with LOG.open("a", encoding="utf-8") as log:
@@ -81,6 +84,7 @@ def run_logged(command: list[str], shown: re.Pattern[str], environment: dict[str
         assert process.stdout is not None
         for line in process.stdout:
             log.write(line)
+            tail.append(line)
             found = shown.search(line)
             if found is None:
                 continue
@@ -94,9 +98,9 @@ def run_logged(command: list[str], shown: re.Pattern[str], environment: dict[str
     if terminal and last:
         print("\r\033[K", end="", flush=True)
     if code != 0:
-        tail = LOG.read_text(encoding="utf-8").splitlines()[-30:]
-        print("\n".join(tail), file=sys.stderr)
-        sys.exit(f"set-up: failed (exit code {code}): {' '.join(command[1:6])} ... The whole output is in {LOG.name}")
+        print("".join(tail), file=sys.stderr)
+        step = " ".join(command[1:6])
+        sys.exit(f"set-up: failed (exit code {code}): {step} ... The whole output is in .venv/{LOG.name}")
 
 
 def make_environment() -> None:
@@ -202,8 +206,9 @@ def main(arguments: list[str]) -> int:
 
 def steps(arguments: list[str], record: dict[str, Any], identity: dict[str, str]) -> int:
     """Installs and compiles where needed."""
+    if LOG.exists() and LOG.stat().st_size > LONGEST_LOG_BYTES:
+        LOG.unlink()
     if record.get("installed") != identity:
-        LOG.unlink(missing_ok=True)
         install_packages()
         record["installed"] = identity
         write_record(record)
