@@ -6,11 +6,7 @@ exist, messages that nobody gives or that nobody takes, two owners of one thing.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,12 +22,13 @@ from market.messages import (
     schema_id_of,
 )
 from runtime.actor import POLICIES, Actor, Strategy
-from runtime.config.errors import Problem
-from runtime.config.structure import ProblemCollector, structure_params
+from runtime.classes import load_class
+from runtime.config.errors import Problem, RuleBroken
 from runtime.service import Service
 
 if TYPE_CHECKING:
-    from runtime.config.model import ActorConfig, ServiceConfig, SystemConfig
+    from runtime.config.load import Loaded
+    from runtime.config.model import SystemConfig
 
 OWN_LANE = "own"
 
@@ -85,6 +82,10 @@ class Node:
     def is_strategy(self) -> bool:
         """Whether orders are placed in its name."""
         return issubclass(self.class_, Strategy)
+
+    def works_on(self, instrument_id: int) -> bool:
+        """Whether an instrument is its business."""
+        return not self.instrument_ids or instrument_id in self.instrument_ids
 
     def shares_instrument(self, other: Node) -> bool:
         """Whether there is an instrument that both work on; a node without a list works on all."""
@@ -152,20 +153,13 @@ class PlanProblems:
         self.problems.append(Problem(key, value, expected, remedy))
 
 
-def draw_blueprint(config: SystemConfig) -> tuple[Blueprint, list[Problem]]:
+def draw_blueprint(loaded: Loaded) -> tuple[Blueprint, list[Problem]]:
     """Plan a system; everything that is wrong comes back at once, and the plan then holds only what could be loaded."""
+    config = loaded.config
     problems = PlanProblems()
     table, instrument_names = _instruments(config, problems)
-    actors = [
-        node
-        for number, (name, actor) in enumerate(config.actors.items(), start=1)
-        for node in _actor_node(name, number, actor, instrument_names, problems)
-    ]
-    services = [
-        node
-        for number, (name, service) in enumerate(config.services.items(), start=1)
-        for node in _service_node(name, number, service, instrument_names, problems)
-    ]
+    actors = _nodes(loaded, "actors", Actor, instrument_names, problems)
+    services = _nodes(loaded, "services", Service, instrument_names, problems)
     blueprint = Blueprint(config, table, instrument_names, tuple(actors), tuple(services))
     if not problems.problems:
         _check(blueprint, problems)
@@ -173,27 +167,6 @@ def draw_blueprint(config: SystemConfig) -> tuple[Blueprint, list[Problem]]:
 
 
 # ---- loading
-
-
-def load_class(class_path: str) -> type:
-    """The class that `module:Class` names; the module is a dotted name, or the path of a file outside the project."""
-    module_name, _, class_name = class_path.partition(":")
-    module = _load_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        raise ImportError(f"{module_name} has no class {class_name}")
-    return found
-
-
-def _load_file(path: Path) -> Any:
-    name = f"hftrun_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.exists():
-        raise ImportError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _instruments(config: SystemConfig, problems: PlanProblems) -> tuple[InstrumentTable, dict[str, int]]:
@@ -226,67 +199,59 @@ def _instruments(config: SystemConfig, problems: PlanProblems) -> tuple[Instrume
     return table, names
 
 
-def _actor_node(
-    name: str, number: int, actor: ActorConfig, instruments: Mapping[str, int], problems: PlanProblems
-) -> Iterator[Node]:
-    key = ("actors", name)
-    class_ = _load_subclass(actor.class_, Actor, key, problems)
-    if class_ is None:
-        return
+def _nodes(
+    loaded: Loaded, section: str, base: type, instruments: Mapping[str, int], problems: PlanProblems
+) -> list[Node]:
+    found = []
+    for number, (name, one) in enumerate(getattr(loaded.config, section).items(), start=1):
+        key = (section, name)
+        class_ = _load_subclass(one.class_, base, key, problems)
+        if class_ is None:
+            continue
+        is_actor = section == "actors"
+        lane = getattr(one, "lane", "")
+        found.append(
+            Node(
+                name=name,
+                node_id=number,
+                kind="actor" if is_actor else "service",
+                class_=class_,
+                class_path=one.class_,
+                policy=_policy(one.policy or class_.POLICY, key, problems),
+                lane=name if lane == OWN_LANE else lane,
+                instrument_ids=_instrument_ids(one.instruments, instruments, key, problems),
+                params=loaded.params_of(section, name),
+                takes=_handlers(class_, one.class_, key, problems) if is_actor else dict.fromkeys(class_.TAKES, "run"),
+                gives=class_.GIVES,
+                owns=class_.OWNS,
+            )
+        )
+    return found
+
+
+def _handlers(
+    class_: type[Any], class_path: str, key: tuple[str, ...], problems: PlanProblems
+) -> dict[type[Message], str]:
     takes = {}
     for message_type, method in class_.HANDLERS.items():
         if callable(getattr(class_, method, None)):
             takes[message_type] = method
         else:
-            problems.add((*key, "class"), actor.class_, f"a method {method}, which its HANDLERS names", "add the method")
-    yield Node(
-        name=name,
-        node_id=number,
-        kind="actor",
-        class_=class_,
-        class_path=actor.class_,
-        policy=_policy(actor.policy or class_.POLICY, key, problems),
-        lane=name if actor.lane == OWN_LANE else actor.lane,
-        instrument_ids=_instrument_ids(actor.instruments, instruments, key, problems),
-        params=_params(actor.params, class_.PARAMS, key, problems),
-        takes=takes,
-        gives=class_.GIVES,
-        owns=class_.OWNS,
-    )
+            problems.add((*key, "class"), class_path, f"a method {method}, which its HANDLERS names", "add the method")
+    return takes
 
 
-def _service_node(
-    name: str, number: int, service: ServiceConfig, instruments: Mapping[str, int], problems: PlanProblems
-) -> Iterator[Node]:
-    key = ("services", name)
-    class_ = _load_subclass(service.class_, Service, key, problems)
-    if class_ is None:
-        return
-    yield Node(
-        name=name,
-        node_id=number,
-        kind="service",
-        class_=class_,
-        class_path=service.class_,
-        policy=_policy(service.policy or class_.POLICY, key, problems),
-        lane="",
-        instrument_ids=_instrument_ids(service.instruments, instruments, key, problems),
-        params=_params(service.params, class_.PARAMS, key, problems),
-        takes=dict.fromkeys(class_.TAKES, "run"),
-        gives=class_.GIVES,
-        owns=class_.OWNS,
-    )
-
-
-def _load_subclass(class_path: str, base: type, key: tuple[str, ...], problems: PlanProblems) -> Any:
-    expected = f"a class that can be loaded and subclasses {base.__name__}"
+def _load_subclass(
+    class_path: str, base: type, key: tuple[str, ...], problems: PlanProblems
+) -> type[Any] | None:
     try:
         class_ = load_class(class_path)
-    except (ImportError, SyntaxError, OSError) as error:
-        problems.add((*key, "class"), class_path, expected, f"{type(error).__name__}: {error}")
+    except RuleBroken as broken:
+        problems.add((*key, "class"), class_path, broken.expected, broken.remedy)
         return None
     if not issubclass(class_, base):
-        problems.add((*key, "class"), class_path, expected, f"derive it from runtime.{base.__name__.lower()}")
+        other = "services" if base is Actor else "actors"
+        problems.add((*key, "class"), class_path, f"a subclass of {base.__name__}", f"move it to [{other}]")
         return None
     return class_
 
@@ -304,19 +269,6 @@ def _instrument_ids(
         if name not in known:
             problems.add((*key, "instruments"), name, "one of " + ", ".join(known), "add it under [instruments]")
     return tuple(known[name] for name in names if name in known)
-
-
-def _params(
-    raw: Mapping[str, Any], params_class: type | None, key: tuple[str, ...], problems: PlanProblems
-) -> object:
-    if params_class is None:
-        for name in raw:
-            problems.add((*key, "params", name), str(raw[name]), "no settings: its class has none", "remove it")
-        return None
-    collector = ProblemCollector()
-    params = structure_params(raw, params_class, (*key, "params"), collector)
-    problems.problems.extend(collector.problems)
-    return params
 
 
 # ---- checking

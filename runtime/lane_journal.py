@@ -102,7 +102,6 @@ class LaneJournal:
     def recover(self) -> Recovered:
         """Bring the core to where its journal ends, cut a torn tail, and open the journal for writing."""
         core = self.core
-        self.snapshots.clear_unfinished()
         found = replay_into(core, self.storage, self.snapshots, self.rebuild, LAST)
         torn = found.reader.cut_torn_tail()
         core.failures.extend(found.replayer.finish())

@@ -123,7 +123,7 @@ def load_order(state: object) -> LedgerOrder:
     order_id, strategy_id, instrument_id, side, price, size, post_only = state[:7]
     order = LedgerOrder(order_id, strategy_id, instrument_id, side, price, size, post_only)
     order.filled, order.state, order.sent, order.replace_price, order.replace_size, trade_ids = state[7:]
-    order.trade_ids = [trade_id for trade_id in trade_ids]
+    order.trade_ids = list(trade_ids)
     return order
 
 

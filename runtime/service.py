@@ -16,6 +16,7 @@ import attrs
 
 from market.messages import BatchMark, Message
 from runtime.actor import RESTART
+from runtime.lane_core import InjectedFault
 
 if TYPE_CHECKING:
     from market.instruments import InstrumentTable
@@ -62,6 +63,27 @@ class Mailbox:
         return None
 
 
+@attrs.define
+class InjectedKill:
+    """Lets a service fail at every Nth batch it sends, when fault injection asks for it."""
+
+    every: int = 0
+    countdown: int = 0
+
+    def arm(self, every: int) -> None:
+        """Fail at every Nth batch from now on."""
+        self.every = every
+        self.countdown = every
+
+    def count(self) -> None:
+        """Note one batch."""
+        if self.every:
+            self.countdown -= 1
+            if self.countdown <= 0:
+                self.countdown = self.every
+                raise InjectedFault(f"killed by fault injection (every {self.every} batches)")
+
+
 @attrs.frozen
 class ServiceSetup:
     """Everything a service is made from."""
@@ -74,6 +96,7 @@ class ServiceSetup:
     randomness: random.Random
     mailbox: Mailbox
     log: Logger
+    kill: InjectedKill = attrs.field(factory=InjectedKill)
     deliveries: dict[int, list[Delivery]] = attrs.field(factory=dict)
 
 
@@ -95,6 +118,7 @@ class Service(ABC):
         self.instrument_ids = setup.instrument_ids
         self.log = setup.log
         self._deliveries = setup.deliveries
+        self._kill = setup.kill
 
     @abstractmethod
     async def run(self) -> None:
@@ -102,6 +126,7 @@ class Service(ABC):
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Send messages as one batch to everyone who takes them; waits where a channel's policy says so."""
+        self._kill.count()
         for channel, framed, batch in self._sort(messages):
             if framed and len(batch) > 1:
                 batch.insert(0, BatchMark(len(batch)))

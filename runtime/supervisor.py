@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runtime.lane import Lane
     from runtime.lane_core import Failure
     from runtime.logs import Logger
+    from runtime.watchdog import Stall
 
 NANOSECONDS = 1_000_000_000
 FLAT_POLL_SECONDS = 0.005
@@ -123,6 +124,7 @@ class Supervisor:
         self.log = log
         self.fatal = ""
         self.halts: list[str] = []
+        self.stalls = 0
         self.report: ShutdownReport | None = None
         self._randomness = randomness
         self._shutdown = trio.Event()
@@ -159,8 +161,8 @@ class Supervisor:
 
     def channel_tripped(self, channel: Channel) -> None:
         """A channel that must lose nothing is full: it still holds everything, and trading halts."""
-        self.log.error("channel tripped", channel=channel.name, depth=channel.depth)
-        self._tell_lanes(ChannelTripped(channel.name, "halt", channel.depth))
+        self.log.error("channel tripped", channel=channel.name, depth=int(channel.core.depth))
+        self._tell_lanes(ChannelTripped(channel.name, "halt", int(channel.core.depth)))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> ShutdownReport:
         """Run everything until a shutdown is asked for, from inside, or by cancelling this call."""
@@ -318,10 +320,7 @@ class Supervisor:
         return True
 
     def _is_flat(self) -> bool:
-        for lane in self.lanes:
-            if lane.channels.urgent.depth or lane.core.ledger.open_order_count():
-                return False
-        return True
+        return not any(lane.channels.urgent.core.depth or lane.core.ledger.open_order_count() for lane in self.lanes)
 
     def _any_lane_runs(self) -> bool:
         return any(self.units[lane.name].state is UnitState.RUNNING for lane in self.lanes)
@@ -338,6 +337,16 @@ class Supervisor:
             unit.scope.cancel()
             return False
         return True
+
+    def on_stall(self, stall: Stall) -> None:
+        """A handler does not return, or has returned at last: say which, and where it stands."""
+        if stall.ended:
+            self.log.warning("handler returned", handler=stall.label, duration_ns=stall.duration_ns)
+        else:
+            self.stalls += 1
+            self.log.error(
+                "handler does not return", handler=stall.label, duration_ns=stall.duration_ns, stack=stall.stack
+            )
 
     # ---- words
 

@@ -1,8 +1,4 @@
-"""Builds what a blueprint plans: lanes with their actors, services, channels between them, and the supervisor.
-
-A lane's core can be built alone, again and again, from the same plan: so a replay, a recovery and a rebuild of one
-actor use exactly what a live run uses.
-"""
+"""Builds what a blueprint plans: lanes with their actors, services, channels between them, and the supervisor."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from market.messages import (
-    MAX_SCHEMA_ID,
     ActorFailed,
     CancelAll,
     CancelOrder,
@@ -22,14 +17,14 @@ from market.messages import (
     TradingHalted,
     schema_id_of,
 )
-from runtime.actor import Actor, ActorSetup, Outlet
 from runtime.backoff import BackoffOptions
+from runtime.build_core import build_core
 from runtime.channels import Channel, Doorbell, policy_of
 from runtime.lane import Lane, LaneChannels, Target
-from runtime.lane_core import Handler, LaneCore, Port, RemoteTaker, RosterEntry, Slot
+from runtime.lane_core import LaneCore, Port, RemoteTaker
 from runtime.lane_drain import LaneOptions
-from runtime.ledger import OBSERVED_TYPES, Ledger
-from runtime.service import Delivery, Mailbox, Service, ServiceSetup
+from runtime.ledger import OBSERVED_TYPES
+from runtime.service import Delivery, InjectedKill, Mailbox, Service, ServiceSetup
 from runtime.supervisor import ServiceEntry, Supervisor, SupervisorOptions
 
 if TYPE_CHECKING:
@@ -55,6 +50,7 @@ class System:
     blueprint: Blueprint
     lanes: list[Lane]
     mailboxes: dict[str, Mailbox]
+    kills: dict[str, InjectedKill]
     supervisor: Supervisor
 
     def lane(self, name: str) -> Lane:
@@ -69,79 +65,6 @@ class System:
         for mailbox in self.mailboxes.values():
             found += [mailbox.urgent, mailbox.inbox]
         return found
-
-
-# ---- one lane's core
-
-
-def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
-    """The core of one lane with fresh actors, connected among themselves and to nothing outside."""
-    outlet = Outlet(Ledger(blueprint.keeps_orders(lane)))
-    core = LaneCore(lane, outlet, blueprint.config.runtime.dispatch_limit)
-    for message_type in OBSERVED_TYPES:
-        core.observed[schema_id_of(message_type)] = True
-    nodes = blueprint.actors_in(lane)
-    for node in nodes:
-        slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet))
-        core.slots.append(slot)
-        core.slot_of[node.node_id] = slot
-        if node.class_.AT_BATCH_END:  # type: ignore[attr-defined]
-            core.batch_end_slots.append(slot)
-    for node in blueprint.actors:
-        dependents = blueprint.dependents_of(node)
-        core.roster[node.node_id] = RosterEntry(
-            node.name,
-            node.policy,
-            [one.node_id for one in (node, *dependents) if one.is_strategy],
-            [core.slot_of[one.node_id] for one in dependents if one.lane == lane],
-        )
-    _connect(blueprint, core, nodes)
-    return core
-
-
-def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:
-    setup = ActorSetup(
-        node.name,
-        node.node_id,
-        node.params,
-        blueprint.instruments,
-        list(node.instrument_ids) or sorted(blueprint.instrument_names.values()),
-        {one.name: one.node_id for one in blueprint.actors},
-        outlet,
-    )
-    setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
-    for message_type in node.gives:
-        setup.declared[schema_id_of(message_type)] = True
-    class_ = node.class_
-
-    def make() -> Actor:
-        actor = class_(setup)
-        assert isinstance(actor, Actor)
-        return actor
-
-    return make
-
-
-def _connect(blueprint: Blueprint, core: LaneCore, nodes: list[Node]) -> None:
-    """Fill the routes in the order of the configuration, so that it alone decides who hears a message first."""
-    keyed: set[int] = set()
-    rows: dict[int, list[tuple[Node, Handler]]] = {}
-    for node in nodes:
-        slot = core.slot_of[node.node_id]
-        for message_type, method in node.takes.items():
-            schema_id = schema_id_of(message_type)
-            rows.setdefault(schema_id, []).append((node, Handler(slot, method)))
-            if node.instrument_ids:
-                keyed.add(schema_id)
-    highest = max(blueprint.instrument_names.values(), default=0)
-    for schema_id, row in rows.items():
-        route = core.routes[schema_id]
-        route.everyone.extend(handler for _, handler in row)
-        if schema_id in keyed:
-            for key in range(highest + 1):
-                route.keyed.append(
-                    [handler for node, handler in row if key == 0 or not node.instrument_ids or key in node.instrument_ids]
-                )
 
 
 # ---- the whole system
@@ -166,14 +89,15 @@ def build_system(
         lanes.append(Lane(core, _lane_channels(config, name), clock, options, journal_of(core)))
     mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
     _connect_lanes(blueprint, lanes, mailboxes)
+    kills = {node.name: InjectedKill() for node in blueprint.services}
+    edges = Edges(blueprint, lanes, mailboxes, kills, clock, randomness, log)
     services = [
-        ServiceEntry(node.name, node.policy, _service_maker(blueprint, node, lanes, mailboxes, clock, randomness, log))
-        for node in _in_order_of_start(blueprint)
+        ServiceEntry(node.name, node.policy, _service_maker(edges, node)) for node in _in_order_of_start(blueprint)
     ]
     supervisor = Supervisor(lanes, services, clock, randomness, _supervisor_options(config), log)
     for channel in _all_channels(lanes, mailboxes):
         channel.on_trip = supervisor.channel_tripped
-    return System(blueprint, lanes, mailboxes, supervisor)
+    return System(blueprint, lanes, mailboxes, kills, supervisor)
 
 
 def _supervisor_options(config: SystemConfig) -> SupervisorOptions:
@@ -284,26 +208,33 @@ def _wanted_keys(blueprint: Blueprint, takers: list[Node], message_type: type[Me
     return frozenset(keys)
 
 
-def _service_maker(
-    blueprint: Blueprint,
-    node: Node,
-    lanes: list[Lane],
-    mailboxes: dict[str, Mailbox],
-    clock: Clock,
-    randomness: random.Random,
-    log: Logger,
-) -> Callable[[], Callable[[], Awaitable[None]]]:
+@attrs.frozen
+class Edges:
+    """What the services of a system share."""
+
+    blueprint: Blueprint
+    lanes: list[Lane]
+    mailboxes: dict[str, Mailbox]
+    kills: dict[str, InjectedKill]
+    clock: Clock
+    randomness: random.Random
+    log: Logger
+
+
+def _service_maker(edges: Edges, node: Node) -> Callable[[], Callable[[], Awaitable[None]]]:
+    blueprint = edges.blueprint
     setup = ServiceSetup(
         name=node.name,
         params=node.params,
         instruments=blueprint.instruments,
         instrument_ids=node.instrument_ids or tuple(sorted(blueprint.instrument_names.values())),
-        clock=clock,
+        clock=edges.clock,
         # Each service draws from its own stream, so that one more draw in one changes nothing in another.
-        randomness=random.Random(randomness.getrandbits(64)),
-        mailbox=mailboxes[node.name],
-        log=log,
-        deliveries=_deliveries(blueprint, node, lanes, mailboxes),
+        randomness=random.Random(edges.randomness.getrandbits(64)),
+        mailbox=edges.mailboxes[node.name],
+        log=edges.log,
+        kill=edges.kills[node.name],
+        deliveries=_deliveries(blueprint, node, edges.lanes, edges.mailboxes),
     )
     class_ = node.class_
 

@@ -1,0 +1,151 @@
+"""One run of a system: opens its state, recovers, runs under the supervisor, and tells how it went.
+
+The same for the command, for tests and for use as a library. It reads no arguments, prints nothing and installs no
+signal handler; whoever runs it asks for a shutdown through `Session.system.supervisor`.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+import hftrun_kernel
+from market.messages import RunStarted
+from market.messages.catalogue import SCHEMA_FINGERPRINT
+from runtime.blueprint import Blueprint
+from runtime.build_core import build_core
+from runtime.config.show import config_sha256
+from runtime.faults import Kill, inject
+from runtime.journal.durability import DurabilitySetting
+from runtime.lane_journal import JournalOptions, LaneJournal, Recovered
+from runtime.state import StateDirectory
+from runtime.supervisor import ShutdownReport
+from runtime.watchdog import Watchdog
+from runtime.wiring import System, build_system
+
+if TYPE_CHECKING:
+    from runtime.clock import Clock
+    from runtime.lane_core import LaneCore
+    from runtime.logs import Logger
+
+NANOSECONDS = 1_000_000_000
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+BYTES_PER_MEBIBYTE = 1024 * 1024
+
+
+def journal_options(blueprint: Blueprint) -> JournalOptions:
+    """How the configuration wants its journals kept."""
+    journal = blueprint.config.journal
+    return JournalOptions(
+        durability=DurabilitySetting(journal.durability),
+        interval_ms=journal.interval_ms,
+        segment_bytes=journal.segment_mb * BYTES_PER_MEBIBYTE,
+        snapshot_every_ns=journal.snapshot_every_ms * NANOSECONDS_PER_MILLISECOND,
+        keep_snapshots=journal.keep_snapshots,
+        schema_fingerprint=SCHEMA_FINGERPRINT,
+        build=hftrun_kernel.mode(),
+    )
+
+
+class Session:
+    """See the head of this file. Use it as a context manager: it holds the state directory."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        clock: Clock,
+        log: Logger,
+        state: Path | None = None,
+        faults: list[Kill] | None = None,
+    ) -> None:
+        self.blueprint = blueprint
+        self.clock = clock
+        self.log = log
+        self.is_temporary = state is None
+        # Without a directory of its own a run still journals: a critical actor is rebuilt from it.
+        path = Path(tempfile.mkdtemp(prefix="hftrun-")) if state is None else state
+        self.state = StateDirectory(path)
+        self.recovered: list[Recovered] = []
+        self.started_ns = 0
+        self.system = self._build(faults or [])
+
+    def _build(self, faults: list[Kill]) -> System:
+        blueprint = self.blueprint
+        self.state.adopt(blueprint.config)
+        self.state.keep_sources(blueprint)
+        options = journal_options(blueprint)
+        randomness = random.Random(blueprint.config.runtime.seed)
+
+        def journal_of(core: LaneCore) -> LaneJournal:
+            def build() -> LaneCore:
+                return build_core(blueprint, core.name)
+
+            return LaneJournal(core, self.state.storage(core.name), self.clock, options, build)
+
+        system = build_system(blueprint, self.clock, randomness, self.log, journal_of)
+        for lane in system.lanes:
+            assert lane.journal is not None
+            recovered = lane.journal.recover()
+            self.recovered.append(recovered)
+            if recovered.torn is not None:
+                self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
+            for skipped in recovered.skipped:
+                self.log.warning("snapshot passed over", lane=lane.name, name=skipped.name, reason=skipped.reason)
+        inject(system, faults)
+        return system
+
+    async def run(
+        self, duration_ns: int | None = None, beside: Callable[[Session], object] | None = None
+    ) -> ShutdownReport:
+        """Run until the duration is over or a shutdown is asked for."""
+        self.started_ns = self.clock.now_ns()
+        self._announce()
+        supervisor = self.system.supervisor
+        watchdog = self._watchdog()
+        watchdog.start()
+        try:
+            async with trio.open_nursery() as nursery:
+                if duration_ns is not None:
+                    nursery.start_soon(self._end_after, duration_ns)
+                report = await supervisor.run()
+                nursery.cancel_scope.cancel()
+        finally:
+            watchdog.stop()
+        return report
+
+    def _announce(self) -> None:
+        """The first input of every lane in every run."""
+        blueprint = self.blueprint
+        started = RunStarted(
+            self.started_ns, self.started_ns // NANOSECONDS, config_sha256(blueprint.config), hftrun_kernel.mode()
+        )
+        for lane in self.system.lanes:
+            lane.channels.urgent.offer(started)
+
+    async def _end_after(self, duration_ns: int) -> None:
+        await trio.sleep(duration_ns / NANOSECONDS)
+        self.system.supervisor.request_shutdown("the duration is over")
+
+    def _watchdog(self) -> Watchdog:
+        limit_ns = self.blueprint.config.runtime.watchdog_ms * NANOSECONDS_PER_MILLISECOND
+        return Watchdog([lane.drain for lane in self.system.lanes], limit_ns, self.system.supervisor.on_stall)
+
+    def close(self) -> None:
+        """Let go of the state; a temporary one is removed."""
+        self.state.release()
+        if self.is_temporary:
+            shutil.rmtree(self.state.path, ignore_errors=True)
+
+    def __enter__(self) -> Session:
+        """The state is held from the making on."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go."""
+        self.close()
