@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from market.instruments import Instrument
+
 # ---------------------------------------------------------------------------------------------------------- books
 
 
@@ -49,3 +51,43 @@ def decimal_texts(draw: st.DrawFn) -> str:
 def number_like_bytes() -> st.SearchStrategy[bytes]:
     """Bytes that look like numbers and mostly are none, with a few that never belong there."""
     return st.text("0123456789" * 2 + "00000.eE+-:/ \x00\x7fé", max_size=30).map(lambda text: text.encode("latin-1"))
+
+
+# ---------------------------------------------------------------------------------------------------- instruments
+
+
+@st.composite
+def instruments(draw: st.DrawFn) -> Instrument:
+    """Spot pairs and perpetuals, linear and inverse, with any scales, multipliers, fees and rebates."""
+    inverse = draw(st.booleans())
+    kind = "perpetual" if inverse else draw(st.sampled_from(["spot", "perpetual"]))
+    multiplier_scale = 0 if kind == "spot" else draw(st.integers(0, 4))
+    return Instrument(
+        instrument_id=draw(st.integers(1, 1000)), symbol="BTC/USD", venue="venue", venue_symbol="BTCUSD", base="BTC",
+        quote="USD", kind=kind, inverse=inverse, price_scale=draw(st.integers(0, 10)),
+        size_scale=draw(st.integers(0, 10)), tick=draw(st.integers(1, 1000)),
+        lot=draw(st.integers(1, 1000)) * 10**multiplier_scale,
+        multiplier=1 if kind == "spot" else draw(st.integers(1, 1000)), multiplier_scale=multiplier_scale,
+        maker_fee_ppm=draw(st.integers(-500, 2000)), taker_fee_ppm=draw(st.integers(0, 5000)),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------ positions
+
+Fill = tuple[int, int, int, int]
+
+
+def fills(max_size: int = 30) -> st.SearchStrategy[list[Fill]]:
+    """Fills as side, price, size and fee: small sizes, so that they close and flip often, and now and then huge ones.
+
+    Sizes are multiples of 100 and prices positive, so that contracts of a hundredth and inverse ones can take them.
+    """
+    prices = st.one_of(st.integers(1, 50), st.integers(8_000_000, 9_000_000), st.integers(1, 2**50))
+    sizes = st.one_of(st.integers(1, 12), st.integers(1, 12), st.integers(1, 2**50)).map(lambda size: size * 100)
+    fees = st.integers(-1000, 100_000)
+    return st.lists(st.tuples(st.sampled_from([1, -1]), prices, sizes, fees), max_size=max_size)
+
+
+def contracts() -> st.SearchStrategy[tuple[int, int, bool]]:
+    """Multiplier, divisor and whether inverse, of contracts that positions are kept in."""
+    return st.sampled_from([(1, 1, False), (1, 100, False), (25, 1, False), (10**6, 1, True), (7, 3, True)])
