@@ -71,12 +71,15 @@ def translate(modules: list[str]) -> list[Extension]:
     place = "in-place" if "--inplace" in sys.argv else "wheel"
     folder = Path("build", place, str(sys.implementation.cache_tag))
     print(f"translating {len(modules)} modules to C", flush=True)
+    # No cache: what mypyc 2.4 reads back from it has forgotten which attributes of a class have a "defined" bit, so a
+    # module that uses or extends a class of an unchanged module would get another layout. The whole translation takes
+    # a second or two; files of C that come out as they were are left alone, and the C compiler passes over them.
     extensions = mypycify(
-        [f"--cache-dir={folder / 'types'}", *modules],
+        [f"--cache-dir={os.devnull}", *modules],
         opt_level="3",
         debug_level="0",
         separate=True,
-        target_dir=str(folder / "translated"),
+        target_dir=str(folder),
     )
     for extension in extensions:
         # A warning that only some compiler gives must not cost a user the compiled modules.
