@@ -100,7 +100,8 @@ class Position:
             return self._value(mark, self.net_size)
         self._check_inverse_price(mark)
         net: int = self.net_size
-        return (-net * self._multiplier) // (mark * self._divisor)
+        wide_mark: int = mark  # an i64 in a product would make all of it an i64
+        return (-net * self._multiplier) // (wide_mark * self._divisor)
 
     def profit(self, mark: i64) -> int:
         """Everything together at the mark: realised and unrealised, less fees, with funding."""
@@ -166,7 +167,8 @@ class Position:
         if self._inverse:
             self._check_inverse_price(price)
             size: int = signed_size
-            return -((size * self._multiplier) // (price * self._divisor))
+            wide_price: int = price
+            return -((size * self._multiplier) // (wide_price * self._divisor))
         product = notional(price, signed_size) * self._multiplier
         value = product // self._divisor
         if value * self._divisor != product:
