@@ -198,8 +198,12 @@ def _read_bounded(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("not a file")
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = b""
+        while len(content) <= MAX_FILE_BYTES:
+            part = os.read(descriptor, MAX_FILE_BYTES + 1 - len(content))
+            if not part:
+                break
+            content += part
     finally:
         os.close(descriptor)
     if len(content) > MAX_FILE_BYTES:

@@ -81,6 +81,7 @@ def scrub(text: str) -> str:
 def _remember(value: str) -> None:
     if len(value) >= MIN_SCRUBBED_CHARACTERS and len(_remembered) < MAX_REMEMBERED:
         _remembered[value] = None
+        _remembered[repr(value)[1:-1]] = None
 
 
 def _from_environment(name: str, environment: Mapping[str, str]) -> Secret:

@@ -52,17 +52,6 @@ class Collector(Protocol):
         """Take one."""
 
 
-class ProblemCollector:
-    """Keeps problems for somebody who knows where the keys stand."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def add_problem(self, problem: Problem) -> None:
-        """Keep one."""
-        self.problems.append(problem)
-
-
 def structure(
     raw: object, wanted: type[T], key: KeyPath, collector: Collector, converter: cattrs.Converter
 ) -> T | None:
