@@ -45,9 +45,11 @@ def _load_file(path: Path) -> ModuleType:
         raise ImportError(f"there is no file {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    loaded = False
     try:
         spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
+        loaded = True
+    finally:
+        if not loaded:
+            del sys.modules[name]
     return module

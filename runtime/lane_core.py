@@ -41,15 +41,15 @@ from runtime.timers import TimerTable
 NOT_FORCED: Final[i64] = -1
 
 
-class InjectedFault(RuntimeError):
+class InjectedFault(Exception):
     """A failure that fault injection asked for."""
 
 
-class EmitStorm(RuntimeError):
+class EmitStorm(Exception):
     """One input led to more messages than the lane allows; the actor that emitted most is named."""
 
 
-class ReplayDiverged(RuntimeError):
+class ReplayDiverged(Exception):
     """A replayed input did not do what the journal says it did."""
 
 
