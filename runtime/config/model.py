@@ -120,9 +120,6 @@ class JournalConfig:
         default=60_000, rule=between(0, DAY_MS), unit="ms",
     )  # fmt: skip
     keep_snapshots: int = setting("Snapshots that are kept.", default=3, rule=between(1, 10_000))
-    keep_segments: int = setting(
-        "Segments that are kept beside those a kept snapshot needs; 0 keeps all.", default=0, rule=between(0, 10**9)
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -201,7 +198,6 @@ class ServiceConfig:
     policy: str = setting(
         "What happens when it fails; empty for what its class says.", default="", rule=one_of("", *POLICIES)
     )
-    lanes: tuple[str, ...] = setting("Lanes it sends to.", default=("main",), rule=each(name()))
     instruments: tuple[str, ...] = setting("Instruments it works on, by their names here.", factory=tuple)
     params: Mapping[str, Any] = setting("Settings of its class.", factory=dict)
 

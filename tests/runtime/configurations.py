@@ -70,7 +70,6 @@ spread = { bps = 4.5, skew = 0.1 }
 
 [services.feed]
 class = "venues.feed:Feed"
-lanes = ["main"]
 params = { url = "wss://localhost/ws", key = { env = "FEED_KEY" } }
 
 [channels.orders]

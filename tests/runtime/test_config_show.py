@@ -77,7 +77,7 @@ def test_show_has_origins_and_masks(tmp_path: Path) -> None:
     assert shown["runtime.max_lag_ms = 100"] == "environment HFTRUN_RUNTIME__MAX_LAG_MS"
     assert shown["runtime.batch_limit = 64"] == "default"
     assert shown["actors.quoter.params.spread.bps = 4.5"] == "system.toml:54"
-    assert shown['services.feed.params.key = { env = "FEED_KEY" }'] == "system.toml:59"
+    assert shown['services.feed.params.key = { env = "FEED_KEY" }'] == "system.toml:58"
     assert ENVIRONMENT["FEED_KEY"] not in "".join(show_lines(loaded))
     data = show_data(loaded)
     assert {"key": "runtime.seed", "value": 7, "origin": f"{tmp_path}/system.toml:7"} in data["values"]
