@@ -1,9 +1,8 @@
-"""The text of one generated module of message classes: class, equality, hash, repr, binary form, digest, dispatch."""
+"""The text of one generated module of message classes: class, fields, binary form, digest, dispatch by number."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 
 from market.message_schema.catalogue import FieldSpec, GroupSpec, MessageSpec
 from tools.message_documents import import_lines
@@ -68,69 +67,12 @@ def _argument(field: FieldSpec) -> str:
     return annotation if field.default is None else f"{annotation} = {field.default!r}"
 
 
-def _plain(field: FieldSpec) -> str:
-    """A hashable form of a field that is equal exactly when the field is."""
-    if field.kind == "i64s":
-        return f"tuple(self.{field.name})"
-    if field.kind == "f64":
-        return f"f64_bits(self.{field.name})"
-    return f"self.{field.name}"
-
-
-def _shown(field: FieldSpec) -> str:
-    if field.kind == "i64s":
-        return f"{field.name}={{list(self.{field.name})}}"
-    return f"{field.name}={{self.{field.name}!r}}"
-
-
 def _init(message: MessageSpec) -> list[str]:
     arguments = ["self", *map(_argument, message.fields)]
-    lines = _signature("__init__", arguments, "None")
+    lines = wrapped("def __init__(", arguments, ") -> None:", 4)
     lines.append(f"        super().__init__({message.schema_id})")
     lines.extend(f"        self.{field.name} = {field.name}" for field in message.fields)
     return lines
-
-
-def _signature(name: str, arguments: list[str], result: str) -> list[str]:
-    """A method's first line; one argument a line where it does not fit."""
-    line = f"    def {name}({', '.join(arguments)}) -> {result}:"
-    if len(line) <= LINE:
-        return [line]
-    return [f"    def {name}(", *(f"        {argument}," for argument in arguments), f"    ) -> {result}:"]
-
-
-def _equality(message: MessageSpec) -> list[str]:
-    tests = []
-    for field in message.fields:
-        if field.kind == "f64":
-            tests.append(f"f64_bits(self.{field.name}) == f64_bits(other.{field.name})")
-        else:
-            tests.append(f"self.{field.name} == other.{field.name}")
-    lines = [
-        "    def __eq__(self, other: object) -> bool:",
-        f"        if not isinstance(other, {message.name}):",
-        "            return False",
-    ]
-    if len(tests) == 1:
-        return [*lines, f"        return {tests[0]}"]
-    lines.append("        return (")
-    lines.append(f"            {tests[0]}")
-    lines.extend(f"            and {test}" for test in tests[1:])
-    return [*lines, "        )"]
-
-
-def _representation(message: MessageSpec) -> list[str]:
-    text = f"{message.name}(" + ", ".join(map(_shown, message.fields)) + ")"
-    pieces = textwrap.wrap(text, LINE - 20, break_long_words=False, break_on_hyphens=False)
-    strings = [f'f"{piece}{" " if number + 1 < len(pieces) else ""}"' for number, piece in enumerate(pieces)]
-    if len(strings) == 1:
-        return ["    def __repr__(self) -> str:", f"        return {strings[0]}"]
-    return [
-        "    def __repr__(self) -> str:",
-        "        return (",
-        *(f"            {each}" for each in strings),
-        "        )",
-    ]
 
 
 def _write(message: MessageSpec) -> list[str]:
@@ -184,10 +126,7 @@ def _class(message: MessageSpec) -> list[str]:
     lines += ["", *_init(message), ""]
     if message.route_field:
         lines += ["    def route_key(self) -> i64:", f"        return self.{message.route_field}", ""]
-    lines += [*_equality(message), ""]
-    lines.append("    def __hash__(self) -> int:")
-    lines += wrapped("return hash((", [str(message.schema_id), *map(_plain, message.fields)], "))", 8)
-    lines += ["", *_representation(message), "", *_write(message), "", *_mix(message)]
+    lines += [*_write(message), "", *_mix(message)]
     return lines
 
 
@@ -292,7 +231,7 @@ def _imports(body: str) -> str:
     """The imports that the body of the module uses."""
     strings = ["BytesWriter", "read_f64_le", "read_i64_le", "write_f64_le", "write_i64_le"]
     base = [
-        "Digest", "Message", "MessageError", "check_end", "f64_bits", "finish", "need", "read_bool", "read_count",
+        "Digest", "Message", "MessageError", "check_end", "finish", "need", "read_bool", "read_count",
         "read_i64s", "read_int", "read_int_length", "read_length", "read_text", "write_bytes", "write_i64s",
         "write_int", "write_text",
     ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from market.message_schema.catalogue import UNITS, FieldSpec, GroupSpec, MessageSpec, ValuesSpec
 
 _CONSTANTS_HEAD = '''"""The named values of message fields, and the table of message types by number.
@@ -30,7 +32,8 @@ Everything that actors say to each other, in four groups. Generated from `market
 `tools/generate_messages.py`; this page, the classes, their binary form and the constants come from that one schema.
 
 Messages are immutable; they are made with positional arguments in the order of the tables, or by keyword. `repr`,
-equality and hash cover all fields. `route_key()` is the first `instrument_id` or `connection_id` of the fields, else 0.
+equality and hash cover all fields: two messages are equal when their binary forms are. `route_key()` is the
+`instrument_id`, or 0 where a message has none.
 
 ```python
 from market.messages import BUY, PublicTrade, decode, encode, from_json, to_json
@@ -106,7 +109,8 @@ def package_module(groups: tuple[GroupSpec, ...], values: tuple[ValuesSpec, ...]
     for module in sorted(imports):
         lines += import_lines(module, imports[module])
     names = sorted({name for names in imports.values() for name in names}, key=lambda name: (_order(name)[0], name))
-    lines += ["", "__all__ = [", *(f'    "{name}",' for name in names), "]"]
+    quoted = " ".join(f'"{name}",' for name in names)
+    lines += ["", "__all__ = [", *textwrap.wrap(quoted, 120, initial_indent="    ", subsequent_indent="    "), "]"]
     return "\n".join(lines) + "\n"
 
 

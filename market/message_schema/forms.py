@@ -18,6 +18,7 @@ UNITS: Final[dict[str, str]] = {
     "asset": "exact amount of an asset, in units of 10^-8",
     "ns": "wall time in nanoseconds since 1970-01-01 UTC",
     "duration ns": "length of time in nanoseconds",
+    "rate": "exact rate in units of 10^-12 (a funding rate of 0.01 % is 100,000,000)",
     "ppm": "parts per million",
     "bps": "basis points, as a float for statistics",
     "id": "identifier; 0 means none unless said otherwise",
@@ -151,6 +152,26 @@ def asset_amount(name: str, meaning: str) -> FieldSpec:
 def ratio(name: str, meaning: str, unit: str = "ratio") -> FieldSpec:
     """A field that is a statistic."""
     return FieldSpec(name, "f64", meaning, unit)
+
+
+def ids(name: str, meaning: str) -> FieldSpec:
+    """A field that lists identifiers."""
+    return FieldSpec(name, "i64s", meaning, "id")
+
+
+def sizes(name: str, meaning: str) -> FieldSpec:
+    """A field that lists scaled sizes."""
+    return FieldSpec(name, "i64s", meaning, "size")
+
+
+def flag(name: str, meaning: str) -> FieldSpec:
+    """A field that is true or false."""
+    return FieldSpec(name, "bool", meaning)
+
+
+def raw(name: str, meaning: str) -> FieldSpec:
+    """A field of bytes."""
+    return FieldSpec(name, "bytes", meaning)
 
 
 def named(name: str, values: str, meaning: str) -> FieldSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from market.message_schema.forms import (
+    CONNECTION,
     INSTRUMENT,
     LADDER,
     ORDER,
@@ -16,12 +17,17 @@ from market.message_schema.forms import (
     STRATEGY,
     GroupSpec,
     MessageSpec,
+    count,
+    duration,
     field,
+    flag,
     identifier,
+    ids,
     named,
     price,
     ratio,
     size,
+    sizes,
     time,
 )
 
@@ -55,6 +61,8 @@ REPLACE_FIELDS: Final = (
     RECEIVE_NS,
 )
 
+PARENT_ORDER: Final = identifier("parent_id", "The parent order.")
+
 ORDERS: Final = GroupSpec(
     "orders", "Orders", "What strategies want, and the commands that go to venues.", 100, 199, (
     MessageSpec(100, "WantedQuotes", "The quotes that a strategy wants to have working; empty ladders mean none.", (
@@ -78,5 +86,90 @@ ORDERS: Final = GroupSpec(
     MessageSpec(106, "CancelAll", "Cancel every working order.", (
         identifier("instrument_id", "Of this instrument; 0 means of all."),
         REASON,
+    )),
+    MessageSpec(107, "TargetPosition", "The position that a strategy wants to hold.", (
+        STRATEGY,
+        INSTRUMENT,
+        size("net_size", "The position wanted; negative is short."),
+        price("limit_price", "The worst price; 0 for any."),
+        named("algorithm", "algorithm", "How to get there."),
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(108, "RoutedOrder", "A new order on a common symbol, for the router to split.", ORDER_FIELDS),
+    MessageSpec(109, "RouteDecided", "How the router split an order, and why.", (
+        PARENT_ORDER,
+        ids("instruments", "Where to."),
+        sizes("sizes", "How much there, in the scale of each instrument."),
+        field("all_in_prices", "i64s", "The price with fee, slippage, chance of a fill and latency.", "price"),
+        size("unplaced", "What no venue could take."),
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(110, "ParentOrder", "An order that an execution algorithm works over time.", (
+        identifier("parent_id", "Its id."),
+        STRATEGY,
+        INSTRUMENT,
+        SIDE,
+        named("algorithm", "algorithm", "TWAP, VWAP, POV, implementation shortfall or at once."),
+        SIZE,
+        price("limit_price", "The worst price; 0 for any."),
+        time("start_ns", "When to begin; 0 for now."),
+        time("end_ns", "When to be done; 0 for no end."),
+        count("slices", "Into how many pieces TWAP and VWAP cut it; 0 leaves it to the algorithm."),
+        field("participation_ppm", "i64", "The share of market volume for POV; the cap for others, 0 for none.", "ppm"),
+        field("urgency_ppm", "i64", "From patient (0) to now (1,000,000), for implementation shortfall.", "ppm"),
+        field("may_take", "bool", "Whether it may take liquidity before its end."),
+        RECEIVE_NS,
+    )),
+    MessageSpec(111, "ParentPause", "Pause or resume an execution algorithm.", (
+        PARENT_ORDER,
+        flag("paused", "True pauses, false resumes."),
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(112, "ParentCancel", "End an execution algorithm early, with its working orders.", (
+        PARENT_ORDER,
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(113, "BasketOrder", "Several instruments at once, with one intent.", (
+        identifier("basket_id", "Its id."),
+        STRATEGY,
+        ids("instruments", "The legs."),
+        sizes("sizes", "The size of each leg; negative sells."),
+        field("limit_prices", "i64s", "The worst price of each leg; 0 for any.", "price"),
+        named("partial_policy", "partial_policy", "What to do when only a part is filled."),
+        time("end_ns", "When to be done, before the policy applies."),
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(114, "FlattenPosition", "Close a position at the market, by an operator or a loss limit.", (
+        identifier("instrument_id", "Of this instrument; 0 means of all."),
+        identifier("strategy_id", "Of this strategy; 0 means of all."),
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(115, "ExerciseOption", "Exercise a long option.", (
+        INSTRUMENT,
+        STRATEGY,
+        SIZE,
+        RECEIVE_NS,
+    )),
+    MessageSpec(116, "OrderStatusWanted", "Ask the venue what it knows of one order.", (
+        ORDER,
+        INSTRUMENT,
+        REASON,
+        RECEIVE_NS,
+    )),
+    MessageSpec(117, "VenueStateWanted", "Ask the venue for open orders, fills, positions or balances.", (
+        CONNECTION,
+        named("state", "venue_state", "Which of them."),
+        time("since_ns", "From when on, for fills; 0 for all that the venue keeps."),
+        REASON,
+    )),
+    MessageSpec(118, "DeadManSwitch", "Tell the venue to cancel everything unless told again in time.", (
+        CONNECTION,
+        duration("timeout_ns", "After which it cancels; 0 disarms."),
     )),
 ))  # fmt: skip

@@ -21,6 +21,8 @@ from librt.strings import (
 from librt.vecs import append, vec
 from mypy_extensions import i32, i64, u8
 
+from market.message_schema.catalogue import MESSAGES
+
 HEADER_BYTES: Final = 8
 MAX_BODY_BYTES: Final = 0x7FFFFFFF
 MAX_INT_BYTES: Final = 255
@@ -44,7 +46,7 @@ class MessageError(ValueError):
 class Message:
     """A typed, immutable message. The catalogue is generated; users never subclass this.
 
-    Two messages are equal when their types and all their fields are; f64 fields compare by their bits.
+    Two messages are equal when their binary forms are: all fields, f64 by its bits. So a NaN equals itself.
     """
 
     schema_id: Final[i64]
@@ -52,6 +54,21 @@ class Message:
     def __init__(self, schema_id: i64) -> None:
         """Remember the number of the type."""
         self.schema_id = schema_id
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message) or self.schema_id != other.schema_id:
+            return False
+        return _form(self) == _form(other)
+
+    def __hash__(self) -> int:
+        return hash(_form(self))
+
+    def __repr__(self) -> str:
+        parts: list[str] = []
+        for field in MESSAGES[self.schema_id].fields:
+            value = getattr(self, field.name)
+            parts.append(f"{field.name}={list(value) if field.kind == 'i64s' else value!r}")
+        return f"{MESSAGES[self.schema_id].name}({', '.join(parts)})"
 
     def route_key(self) -> i64:
         """The instrument that the message concerns; 0 where it concerns none or all."""
@@ -64,6 +81,13 @@ class Message:
     def mix_into(self, digest: Digest) -> None:
         """Mix every field; `Digest.mix_message` is the public way."""
         raise NotImplementedError
+
+
+def _form(message: Message) -> bytes:
+    """The binary form, by which messages are compared."""
+    writer = BytesWriter()
+    message.write_to(writer)
+    return writer.getvalue()
 
 
 class Digest:

@@ -121,3 +121,68 @@ REJECT_PENDING: Final = 34  # Another change of the order is on its way.
 REJECT_EXPIRED: Final = 35  # Its time had passed on arrival.
 REJECT_AUTHENTICATION: Final = 36  # Keys, signature or permission.
 REJECT_INSTRUMENT_STATUS: Final = 37  # The instrument does not trade now.
+
+# instrument_status: How an instrument trades.
+STATUS_CLOSED: Final = 0  # Not at all.
+STATUS_TRADING: Final = 1  # Continuously.
+STATUS_HALTED: Final = 2  # Stopped for a while; orders may be cancelled.
+STATUS_AUCTION: Final = 3  # Orders are collected for an auction.
+STATUS_CANCEL_ONLY: Final = 4  # Orders may only be cancelled.
+STATUS_POST_ONLY: Final = 5  # Orders may rest but not take.
+STATUS_DELISTED: Final = 6  # Never again.
+
+# listing_kind: What an instrument is.
+KIND_SPOT: Final = 1  # One asset against another.
+KIND_PERPETUAL: Final = 2  # A future without expiry, with funding.
+KIND_FUTURE: Final = 3  # A future.
+KIND_CALL: Final = 4  # A call option.
+KIND_PUT: Final = 5  # A put option.
+
+# algorithm: How an order is worked.
+ALGORITHM_AT_ONCE: Final = 0  # Routed at once.
+ALGORITHM_TWAP: Final = 1  # Evenly over time.
+ALGORITHM_VWAP: Final = 2  # Along the usual curve of volume.
+ALGORITHM_POV: Final = 3  # As a share of the volume that trades.
+ALGORITHM_SHORTFALL: Final = 4  # Least expected cost against the arrival price.
+ALGORITHM_PASSIVE: Final = 5  # Resting at the touch.
+
+# parent_state: Where an execution algorithm or a basket stands.
+PARENT_WAITING: Final = 0  # Before its start.
+PARENT_WORKING: Final = 1  # At work.
+PARENT_PAUSED: Final = 2  # Paused.
+PARENT_DONE: Final = 3  # Filled in whole.
+PARENT_ENDED: Final = 4  # Ended with a part unfilled.
+PARENT_CANCELLED: Final = 5  # Cancelled.
+PARENT_FAILED: Final = 6  # Could not be worked.
+PARENT_UNWINDING: Final = 7  # Gives back what was filled, as its policy says.
+
+# partial_policy: What becomes of a basket of which only a part is filled in time.
+PARTIAL_KEEP: Final = 0  # What is filled is kept.
+PARTIAL_COMPLETE: Final = 1  # The rest is bought or sold at the market.
+PARTIAL_UNWIND: Final = 2  # What is filled is given back at the market.
+
+# venue_state: A kind of state that a venue keeps of us.
+STATE_OPEN_ORDERS: Final = 1  # Working orders.
+STATE_FILLS: Final = 2  # Fills.
+STATE_POSITIONS: Final = 3  # Positions.
+STATE_BALANCES: Final = 4  # Balances.
+
+# order_status: Where an order stands by the word of its venue.
+VENUE_UNKNOWN: Final = 0  # The venue has no such order.
+VENUE_WORKING: Final = 1  # It works, untouched or in part filled.
+VENUE_FILLED: Final = 2  # It is filled.
+VENUE_CANCELLED: Final = 3  # It was cancelled.
+VENUE_REJECTED: Final = 4  # It was refused.
+VENUE_EXPIRED: Final = 5  # Its time ran out.
+VENUE_PENDING: Final = 6  # It has arrived but does not work yet.
+
+# fill_model: The rule by which the paper venue fills.
+MODEL_QUEUE: Final = 0  # By position in the queue; drives the strategy.
+MODEL_OPTIMISTIC: Final = 1  # A touch fills.
+MODEL_PESSIMISTIC: Final = 2  # Only a trade through fills.
+
+# severity: How urgent an alert is.
+SEVERITY_INFO: Final = 0  # Good to know.
+SEVERITY_WARNING: Final = 1  # Look soon.
+SEVERITY_ERROR: Final = 2  # Look now.
+SEVERITY_CRITICAL: Final = 3  # Act now.

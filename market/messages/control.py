@@ -19,9 +19,12 @@ from market.messages.base import (
     finish,
     need,
     read_bool,
+    read_int,
+    read_int_length,
     read_length,
     read_text,
     write_bytes,
+    write_int,
     write_text,
 )
 
@@ -43,25 +46,6 @@ class RunStarted(Message):
         self.session = session
         self.config_sha256 = config_sha256
         self.build = build
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RunStarted):
-            return False
-        return (
-            self.start_ns == other.start_ns
-            and self.session == other.session
-            and self.config_sha256 == other.config_sha256
-            and self.build == other.build
-        )
-
-    def __hash__(self) -> int:
-        return hash((300, self.start_ns, self.session, self.config_sha256, self.build))
-
-    def __repr__(self) -> str:
-        return (
-            f"RunStarted(start_ns={self.start_ns!r}, session={self.session!r}, "
-            f"config_sha256={self.config_sha256!r}, build={self.build!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -93,21 +77,6 @@ class TimerFired(Message):
         self.timer_id = timer_id
         self.due_ns = due_ns
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TimerFired):
-            return False
-        return (
-            self.actor_id == other.actor_id
-            and self.timer_id == other.timer_id
-            and self.due_ns == other.due_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((301, self.actor_id, self.timer_id, self.due_ns))
-
-    def __repr__(self) -> str:
-        return f"TimerFired(actor_id={self.actor_id!r}, timer_id={self.timer_id!r}, due_ns={self.due_ns!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 103079280941)
         write_i64_le(writer, self.actor_id)
@@ -129,17 +98,6 @@ class Lagging(Message):
     def __init__(self, lag_ns: i64) -> None:
         super().__init__(302)
         self.lag_ns = lag_ns
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Lagging):
-            return False
-        return self.lag_ns == other.lag_ns
-
-    def __hash__(self) -> int:
-        return hash((302, self.lag_ns))
-
-    def __repr__(self) -> str:
-        return f"Lagging(lag_ns={self.lag_ns!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 34359804206)
@@ -164,25 +122,6 @@ class ActorFailed(Message):
         self.input_sequence = input_sequence
         self.dispatch_index = dispatch_index
         self.error = error
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ActorFailed):
-            return False
-        return (
-            self.actor_id == other.actor_id
-            and self.input_sequence == other.input_sequence
-            and self.dispatch_index == other.dispatch_index
-            and self.error == other.error
-        )
-
-    def __hash__(self) -> int:
-        return hash((303, self.actor_id, self.input_sequence, self.dispatch_index, self.error))
-
-    def __repr__(self) -> str:
-        return (
-            f"ActorFailed(actor_id={self.actor_id!r}, input_sequence={self.input_sequence!r}, "
-            f"dispatch_index={self.dispatch_index!r}, error={self.error!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -212,20 +151,6 @@ class ActorRestarted(Message):
         self.actor_id = actor_id
         self.attempt = attempt
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ActorRestarted):
-            return False
-        return (
-            self.actor_id == other.actor_id
-            and self.attempt == other.attempt
-        )
-
-    def __hash__(self) -> int:
-        return hash((304, self.actor_id, self.attempt))
-
-    def __repr__(self) -> str:
-        return f"ActorRestarted(actor_id={self.actor_id!r}, attempt={self.attempt!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 68719542576)
         write_i64_le(writer, self.actor_id)
@@ -247,20 +172,6 @@ class ActorStopped(Message):
         super().__init__(305)
         self.actor_id = actor_id
         self.reason = reason
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ActorStopped):
-            return False
-        return (
-            self.actor_id == other.actor_id
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((305, self.actor_id, self.reason))
-
-    def __repr__(self) -> str:
-        return f"ActorStopped(actor_id={self.actor_id!r}, reason={self.reason!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -288,21 +199,6 @@ class ServiceFailed(Message):
         self.error = error
         self.attempt = attempt
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ServiceFailed):
-            return False
-        return (
-            self.service == other.service
-            and self.error == other.error
-            and self.attempt == other.attempt
-        )
-
-    def __hash__(self) -> int:
-        return hash((306, self.service, self.error, self.attempt))
-
-    def __repr__(self) -> str:
-        return f"ServiceFailed(service={self.service!r}, error={self.error!r}, attempt={self.attempt!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65842)
@@ -329,20 +225,6 @@ class ServiceRestarted(Message):
         self.service = service
         self.attempt = attempt
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ServiceRestarted):
-            return False
-        return (
-            self.service == other.service
-            and self.attempt == other.attempt
-        )
-
-    def __hash__(self) -> int:
-        return hash((307, self.service, self.attempt))
-
-    def __repr__(self) -> str:
-        return f"ServiceRestarted(service={self.service!r}, attempt={self.attempt!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65843)
@@ -367,20 +249,6 @@ class TradingHalted(Message):
         self.reason = reason
         self.source = source
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TradingHalted):
-            return False
-        return (
-            self.reason == other.reason
-            and self.source == other.source
-        )
-
-    def __hash__(self) -> int:
-        return hash((308, self.reason, self.source))
-
-    def __repr__(self) -> str:
-        return f"TradingHalted(reason={self.reason!r}, source={self.source!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65844)
@@ -403,17 +271,6 @@ class HaltReset(Message):
         super().__init__(309)
         self.operator = operator
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, HaltReset):
-            return False
-        return self.operator == other.operator
-
-    def __hash__(self) -> int:
-        return hash((309, self.operator))
-
-    def __repr__(self) -> str:
-        return f"HaltReset(operator={self.operator!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65845)
@@ -435,20 +292,6 @@ class PauseQuoting(Message):
         super().__init__(310)
         self.paused = paused
         self.operator = operator
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PauseQuoting):
-            return False
-        return (
-            self.paused == other.paused
-            and self.operator == other.operator
-        )
-
-    def __hash__(self) -> int:
-        return hash((310, self.paused, self.operator))
-
-    def __repr__(self) -> str:
-        return f"PauseQuoting(paused={self.paused!r}, operator={self.operator!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -474,20 +317,6 @@ class ShutdownRequested(Message):
         self.reason = reason
         self.deadline_ns = deadline_ns
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ShutdownRequested):
-            return False
-        return (
-            self.reason == other.reason
-            and self.deadline_ns == other.deadline_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((311, self.reason, self.deadline_ns))
-
-    def __repr__(self) -> str:
-        return f"ShutdownRequested(reason={self.reason!r}, deadline_ns={self.deadline_ns!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65847)
@@ -510,17 +339,6 @@ class ClockCorrected(Message):
         super().__init__(312)
         self.offset_ns = offset_ns
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ClockCorrected):
-            return False
-        return self.offset_ns == other.offset_ns
-
-    def __hash__(self) -> int:
-        return hash((312, self.offset_ns))
-
-    def __repr__(self) -> str:
-        return f"ClockCorrected(offset_ns={self.offset_ns!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 34359804216)
         write_i64_le(writer, self.offset_ns)
@@ -542,21 +360,6 @@ class ChannelTripped(Message):
         self.channel = channel
         self.policy = policy
         self.depth = depth
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChannelTripped):
-            return False
-        return (
-            self.channel == other.channel
-            and self.policy == other.policy
-            and self.depth == other.depth
-        )
-
-    def __hash__(self) -> int:
-        return hash((313, self.channel, self.policy, self.depth))
-
-    def __repr__(self) -> str:
-        return f"ChannelTripped(channel={self.channel!r}, policy={self.policy!r}, depth={self.depth!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -586,21 +389,6 @@ class Rejected(Message):
         self.reason = reason
         self.data = data
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Rejected):
-            return False
-        return (
-            self.connection_id == other.connection_id
-            and self.reason == other.reason
-            and self.data == other.data
-        )
-
-    def __hash__(self) -> int:
-        return hash((314, self.connection_id, self.reason, self.data))
-
-    def __repr__(self) -> str:
-        return f"Rejected(connection_id={self.connection_id!r}, reason={self.reason!r}, data={self.data!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65850)
@@ -627,20 +415,6 @@ class FaultInjected(Message):
         self.kind = kind
         self.target = target
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FaultInjected):
-            return False
-        return (
-            self.kind == other.kind
-            and self.target == other.target
-        )
-
-    def __hash__(self) -> int:
-        return hash((315, self.kind, self.target))
-
-    def __repr__(self) -> str:
-        return f"FaultInjected(kind={self.kind!r}, target={self.target!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65851)
@@ -664,20 +438,6 @@ class ConfigChanged(Message):
         super().__init__(316)
         self.key = key
         self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ConfigChanged):
-            return False
-        return (
-            self.key == other.key
-            and self.value == other.value
-        )
-
-    def __hash__(self) -> int:
-        return hash((316, self.key, self.value))
-
-    def __repr__(self) -> str:
-        return f"ConfigChanged(key={self.key!r}, value={self.value!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -705,21 +465,6 @@ class OperatorCommand(Message):
         self.argument = argument
         self.operator = operator
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OperatorCommand):
-            return False
-        return (
-            self.command == other.command
-            and self.argument == other.argument
-            and self.operator == other.operator
-        )
-
-    def __hash__(self) -> int:
-        return hash((317, self.command, self.argument, self.operator))
-
-    def __repr__(self) -> str:
-        return f"OperatorCommand(command={self.command!r}, argument={self.argument!r}, operator={self.operator!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65853)
@@ -744,23 +489,650 @@ class BatchMark(Message):
         super().__init__(318)
         self.count = count
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BatchMark):
-            return False
-        return self.count == other.count
-
-    def __hash__(self) -> int:
-        return hash((318, self.count))
-
-    def __repr__(self) -> str:
-        return f"BatchMark(count={self.count!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 34359804222)
         write_i64_le(writer, self.count)
 
     def mix_into(self, digest: Digest) -> None:
         digest.mix_field(self.count)
+
+
+@final
+class RiskRefused(Message):
+    """A risk check refused an order: which limit, which value, which order."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    code: Final[i64]
+    limit: Final[str]
+    value: Final[int]
+    bound: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, code: i64, limit: str, value: int, bound: int, receive_ns: i64,
+    ) -> None:
+        super().__init__(319)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.code = code
+        self.limit = limit
+        self.value = value
+        self.bound = bound
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65855)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.code)
+        write_text(writer, self.limit)
+        write_int(writer, self.value)
+        write_int(writer, self.bound)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.code)
+        digest.mix_text(self.limit)
+        digest.mix_int(self.value)
+        digest.mix_int(self.bound)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class LimitReached(Message):
+    """A limit that watches the whole was reached, or nearly so."""
+
+    limit: Final[str]
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    value: Final[int]
+    bound: Final[int]
+    halts: Final[bool]
+
+    def __init__(self, limit: str, strategy_id: i64, instrument_id: i64, value: int, bound: int, halts: bool) -> None:
+        super().__init__(320)
+        self.limit = limit
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.value = value
+        self.bound = bound
+        self.halts = halts
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65856)
+        write_text(writer, self.limit)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.value)
+        write_int(writer, self.bound)
+        writer.append(1 if self.halts else 0)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.limit)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.value)
+        digest.mix_int(self.bound)
+        digest.mix_field(1 if self.halts else 0)
+
+
+@final
+class LimitChanged(Message):
+    """A limit was tightened, or loosened by an operator."""
+
+    limit: Final[str]
+    instrument_id: Final[i64]
+    previous: Final[int]
+    bound: Final[int]
+    operator: Final[str]
+
+    def __init__(self, limit: str, instrument_id: i64, previous: int, bound: int, operator: str) -> None:
+        super().__init__(321)
+        self.limit = limit
+        self.instrument_id = instrument_id
+        self.previous = previous
+        self.bound = bound
+        self.operator = operator
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65857)
+        write_text(writer, self.limit)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.previous)
+        write_int(writer, self.bound)
+        write_text(writer, self.operator)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.limit)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.previous)
+        digest.mix_int(self.bound)
+        digest.mix_text(self.operator)
+
+
+@final
+class CircuitBreakerTripped(Message):
+    """A price moved too far too fast; an instrument or the market pauses."""
+
+    instrument_id: Final[i64]
+    level: Final[i64]
+    reference_price: Final[i64]
+    price: Final[i64]
+    resume_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, level: i64, reference_price: i64, price: i64, resume_ns: i64) -> None:
+        super().__init__(322)
+        self.instrument_id = instrument_id
+        self.level = level
+        self.reference_price = reference_price
+        self.price = price
+        self.resume_ns = resume_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 171798757698)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.level)
+        write_i64_le(writer, self.reference_price)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.resume_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.level)
+        digest.mix_field(self.reference_price)
+        digest.mix_field(self.price)
+        digest.mix_field(self.resume_ns)
+
+
+@final
+class CircuitBreakerReset(Message):
+    """A pause of a circuit breaker is over."""
+
+    instrument_id: Final[i64]
+    level: Final[i64]
+
+    def __init__(self, instrument_id: i64, level: i64) -> None:
+        super().__init__(323)
+        self.instrument_id = instrument_id
+        self.level = level
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 68719542595)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.level)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.level)
+
+
+@final
+class LeaseWanted(Message):
+    """A lane asks the portfolio lane for a part of a limit."""
+
+    lane: Final[str]
+    limit: Final[str]
+    instrument_id: Final[i64]
+    amount: Final[int]
+
+    def __init__(self, lane: str, limit: str, instrument_id: i64, amount: int) -> None:
+        super().__init__(324)
+        self.lane = lane
+        self.limit = limit
+        self.instrument_id = instrument_id
+        self.amount = amount
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65860)
+        write_text(writer, self.lane)
+        write_text(writer, self.limit)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.amount)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.lane)
+        digest.mix_text(self.limit)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.amount)
+
+
+@final
+class LeaseGranted(Message):
+    """A lane may use a part of a limit until a time."""
+
+    lane: Final[str]
+    lease_id: Final[i64]
+    limit: Final[str]
+    instrument_id: Final[i64]
+    amount: Final[int]
+    expire_ns: Final[i64]
+
+    def __init__(self, lane: str, lease_id: i64, limit: str, instrument_id: i64, amount: int, expire_ns: i64) -> None:
+        super().__init__(325)
+        self.lane = lane
+        self.lease_id = lease_id
+        self.limit = limit
+        self.instrument_id = instrument_id
+        self.amount = amount
+        self.expire_ns = expire_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65861)
+        write_text(writer, self.lane)
+        write_i64_le(writer, self.lease_id)
+        write_text(writer, self.limit)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.amount)
+        write_i64_le(writer, self.expire_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.lane)
+        digest.mix_field(self.lease_id)
+        digest.mix_text(self.limit)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.amount)
+        digest.mix_field(self.expire_ns)
+
+
+@final
+class LeaseReturned(Message):
+    """A lane gives a lease back, or the portfolio lane takes it back."""
+
+    lane: Final[str]
+    lease_id: Final[i64]
+    unused: Final[int]
+    reason: Final[str]
+
+    def __init__(self, lane: str, lease_id: i64, unused: int, reason: str) -> None:
+        super().__init__(326)
+        self.lane = lane
+        self.lease_id = lease_id
+        self.unused = unused
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65862)
+        write_text(writer, self.lane)
+        write_i64_le(writer, self.lease_id)
+        write_int(writer, self.unused)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.lane)
+        digest.mix_field(self.lease_id)
+        digest.mix_int(self.unused)
+        digest.mix_text(self.reason)
+
+
+@final
+class QuotingChanged(Message):
+    """A strategy's quotes were pulled, or may work again, and why."""
+
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    quoting: Final[bool]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(self, strategy_id: i64, instrument_id: i64, quoting: bool, reason: str, receive_ns: i64) -> None:
+        super().__init__(327)
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.quoting = quoting
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65863)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        writer.append(1 if self.quoting else 0)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(1 if self.quoting else 0)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class HaltConfirmed(Message):
+    """A venue was asked after a halt for what is still working there."""
+
+    connection_id: Final[i64]
+    open_orders: Final[i64]
+    asked: Final[i64]
+
+    def __init__(self, connection_id: i64, open_orders: i64, asked: i64) -> None:
+        super().__init__(328)
+        self.connection_id = connection_id
+        self.open_orders = open_orders
+        self.asked = asked
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 103079280968)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.open_orders)
+        write_i64_le(writer, self.asked)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.open_orders)
+        digest.mix_field(self.asked)
+
+
+@final
+class GuardianActed(Message):
+    """The guardian process cancelled at a venue, because the trading process hung."""
+
+    connection_id: Final[i64]
+    open_orders: Final[i64]
+    reason: Final[str]
+
+    def __init__(self, connection_id: i64, open_orders: i64, reason: str) -> None:
+        super().__init__(329)
+        self.connection_id = connection_id
+        self.open_orders = open_orders
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65865)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.open_orders)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.open_orders)
+        digest.mix_text(self.reason)
+
+
+@final
+class HandlerStuck(Message):
+    """A handler has not returned for too long."""
+
+    actor_id: Final[i64]
+    running_ns: Final[i64]
+
+    def __init__(self, actor_id: i64, running_ns: i64) -> None:
+        super().__init__(330)
+        self.actor_id = actor_id
+        self.running_ns = running_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 68719542602)
+        write_i64_le(writer, self.actor_id)
+        write_i64_le(writer, self.running_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.actor_id)
+        digest.mix_field(self.running_ns)
+
+
+@final
+class Escalated(Message):
+    """Restarts exceeded their intensity; the policy of the parent applies."""
+
+    name: Final[str]
+    restarts: Final[i64]
+    window_ns: Final[i64]
+
+    def __init__(self, name: str, restarts: i64, window_ns: i64) -> None:
+        super().__init__(331)
+        self.name = name
+        self.restarts = restarts
+        self.window_ns = window_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65867)
+        write_text(writer, self.name)
+        write_i64_le(writer, self.restarts)
+        write_i64_le(writer, self.window_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.name)
+        digest.mix_field(self.restarts)
+        digest.mix_field(self.window_ns)
+
+
+@final
+class ServiceStopped(Message):
+    """A service ended and is not started again."""
+
+    service: Final[str]
+    reason: Final[str]
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(332)
+        self.service = service
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65868)
+        write_text(writer, self.service)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.service)
+        digest.mix_text(self.reason)
+
+
+@final
+class LaneStopped(Message):
+    """A lane takes no more inputs."""
+
+    lane: Final[str]
+    input_sequence: Final[i64]
+    reason: Final[str]
+
+    def __init__(self, lane: str, input_sequence: i64, reason: str) -> None:
+        super().__init__(333)
+        self.lane = lane
+        self.input_sequence = input_sequence
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65869)
+        write_text(writer, self.lane)
+        write_i64_le(writer, self.input_sequence)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.lane)
+        digest.mix_field(self.input_sequence)
+        digest.mix_text(self.reason)
+
+
+@final
+class Heartbeat(Message):
+    """A sign of life between lanes, processes and machines."""
+
+    source: Final[str]
+    sequence: Final[i64]
+    sent_ns: Final[i64]
+
+    def __init__(self, source: str, sequence: i64, sent_ns: i64) -> None:
+        super().__init__(334)
+        self.source = source
+        self.sequence = sequence
+        self.sent_ns = sent_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65870)
+        write_text(writer, self.source)
+        write_i64_le(writer, self.sequence)
+        write_i64_le(writer, self.sent_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.source)
+        digest.mix_field(self.sequence)
+        digest.mix_field(self.sent_ns)
+
+
+@final
+class Alert(Message):
+    """Something that a person should know now."""
+
+    severity: Final[i64]
+    key: Final[str]
+    title: Final[str]
+    details: Final[str]
+    resolved: Final[bool]
+
+    def __init__(self, severity: i64, key: str, title: str, details: str, resolved: bool) -> None:
+        super().__init__(335)
+        self.severity = severity
+        self.key = key
+        self.title = title
+        self.details = details
+        self.resolved = resolved
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65871)
+        write_i64_le(writer, self.severity)
+        write_text(writer, self.key)
+        write_text(writer, self.title)
+        write_text(writer, self.details)
+        writer.append(1 if self.resolved else 0)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.severity)
+        digest.mix_text(self.key)
+        digest.mix_text(self.title)
+        digest.mix_text(self.details)
+        digest.mix_field(1 if self.resolved else 0)
+
+
+@final
+class DayBegan(Message):
+    """A new trading day, by the configured boundary: daily limits begin anew."""
+
+    start_ns: Final[i64]
+    day: Final[str]
+
+    def __init__(self, start_ns: i64, day: str) -> None:
+        super().__init__(336)
+        self.start_ns = start_ns
+        self.day = day
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65872)
+        write_i64_le(writer, self.start_ns)
+        write_text(writer, self.day)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.start_ns)
+        digest.mix_text(self.day)
+
+
+@final
+class ConfigRefused(Message):
+    """A changed setting cannot be applied while running."""
+
+    key: Final[str]
+    reason: Final[str]
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(337)
+        self.key = key
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65873)
+        write_text(writer, self.key)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.key)
+        digest.mix_text(self.reason)
+
+
+@final
+class SnapshotTaken(Message):
+    """The state of a lane was saved."""
+
+    lane: Final[str]
+    input_sequence: Final[i64]
+    size_bytes: Final[i64]
+
+    def __init__(self, lane: str, input_sequence: i64, size_bytes: i64) -> None:
+        super().__init__(338)
+        self.lane = lane
+        self.input_sequence = input_sequence
+        self.size_bytes = size_bytes
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65874)
+        write_text(writer, self.lane)
+        write_i64_le(writer, self.input_sequence)
+        write_i64_le(writer, self.size_bytes)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.lane)
+        digest.mix_field(self.input_sequence)
+        digest.mix_field(self.size_bytes)
 
 
 def _decode_run_started(data: bytes, at: i64, end: i64, minor: i64) -> RunStarted:
@@ -975,8 +1347,298 @@ def _decode_batch_mark(data: bytes, at: i64, end: i64, minor: i64) -> BatchMark:
     return BatchMark(count)
 
 
-def decode_control(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
-    """The message of this group with that number, from the body at `at`."""
+def _decode_risk_refused(data: bytes, at: i64, end: i64, minor: i64) -> RiskRefused:
+    need("RiskRefused", at, end, 24)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    code = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("RiskRefused", data, at, end)
+    limit = read_text("RiskRefused", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_int_length("RiskRefused", data, at, end)
+    value = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("RiskRefused", data, at, end)
+    bound = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("RiskRefused", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("RiskRefused", at, end, minor, 1)
+    return RiskRefused(order_id, instrument_id, code, limit, value, bound, receive_ns)
+
+
+def _decode_limit_reached(data: bytes, at: i64, end: i64, minor: i64) -> LimitReached:
+    length = read_length("LimitReached", data, at, end)
+    limit = read_text("LimitReached", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LimitReached", at, end, 16)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_int_length("LimitReached", data, at, end)
+    value = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("LimitReached", data, at, end)
+    bound = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("LimitReached", at, end, 1)
+    halts = read_bool("LimitReached", data, at)
+    at += 1
+    check_end("LimitReached", at, end, minor, 1)
+    return LimitReached(limit, strategy_id, instrument_id, value, bound, halts)
+
+
+def _decode_limit_changed(data: bytes, at: i64, end: i64, minor: i64) -> LimitChanged:
+    length = read_length("LimitChanged", data, at, end)
+    limit = read_text("LimitChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LimitChanged", at, end, 8)
+    instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("LimitChanged", data, at, end)
+    previous = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("LimitChanged", data, at, end)
+    bound = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_length("LimitChanged", data, at, end)
+    operator = read_text("LimitChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("LimitChanged", at, end, minor, 1)
+    return LimitChanged(limit, instrument_id, previous, bound, operator)
+
+
+def _decode_circuit_breaker_tripped(data: bytes, at: i64, end: i64, minor: i64) -> CircuitBreakerTripped:
+    need("CircuitBreakerTripped", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    level = read_i64_le(data, at + 8)
+    reference_price = read_i64_le(data, at + 16)
+    price = read_i64_le(data, at + 24)
+    resume_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("CircuitBreakerTripped", at, end, minor, 1)
+    return CircuitBreakerTripped(instrument_id, level, reference_price, price, resume_ns)
+
+
+def _decode_circuit_breaker_reset(data: bytes, at: i64, end: i64, minor: i64) -> CircuitBreakerReset:
+    need("CircuitBreakerReset", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    level = read_i64_le(data, at + 8)
+    at += 16
+    check_end("CircuitBreakerReset", at, end, minor, 1)
+    return CircuitBreakerReset(instrument_id, level)
+
+
+def _decode_lease_wanted(data: bytes, at: i64, end: i64, minor: i64) -> LeaseWanted:
+    length = read_length("LeaseWanted", data, at, end)
+    lane = read_text("LeaseWanted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("LeaseWanted", data, at, end)
+    limit = read_text("LeaseWanted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LeaseWanted", at, end, 8)
+    instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("LeaseWanted", data, at, end)
+    amount = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    check_end("LeaseWanted", at, end, minor, 1)
+    return LeaseWanted(lane, limit, instrument_id, amount)
+
+
+def _decode_lease_granted(data: bytes, at: i64, end: i64, minor: i64) -> LeaseGranted:
+    length = read_length("LeaseGranted", data, at, end)
+    lane = read_text("LeaseGranted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LeaseGranted", at, end, 8)
+    lease_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("LeaseGranted", data, at, end)
+    limit = read_text("LeaseGranted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LeaseGranted", at, end, 8)
+    instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("LeaseGranted", data, at, end)
+    amount = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("LeaseGranted", at, end, 8)
+    expire_ns = read_i64_le(data, at)
+    at += 8
+    check_end("LeaseGranted", at, end, minor, 1)
+    return LeaseGranted(lane, lease_id, limit, instrument_id, amount, expire_ns)
+
+
+def _decode_lease_returned(data: bytes, at: i64, end: i64, minor: i64) -> LeaseReturned:
+    length = read_length("LeaseReturned", data, at, end)
+    lane = read_text("LeaseReturned", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LeaseReturned", at, end, 8)
+    lease_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("LeaseReturned", data, at, end)
+    unused = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_length("LeaseReturned", data, at, end)
+    reason = read_text("LeaseReturned", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("LeaseReturned", at, end, minor, 1)
+    return LeaseReturned(lane, lease_id, unused, reason)
+
+
+def _decode_quoting_changed(data: bytes, at: i64, end: i64, minor: i64) -> QuotingChanged:
+    need("QuotingChanged", at, end, 17)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    quoting = read_bool("QuotingChanged", data, at + 16)
+    at += 17
+    length = read_length("QuotingChanged", data, at, end)
+    reason = read_text("QuotingChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("QuotingChanged", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("QuotingChanged", at, end, minor, 1)
+    return QuotingChanged(strategy_id, instrument_id, quoting, reason, receive_ns)
+
+
+def _decode_halt_confirmed(data: bytes, at: i64, end: i64, minor: i64) -> HaltConfirmed:
+    need("HaltConfirmed", at, end, 24)
+    connection_id = read_i64_le(data, at)
+    open_orders = read_i64_le(data, at + 8)
+    asked = read_i64_le(data, at + 16)
+    at += 24
+    check_end("HaltConfirmed", at, end, minor, 1)
+    return HaltConfirmed(connection_id, open_orders, asked)
+
+
+def _decode_guardian_acted(data: bytes, at: i64, end: i64, minor: i64) -> GuardianActed:
+    need("GuardianActed", at, end, 16)
+    connection_id = read_i64_le(data, at)
+    open_orders = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("GuardianActed", data, at, end)
+    reason = read_text("GuardianActed", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("GuardianActed", at, end, minor, 1)
+    return GuardianActed(connection_id, open_orders, reason)
+
+
+def _decode_handler_stuck(data: bytes, at: i64, end: i64, minor: i64) -> HandlerStuck:
+    need("HandlerStuck", at, end, 16)
+    actor_id = read_i64_le(data, at)
+    running_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("HandlerStuck", at, end, minor, 1)
+    return HandlerStuck(actor_id, running_ns)
+
+
+def _decode_escalated(data: bytes, at: i64, end: i64, minor: i64) -> Escalated:
+    length = read_length("Escalated", data, at, end)
+    name = read_text("Escalated", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("Escalated", at, end, 16)
+    restarts = read_i64_le(data, at)
+    window_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("Escalated", at, end, minor, 1)
+    return Escalated(name, restarts, window_ns)
+
+
+def _decode_service_stopped(data: bytes, at: i64, end: i64, minor: i64) -> ServiceStopped:
+    length = read_length("ServiceStopped", data, at, end)
+    service = read_text("ServiceStopped", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("ServiceStopped", data, at, end)
+    reason = read_text("ServiceStopped", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("ServiceStopped", at, end, minor, 1)
+    return ServiceStopped(service, reason)
+
+
+def _decode_lane_stopped(data: bytes, at: i64, end: i64, minor: i64) -> LaneStopped:
+    length = read_length("LaneStopped", data, at, end)
+    lane = read_text("LaneStopped", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("LaneStopped", at, end, 8)
+    input_sequence = read_i64_le(data, at)
+    at += 8
+    length = read_length("LaneStopped", data, at, end)
+    reason = read_text("LaneStopped", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("LaneStopped", at, end, minor, 1)
+    return LaneStopped(lane, input_sequence, reason)
+
+
+def _decode_heartbeat(data: bytes, at: i64, end: i64, minor: i64) -> Heartbeat:
+    length = read_length("Heartbeat", data, at, end)
+    source = read_text("Heartbeat", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("Heartbeat", at, end, 16)
+    sequence = read_i64_le(data, at)
+    sent_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("Heartbeat", at, end, minor, 1)
+    return Heartbeat(source, sequence, sent_ns)
+
+
+def _decode_alert(data: bytes, at: i64, end: i64, minor: i64) -> Alert:
+    need("Alert", at, end, 8)
+    severity = read_i64_le(data, at)
+    at += 8
+    length = read_length("Alert", data, at, end)
+    key = read_text("Alert", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("Alert", data, at, end)
+    title = read_text("Alert", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("Alert", data, at, end)
+    details = read_text("Alert", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("Alert", at, end, 1)
+    resolved = read_bool("Alert", data, at)
+    at += 1
+    check_end("Alert", at, end, minor, 1)
+    return Alert(severity, key, title, details, resolved)
+
+
+def _decode_day_began(data: bytes, at: i64, end: i64, minor: i64) -> DayBegan:
+    need("DayBegan", at, end, 8)
+    start_ns = read_i64_le(data, at)
+    at += 8
+    length = read_length("DayBegan", data, at, end)
+    day = read_text("DayBegan", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("DayBegan", at, end, minor, 1)
+    return DayBegan(start_ns, day)
+
+
+def _decode_config_refused(data: bytes, at: i64, end: i64, minor: i64) -> ConfigRefused:
+    length = read_length("ConfigRefused", data, at, end)
+    key = read_text("ConfigRefused", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("ConfigRefused", data, at, end)
+    reason = read_text("ConfigRefused", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("ConfigRefused", at, end, minor, 1)
+    return ConfigRefused(key, reason)
+
+
+def _decode_snapshot_taken(data: bytes, at: i64, end: i64, minor: i64) -> SnapshotTaken:
+    length = read_length("SnapshotTaken", data, at, end)
+    lane = read_text("SnapshotTaken", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("SnapshotTaken", at, end, 16)
+    input_sequence = read_i64_le(data, at)
+    size_bytes = read_i64_le(data, at + 8)
+    at += 16
+    check_end("SnapshotTaken", at, end, minor, 1)
+    return SnapshotTaken(lane, input_sequence, size_bytes)
+
+
+def _decode_part_1(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     if schema_id == 300:
         return _decode_run_started(data, at, end, minor)
     if schema_id == 301:
@@ -1015,4 +1677,55 @@ def decode_control(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -
         return _decode_operator_command(data, at, end, minor)
     if schema_id == 318:
         return _decode_batch_mark(data, at, end, minor)
+    if schema_id == 319:
+        return _decode_risk_refused(data, at, end, minor)
+    if schema_id == 320:
+        return _decode_limit_reached(data, at, end, minor)
+    if schema_id == 321:
+        return _decode_limit_changed(data, at, end, minor)
+    if schema_id == 322:
+        return _decode_circuit_breaker_tripped(data, at, end, minor)
+    if schema_id == 323:
+        return _decode_circuit_breaker_reset(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
+
+
+def _decode_part_2(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    if schema_id == 324:
+        return _decode_lease_wanted(data, at, end, minor)
+    if schema_id == 325:
+        return _decode_lease_granted(data, at, end, minor)
+    if schema_id == 326:
+        return _decode_lease_returned(data, at, end, minor)
+    if schema_id == 327:
+        return _decode_quoting_changed(data, at, end, minor)
+    if schema_id == 328:
+        return _decode_halt_confirmed(data, at, end, minor)
+    if schema_id == 329:
+        return _decode_guardian_acted(data, at, end, minor)
+    if schema_id == 330:
+        return _decode_handler_stuck(data, at, end, minor)
+    if schema_id == 331:
+        return _decode_escalated(data, at, end, minor)
+    if schema_id == 332:
+        return _decode_service_stopped(data, at, end, minor)
+    if schema_id == 333:
+        return _decode_lane_stopped(data, at, end, minor)
+    if schema_id == 334:
+        return _decode_heartbeat(data, at, end, minor)
+    if schema_id == 335:
+        return _decode_alert(data, at, end, minor)
+    if schema_id == 336:
+        return _decode_day_began(data, at, end, minor)
+    if schema_id == 337:
+        return _decode_config_refused(data, at, end, minor)
+    if schema_id == 338:
+        return _decode_snapshot_taken(data, at, end, minor)
+    raise MessageError(f"no message has the number {schema_id}")
+
+
+def decode_control(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    """The message of this group with that number, from the body at `at`."""
+    if schema_id < 324:
+        return _decode_part_1(schema_id, data, at, end, minor)
+    return _decode_part_2(schema_id, data, at, end, minor)

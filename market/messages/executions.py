@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import BytesWriter, read_i64_le, write_i64_le
+from librt.strings import BytesWriter, read_f64_le, read_i64_le, write_f64_le, write_i64_le
+from librt.vecs import vec
 from mypy_extensions import i64
 
 from market.messages.base import (
@@ -18,10 +19,13 @@ from market.messages.base import (
     check_end,
     finish,
     need,
+    read_count,
+    read_i64s,
     read_int,
     read_int_length,
     read_length,
     read_text,
+    write_i64s,
     write_int,
     write_text,
 )
@@ -47,25 +51,6 @@ class OrderAccepted(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderAccepted):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.venue_order_id == other.venue_order_id
-            and self.venue_ns == other.venue_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((200, self.order_id, self.instrument_id, self.venue_order_id, self.venue_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderAccepted(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"venue_order_id={self.venue_order_id!r}, venue_ns={self.venue_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -104,26 +89,6 @@ class OrderRejected(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderRejected):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.code == other.code
-            and self.reason == other.reason
-            and self.source == other.source
-        )
-
-    def __hash__(self) -> int:
-        return hash((201, self.order_id, self.instrument_id, self.code, self.reason, self.source))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderRejected(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, code={self.code!r}, "
-            f"reason={self.reason!r}, source={self.source!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65737)
@@ -159,18 +124,8 @@ class OrderFilled(Message):
     venue_ns: Final[i64]
 
     def __init__(
-        self,
-        order_id: i64,
-        instrument_id: i64,
-        strategy_id: i64,
-        trade_id: i64,
-        side: i64,
-        price: i64,
-        size: i64,
-        remaining: i64,
-        fee: int,
-        liquidity: i64,
-        venue_ns: i64,
+        self, order_id: i64, instrument_id: i64, strategy_id: i64, trade_id: i64, side: i64, price: i64, size: i64,
+        remaining: i64, fee: int, liquidity: i64, venue_ns: i64,
     ) -> None:
         super().__init__(202)
         self.order_id = order_id
@@ -187,37 +142,6 @@ class OrderFilled(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderFilled):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.strategy_id == other.strategy_id
-            and self.trade_id == other.trade_id
-            and self.side == other.side
-            and self.price == other.price
-            and self.size == other.size
-            and self.remaining == other.remaining
-            and self.fee == other.fee
-            and self.liquidity == other.liquidity
-            and self.venue_ns == other.venue_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            202, self.order_id, self.instrument_id, self.strategy_id, self.trade_id, self.side, self.price, self.size,
-            self.remaining, self.fee, self.liquidity, self.venue_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderFilled(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"strategy_id={self.strategy_id!r}, trade_id={self.trade_id!r}, side={self.side!r}, "
-            f"price={self.price!r}, size={self.size!r}, remaining={self.remaining!r}, fee={self.fee!r}, "
-            f"liquidity={self.liquidity!r}, venue_ns={self.venue_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -270,26 +194,6 @@ class OrderCancelled(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderCancelled):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.remaining == other.remaining
-            and self.cause == other.cause
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((203, self.order_id, self.instrument_id, self.remaining, self.cause, self.reason))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderCancelled(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"remaining={self.remaining!r}, cause={self.cause!r}, reason={self.reason!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65739)
@@ -326,25 +230,6 @@ class CancelRejected(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CancelRejected):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.code == other.code
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((204, self.order_id, self.instrument_id, self.code, self.reason))
-
-    def __repr__(self) -> str:
-        return (
-            f"CancelRejected(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, code={self.code!r}, "
-            f"reason={self.reason!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -383,26 +268,6 @@ class OrderReplaced(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderReplaced):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.price == other.price
-            and self.size == other.size
-            and self.venue_ns == other.venue_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((205, self.order_id, self.instrument_id, self.price, self.size, self.venue_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderReplaced(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"price={self.price!r}, size={self.size!r}, venue_ns={self.venue_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 171798757581)
         write_i64_le(writer, self.order_id)
@@ -438,25 +303,6 @@ class ReplaceRejected(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ReplaceRejected):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.code == other.code
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((206, self.order_id, self.instrument_id, self.code, self.reason))
-
-    def __repr__(self) -> str:
-        return (
-            f"ReplaceRejected(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"code={self.code!r}, reason={self.reason!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65742)
@@ -490,24 +336,6 @@ class OrderExpired(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderExpired):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.remaining == other.remaining
-        )
-
-    def __hash__(self) -> int:
-        return hash((207, self.order_id, self.instrument_id, self.remaining))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderExpired(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"remaining={self.remaining!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 103079280847)
         write_i64_le(writer, self.order_id)
@@ -539,25 +367,6 @@ class OrderTriggered(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, OrderTriggered):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.stop_price == other.stop_price
-            and self.venue_ns == other.venue_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((208, self.order_id, self.instrument_id, self.stop_price, self.venue_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"OrderTriggered(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"stop_price={self.stop_price!r}, venue_ns={self.venue_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 137439019216)
         write_i64_le(writer, self.order_id)
@@ -584,12 +393,7 @@ class PositionChanged(Message):
     fees: Final[int]
 
     def __init__(
-        self,
-        instrument_id: i64,
-        strategy_id: i64,
-        net_size: i64,
-        average_price_numerator: int,
-        realised: int,
+        self, instrument_id: i64, strategy_id: i64, net_size: i64, average_price_numerator: int, realised: int,
         fees: int,
     ) -> None:
         super().__init__(209)
@@ -602,31 +406,6 @@ class PositionChanged(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PositionChanged):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.strategy_id == other.strategy_id
-            and self.net_size == other.net_size
-            and self.average_price_numerator == other.average_price_numerator
-            and self.realised == other.realised
-            and self.fees == other.fees
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            209, self.instrument_id, self.strategy_id, self.net_size, self.average_price_numerator, self.realised,
-            self.fees,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"PositionChanged(instrument_id={self.instrument_id!r}, strategy_id={self.strategy_id!r}, "
-            f"net_size={self.net_size!r}, average_price_numerator={self.average_price_numerator!r}, "
-            f"realised={self.realised!r}, fees={self.fees!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -646,6 +425,1383 @@ class PositionChanged(Message):
         digest.mix_int(self.average_price_numerator)
         digest.mix_int(self.realised)
         digest.mix_int(self.fees)
+
+
+@final
+class OrderReduced(Message):
+    """Some of a working order was taken away without a trade."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    removed: Final[i64]
+    remaining: Final[i64]
+    cause: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, removed: i64, remaining: i64, cause: i64, venue_ns: i64,
+    ) -> None:
+        super().__init__(210)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.removed = removed
+        self.remaining = remaining
+        self.cause = cause
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 206158495954)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.removed)
+        write_i64_le(writer, self.remaining)
+        write_i64_le(writer, self.cause)
+        write_i64_le(writer, self.venue_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.removed)
+        digest.mix_field(self.remaining)
+        digest.mix_field(self.cause)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class OrderRepriced(Message):
+    """The venue moved a pegged, trailing or post-only order."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    price: Final[i64]
+    reason: Final[str]
+    venue_ns: Final[i64]
+
+    def __init__(self, order_id: i64, instrument_id: i64, price: i64, reason: str, venue_ns: i64) -> None:
+        super().__init__(211)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.price = price
+        self.reason = reason
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65747)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.price)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.price)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class OrderStatus(Message):
+    """What the venue knows of one order, as an answer."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    venue_order_id: Final[str]
+    status: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    filled: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, venue_order_id: str, status: i64, price: i64, size: i64, filled: i64,
+        venue_ns: i64,
+    ) -> None:
+        super().__init__(212)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.venue_order_id = venue_order_id
+        self.status = status
+        self.price = price
+        self.size = size
+        self.filled = filled
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65748)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.venue_order_id)
+        write_i64_le(writer, self.status)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.filled)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.venue_order_id)
+        digest.mix_field(self.status)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.filled)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class ForeignOrder(Message):
+    """A venue reports a working order that is not ours to know."""
+
+    connection_id: Final[i64]
+    instrument_id: Final[i64]
+    venue_order_id: Final[str]
+    client_order_id: Final[str]
+    side: Final[i64]
+    price: Final[i64]
+    remaining: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, connection_id: i64, instrument_id: i64, venue_order_id: str, client_order_id: str, side: i64, price: i64,
+        remaining: i64, venue_ns: i64,
+    ) -> None:
+        super().__init__(213)
+        self.connection_id = connection_id
+        self.instrument_id = instrument_id
+        self.venue_order_id = venue_order_id
+        self.client_order_id = client_order_id
+        self.side = side
+        self.price = price
+        self.remaining = remaining
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65749)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.venue_order_id)
+        write_text(writer, self.client_order_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.remaining)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.venue_order_id)
+        digest.mix_text(self.client_order_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.remaining)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class OrderTimedOut(Message):
+    """The venue has not answered a command in time; it is asked for its state."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    command: Final[str]
+    waited_ns: Final[i64]
+
+    def __init__(self, order_id: i64, instrument_id: i64, command: str, waited_ns: i64) -> None:
+        super().__init__(214)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.command = command
+        self.waited_ns = waited_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65750)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.command)
+        write_i64_le(writer, self.waited_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.command)
+        digest.mix_field(self.waited_ns)
+
+
+@final
+class TradeBusted(Message):
+    """A venue took a trade back."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    trade_id: Final[i64]
+    reason: Final[str]
+    venue_ns: Final[i64]
+
+    def __init__(self, order_id: i64, instrument_id: i64, trade_id: i64, reason: str, venue_ns: i64) -> None:
+        super().__init__(215)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.trade_id = trade_id
+        self.reason = reason
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65751)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.trade_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.trade_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class ShadowFilled(Message):
+    """What a shadow account of the paper venue holds to be filled of the same order."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    model: Final[i64]
+    side: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    remaining: Final[i64]
+    fee: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, strategy_id: i64, model: i64, side: i64, price: i64, size: i64,
+        remaining: i64, fee: int, receive_ns: i64,
+    ) -> None:
+        super().__init__(216)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.model = model
+        self.side = side
+        self.price = price
+        self.size = size
+        self.remaining = remaining
+        self.fee = fee
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65752)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.model)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.remaining)
+        write_int(writer, self.fee)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.model)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.remaining)
+        digest.mix_int(self.fee)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class QueuePosition(Message):
+    """Where a resting order stands at its price."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    queue_ahead: Final[i64]
+    level_size: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, order_id: i64, instrument_id: i64, queue_ahead: i64, level_size: i64, receive_ns: i64) -> None:
+        super().__init__(217)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.queue_ahead = queue_ahead
+        self.level_size = level_size
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 171798757593)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.queue_ahead)
+        write_i64_le(writer, self.level_size)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.queue_ahead)
+        digest.mix_field(self.level_size)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Markout(Message):
+    """How the market moved after a fill; positive is in our favour."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    trade_id: Final[i64]
+    side: Final[i64]
+    liquidity: Final[i64]
+    horizon_ns: Final[i64]
+    fill_price: Final[i64]
+    mark_price: Final[float]
+    markout_bps: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, strategy_id: i64, trade_id: i64, side: i64, liquidity: i64,
+        horizon_ns: i64, fill_price: i64, mark_price: float, markout_bps: float, receive_ns: i64,
+    ) -> None:
+        super().__init__(218)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.trade_id = trade_id
+        self.side = side
+        self.liquidity = liquidity
+        self.horizon_ns = horizon_ns
+        self.fill_price = fill_price
+        self.mark_price = mark_price
+        self.markout_bps = markout_bps
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 377957187802)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.trade_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.liquidity)
+        write_i64_le(writer, self.horizon_ns)
+        write_i64_le(writer, self.fill_price)
+        write_f64_le(writer, self.mark_price)
+        write_f64_le(writer, self.markout_bps)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.trade_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.liquidity)
+        digest.mix_field(self.horizon_ns)
+        digest.mix_field(self.fill_price)
+        digest.mix_f64(self.mark_price)
+        digest.mix_f64(self.markout_bps)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ExecutionQuality(Message):
+    """How well an order was executed, when it is over."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    side: Final[i64]
+    filled: Final[i64]
+    notional: Final[int]
+    fees: Final[int]
+    arrival_price: Final[float]
+    slippage_bps: Final[float]
+    first_fill_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, strategy_id: i64, side: i64, filled: i64, notional: int, fees: int,
+        arrival_price: float, slippage_bps: float, first_fill_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(219)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.side = side
+        self.filled = filled
+        self.notional = notional
+        self.fees = fees
+        self.arrival_price = arrival_price
+        self.slippage_bps = slippage_bps
+        self.first_fill_ns = first_fill_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65755)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.filled)
+        write_int(writer, self.notional)
+        write_int(writer, self.fees)
+        write_f64_le(writer, self.arrival_price)
+        write_f64_le(writer, self.slippage_bps)
+        write_i64_le(writer, self.first_fill_ns)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.filled)
+        digest.mix_int(self.notional)
+        digest.mix_int(self.fees)
+        digest.mix_f64(self.arrival_price)
+        digest.mix_f64(self.slippage_bps)
+        digest.mix_field(self.first_fill_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ParentProgress(Message):
+    """How far an execution algorithm has come."""
+
+    parent_id: Final[i64]
+    instrument_id: Final[i64]
+    state: Final[i64]
+    filled: Final[i64]
+    remaining: Final[i64]
+    notional: Final[int]
+    benchmark_price: Final[float]
+    slippage_bps: Final[float]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, parent_id: i64, instrument_id: i64, state: i64, filled: i64, remaining: i64, notional: int,
+        benchmark_price: float, slippage_bps: float, reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(220)
+        self.parent_id = parent_id
+        self.instrument_id = instrument_id
+        self.state = state
+        self.filled = filled
+        self.remaining = remaining
+        self.notional = notional
+        self.benchmark_price = benchmark_price
+        self.slippage_bps = slippage_bps
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65756)
+        write_i64_le(writer, self.parent_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.state)
+        write_i64_le(writer, self.filled)
+        write_i64_le(writer, self.remaining)
+        write_int(writer, self.notional)
+        write_f64_le(writer, self.benchmark_price)
+        write_f64_le(writer, self.slippage_bps)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.parent_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.state)
+        digest.mix_field(self.filled)
+        digest.mix_field(self.remaining)
+        digest.mix_int(self.notional)
+        digest.mix_f64(self.benchmark_price)
+        digest.mix_f64(self.slippage_bps)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BasketProgress(Message):
+    """How far a basket has come."""
+
+    basket_id: Final[i64]
+    state: Final[i64]
+    instruments: Final[vec[i64]]
+    filled: Final[vec[i64]]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, basket_id: i64, state: i64, instruments: vec[i64], filled: vec[i64], reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(221)
+        self.basket_id = basket_id
+        self.state = state
+        self.instruments = instruments
+        self.filled = filled
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65757)
+        write_i64_le(writer, self.basket_id)
+        write_i64_le(writer, self.state)
+        write_i64s(writer, self.instruments)
+        write_i64s(writer, self.filled)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.basket_id)
+        digest.mix_field(self.state)
+        digest.mix_i64s(self.instruments)
+        digest.mix_i64s(self.filled)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class RouteOutcome(Message):
+    """What became of a routed child order; the router learns from it."""
+
+    order_id: Final[i64]
+    parent_id: Final[i64]
+    instrument_id: Final[i64]
+    sent: Final[i64]
+    filled: Final[i64]
+    latency_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, parent_id: i64, instrument_id: i64, sent: i64, filled: i64, latency_ns: i64,
+        receive_ns: i64,
+    ) -> None:
+        super().__init__(222)
+        self.order_id = order_id
+        self.parent_id = parent_id
+        self.instrument_id = instrument_id
+        self.sent = sent
+        self.filled = filled
+        self.latency_ns = latency_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 240518234334)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.parent_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.sent)
+        write_i64_le(writer, self.filled)
+        write_i64_le(writer, self.latency_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.parent_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.sent)
+        digest.mix_field(self.filled)
+        digest.mix_field(self.latency_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class FundingPaid(Message):
+    """Funding of a perpetual was paid or received."""
+
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    amount: Final[int]
+    rate: Final[i64]
+    net_size: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, strategy_id: i64, amount: int, rate: i64, net_size: i64, venue_ns: i64,
+    ) -> None:
+        super().__init__(223)
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.amount = amount
+        self.rate = rate
+        self.net_size = net_size
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65759)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_int(writer, self.amount)
+        write_i64_le(writer, self.rate)
+        write_i64_le(writer, self.net_size)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_int(self.amount)
+        digest.mix_field(self.rate)
+        digest.mix_field(self.net_size)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class LotClosed(Message):
+    """An open lot was closed, in whole or part, by FIFO or LIFO."""
+
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    size: Final[i64]
+    open_price: Final[i64]
+    close_price: Final[i64]
+    realised: Final[int]
+    open_ns: Final[i64]
+    close_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, strategy_id: i64, size: i64, open_price: i64, close_price: i64, realised: int,
+        open_ns: i64, close_ns: i64,
+    ) -> None:
+        super().__init__(224)
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.size = size
+        self.open_price = open_price
+        self.close_price = close_price
+        self.realised = realised
+        self.open_ns = open_ns
+        self.close_ns = close_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65760)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.open_price)
+        write_i64_le(writer, self.close_price)
+        write_int(writer, self.realised)
+        write_i64_le(writer, self.open_ns)
+        write_i64_le(writer, self.close_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.size)
+        digest.mix_field(self.open_price)
+        digest.mix_field(self.close_price)
+        digest.mix_int(self.realised)
+        digest.mix_field(self.open_ns)
+        digest.mix_field(self.close_ns)
+
+
+@final
+class PositionSettled(Message):
+    """A position ended by expiry, exercise or assignment."""
+
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    size: Final[i64]
+    settlement_price: Final[i64]
+    amount: Final[int]
+    delivered_instrument_id: Final[i64]
+    reason: Final[str]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, strategy_id: i64, size: i64, settlement_price: i64, amount: int,
+        delivered_instrument_id: i64, reason: str, venue_ns: i64,
+    ) -> None:
+        super().__init__(225)
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.size = size
+        self.settlement_price = settlement_price
+        self.amount = amount
+        self.delivered_instrument_id = delivered_instrument_id
+        self.reason = reason
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65761)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.settlement_price)
+        write_int(writer, self.amount)
+        write_i64_le(writer, self.delivered_instrument_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.size)
+        digest.mix_field(self.settlement_price)
+        digest.mix_int(self.amount)
+        digest.mix_field(self.delivered_instrument_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class PositionLiquidated(Message):
+    """A venue closed our position by force."""
+
+    instrument_id: Final[i64]
+    connection_id: Final[i64]
+    side: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    fee: Final[int]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, connection_id: i64, side: i64, price: i64, size: i64, fee: int, venue_ns: i64,
+    ) -> None:
+        super().__init__(226)
+        self.instrument_id = instrument_id
+        self.connection_id = connection_id
+        self.side = side
+        self.price = price
+        self.size = size
+        self.fee = fee
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65762)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_int(writer, self.fee)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_int(self.fee)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class BalanceChanged(Message):
+    """A balance at a venue."""
+
+    connection_id: Final[i64]
+    asset: Final[str]
+    total: Final[int]
+    held: Final[int]
+    venue_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, asset: str, total: int, held: int, venue_ns: i64) -> None:
+        super().__init__(227)
+        self.connection_id = connection_id
+        self.asset = asset
+        self.total = total
+        self.held = held
+        self.venue_ns = venue_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65763)
+        write_i64_le(writer, self.connection_id)
+        write_text(writer, self.asset)
+        write_int(writer, self.total)
+        write_int(writer, self.held)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_text(self.asset)
+        digest.mix_int(self.total)
+        digest.mix_int(self.held)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class MarginChanged(Message):
+    """The margin of an account at a venue."""
+
+    connection_id: Final[i64]
+    equity: Final[int]
+    initial_margin: Final[int]
+    maintenance_margin: Final[int]
+    leverage_ppm: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, connection_id: i64, equity: int, initial_margin: int, maintenance_margin: int, leverage_ppm: i64,
+        venue_ns: i64,
+    ) -> None:
+        super().__init__(228)
+        self.connection_id = connection_id
+        self.equity = equity
+        self.initial_margin = initial_margin
+        self.maintenance_margin = maintenance_margin
+        self.leverage_ppm = leverage_ppm
+        self.venue_ns = venue_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65764)
+        write_i64_le(writer, self.connection_id)
+        write_int(writer, self.equity)
+        write_int(writer, self.initial_margin)
+        write_int(writer, self.maintenance_margin)
+        write_i64_le(writer, self.leverage_ppm)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_int(self.equity)
+        digest.mix_int(self.initial_margin)
+        digest.mix_int(self.maintenance_margin)
+        digest.mix_field(self.leverage_ppm)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class MarginCall(Message):
+    """Equity is below what is needed."""
+
+    connection_id: Final[i64]
+    shortfall: Final[int]
+    deadline_ns: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, shortfall: int, deadline_ns: i64, venue_ns: i64) -> None:
+        super().__init__(229)
+        self.connection_id = connection_id
+        self.shortfall = shortfall
+        self.deadline_ns = deadline_ns
+        self.venue_ns = venue_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65765)
+        write_i64_le(writer, self.connection_id)
+        write_int(writer, self.shortfall)
+        write_i64_le(writer, self.deadline_ns)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_int(self.shortfall)
+        digest.mix_field(self.deadline_ns)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class VenuePosition(Message):
+    """A position as the venue has it."""
+
+    connection_id: Final[i64]
+    instrument_id: Final[i64]
+    net_size: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, instrument_id: i64, net_size: i64, venue_ns: i64) -> None:
+        super().__init__(230)
+        self.connection_id = connection_id
+        self.instrument_id = instrument_id
+        self.net_size = net_size
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019238)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.net_size)
+        write_i64_le(writer, self.venue_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.net_size)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class VenueStateComplete(Message):
+    """All that the venue has of one kind of state has been reported."""
+
+    connection_id: Final[i64]
+    state: Final[i64]
+    count: Final[i64]
+    venue_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, state: i64, count: i64, venue_ns: i64) -> None:
+        super().__init__(231)
+        self.connection_id = connection_id
+        self.state = state
+        self.count = count
+        self.venue_ns = venue_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019239)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.state)
+        write_i64_le(writer, self.count)
+        write_i64_le(writer, self.venue_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.state)
+        digest.mix_field(self.count)
+        digest.mix_field(self.venue_ns)
+
+
+@final
+class ReconciliationDifference(Message):
+    """The venue has it otherwise than we do."""
+
+    connection_id: Final[i64]
+    state: Final[i64]
+    instrument_id: Final[i64]
+    order_id: Final[i64]
+    ours: Final[int]
+    venues: Final[int]
+    action: Final[str]
+
+    def __init__(
+        self, connection_id: i64, state: i64, instrument_id: i64, order_id: i64, ours: int, venues: int, action: str,
+    ) -> None:
+        super().__init__(232)
+        self.connection_id = connection_id
+        self.state = state
+        self.instrument_id = instrument_id
+        self.order_id = order_id
+        self.ours = ours
+        self.venues = venues
+        self.action = action
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65768)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.state)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.order_id)
+        write_int(writer, self.ours)
+        write_int(writer, self.venues)
+        write_text(writer, self.action)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.state)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.order_id)
+        digest.mix_int(self.ours)
+        digest.mix_int(self.venues)
+        digest.mix_text(self.action)
+
+
+@final
+class ReconciliationDone(Message):
+    """A comparison with the venue is over."""
+
+    connection_id: Final[i64]
+    checked: Final[i64]
+    repaired: Final[i64]
+    escalated: Final[i64]
+
+    def __init__(self, connection_id: i64, checked: i64, repaired: i64, escalated: i64) -> None:
+        super().__init__(233)
+        self.connection_id = connection_id
+        self.checked = checked
+        self.repaired = repaired
+        self.escalated = escalated
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019241)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.checked)
+        write_i64_le(writer, self.repaired)
+        write_i64_le(writer, self.escalated)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.checked)
+        digest.mix_field(self.repaired)
+        digest.mix_field(self.escalated)
+
+
+@final
+class ProfitChanged(Message):
+    """P&L of a strategy and instrument, or of more of them together."""
+
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    realised: Final[int]
+    unrealised: Final[int]
+    fees: Final[int]
+    funding: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, strategy_id: i64, instrument_id: i64, realised: int, unrealised: int, fees: int, funding: int,
+        receive_ns: i64,
+    ) -> None:
+        super().__init__(234)
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.realised = realised
+        self.unrealised = unrealised
+        self.fees = fees
+        self.funding = funding
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65770)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.realised)
+        write_int(writer, self.unrealised)
+        write_int(writer, self.fees)
+        write_int(writer, self.funding)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.realised)
+        digest.mix_int(self.unrealised)
+        digest.mix_int(self.fees)
+        digest.mix_int(self.funding)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ProfitBracket(Message):
+    """P&L of the same orders by the three fill models of the paper venue."""
+
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    queue_at_mid: Final[int]
+    queue_at_touch: Final[int]
+    optimistic_at_mid: Final[int]
+    optimistic_at_touch: Final[int]
+    pessimistic_at_mid: Final[int]
+    pessimistic_at_touch: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, strategy_id: i64, instrument_id: i64, queue_at_mid: int, queue_at_touch: int, optimistic_at_mid: int,
+        optimistic_at_touch: int, pessimistic_at_mid: int, pessimistic_at_touch: int, receive_ns: i64,
+    ) -> None:
+        super().__init__(235)
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.queue_at_mid = queue_at_mid
+        self.queue_at_touch = queue_at_touch
+        self.optimistic_at_mid = optimistic_at_mid
+        self.optimistic_at_touch = optimistic_at_touch
+        self.pessimistic_at_mid = pessimistic_at_mid
+        self.pessimistic_at_touch = pessimistic_at_touch
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65771)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_int(writer, self.queue_at_mid)
+        write_int(writer, self.queue_at_touch)
+        write_int(writer, self.optimistic_at_mid)
+        write_int(writer, self.optimistic_at_touch)
+        write_int(writer, self.pessimistic_at_mid)
+        write_int(writer, self.pessimistic_at_touch)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_int(self.queue_at_mid)
+        digest.mix_int(self.queue_at_touch)
+        digest.mix_int(self.optimistic_at_mid)
+        digest.mix_int(self.optimistic_at_touch)
+        digest.mix_int(self.pessimistic_at_mid)
+        digest.mix_int(self.pessimistic_at_touch)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ExposureChanged(Message):
+    """What is at risk, working orders counted at their worst."""
+
+    strategy_id: Final[i64]
+    gross: Final[int]
+    net: Final[int]
+    working: Final[int]
+    portfolio_value: Final[int]
+    peak_value: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, strategy_id: i64, gross: int, net: int, working: int, portfolio_value: int, peak_value: int,
+        receive_ns: i64,
+    ) -> None:
+        super().__init__(236)
+        self.strategy_id = strategy_id
+        self.gross = gross
+        self.net = net
+        self.working = working
+        self.portfolio_value = portfolio_value
+        self.peak_value = peak_value
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65772)
+        write_i64_le(writer, self.strategy_id)
+        write_int(writer, self.gross)
+        write_int(writer, self.net)
+        write_int(writer, self.working)
+        write_int(writer, self.portfolio_value)
+        write_int(writer, self.peak_value)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_int(self.gross)
+        digest.mix_int(self.net)
+        digest.mix_int(self.working)
+        digest.mix_int(self.portfolio_value)
+        digest.mix_int(self.peak_value)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class PortfolioRisk(Message):
+    """Value at risk and expected shortfall."""
+
+    strategy_id: Final[i64]
+    method: Final[str]
+    confidence_ppm: Final[i64]
+    horizon_ns: Final[i64]
+    value_at_risk: Final[int]
+    expected_shortfall: Final[int]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, strategy_id: i64, method: str, confidence_ppm: i64, horizon_ns: i64, value_at_risk: int,
+        expected_shortfall: int, receive_ns: i64,
+    ) -> None:
+        super().__init__(237)
+        self.strategy_id = strategy_id
+        self.method = method
+        self.confidence_ppm = confidence_ppm
+        self.horizon_ns = horizon_ns
+        self.value_at_risk = value_at_risk
+        self.expected_shortfall = expected_shortfall
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65773)
+        write_i64_le(writer, self.strategy_id)
+        write_text(writer, self.method)
+        write_i64_le(writer, self.confidence_ppm)
+        write_i64_le(writer, self.horizon_ns)
+        write_int(writer, self.value_at_risk)
+        write_int(writer, self.expected_shortfall)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_text(self.method)
+        digest.mix_field(self.confidence_ppm)
+        digest.mix_field(self.horizon_ns)
+        digest.mix_int(self.value_at_risk)
+        digest.mix_int(self.expected_shortfall)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class StressResult(Message):
+    """What a scenario would cost."""
+
+    scenario: Final[str]
+    strategy_id: Final[i64]
+    profit: Final[int]
+    worst_instrument_id: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, scenario: str, strategy_id: i64, profit: int, worst_instrument_id: i64, receive_ns: i64) -> None:
+        super().__init__(238)
+        self.scenario = scenario
+        self.strategy_id = strategy_id
+        self.profit = profit
+        self.worst_instrument_id = worst_instrument_id
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65774)
+        write_text(writer, self.scenario)
+        write_i64_le(writer, self.strategy_id)
+        write_int(writer, self.profit)
+        write_i64_le(writer, self.worst_instrument_id)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.scenario)
+        digest.mix_field(self.strategy_id)
+        digest.mix_int(self.profit)
+        digest.mix_field(self.worst_instrument_id)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class SizeAdvised(Message):
+    """The size that a sizing rule allows."""
+
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    method: Final[str]
+    maximum_size: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, strategy_id: i64, instrument_id: i64, method: str, maximum_size: i64, receive_ns: i64) -> None:
+        super().__init__(239)
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.method = method
+        self.maximum_size = maximum_size
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65775)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.method)
+        write_i64_le(writer, self.maximum_size)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.method)
+        digest.mix_field(self.maximum_size)
+        digest.mix_field(self.receive_ns)
 
 
 def _decode_order_accepted(data: bytes, at: i64, end: i64, minor: i64) -> OrderAccepted:
@@ -795,8 +1951,579 @@ def _decode_position_changed(data: bytes, at: i64, end: i64, minor: i64) -> Posi
     return PositionChanged(instrument_id, strategy_id, net_size, average_price_numerator, realised, fees)
 
 
-def decode_executions(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
-    """The message of this group with that number, from the body at `at`."""
+def _decode_order_reduced(data: bytes, at: i64, end: i64, minor: i64) -> OrderReduced:
+    need("OrderReduced", at, end, 48)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    removed = read_i64_le(data, at + 16)
+    remaining = read_i64_le(data, at + 24)
+    cause = read_i64_le(data, at + 32)
+    venue_ns = read_i64_le(data, at + 40)
+    at += 48
+    check_end("OrderReduced", at, end, minor, 1)
+    return OrderReduced(order_id, instrument_id, removed, remaining, cause, venue_ns)
+
+
+def _decode_order_repriced(data: bytes, at: i64, end: i64, minor: i64) -> OrderRepriced:
+    need("OrderRepriced", at, end, 24)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    price = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("OrderRepriced", data, at, end)
+    reason = read_text("OrderRepriced", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("OrderRepriced", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("OrderRepriced", at, end, minor, 1)
+    return OrderRepriced(order_id, instrument_id, price, reason, venue_ns)
+
+
+def _decode_order_status(data: bytes, at: i64, end: i64, minor: i64) -> OrderStatus:
+    need("OrderStatus", at, end, 16)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("OrderStatus", data, at, end)
+    venue_order_id = read_text("OrderStatus", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("OrderStatus", at, end, 40)
+    status = read_i64_le(data, at)
+    price = read_i64_le(data, at + 8)
+    size = read_i64_le(data, at + 16)
+    filled = read_i64_le(data, at + 24)
+    venue_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("OrderStatus", at, end, minor, 1)
+    return OrderStatus(order_id, instrument_id, venue_order_id, status, price, size, filled, venue_ns)
+
+
+def _decode_foreign_order(data: bytes, at: i64, end: i64, minor: i64) -> ForeignOrder:
+    need("ForeignOrder", at, end, 16)
+    connection_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("ForeignOrder", data, at, end)
+    venue_order_id = read_text("ForeignOrder", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("ForeignOrder", data, at, end)
+    client_order_id = read_text("ForeignOrder", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("ForeignOrder", at, end, 32)
+    side = read_i64_le(data, at)
+    price = read_i64_le(data, at + 8)
+    remaining = read_i64_le(data, at + 16)
+    venue_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("ForeignOrder", at, end, minor, 1)
+    return ForeignOrder(connection_id, instrument_id, venue_order_id, client_order_id, side, price, remaining, venue_ns)
+
+
+def _decode_order_timed_out(data: bytes, at: i64, end: i64, minor: i64) -> OrderTimedOut:
+    need("OrderTimedOut", at, end, 16)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("OrderTimedOut", data, at, end)
+    command = read_text("OrderTimedOut", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("OrderTimedOut", at, end, 8)
+    waited_ns = read_i64_le(data, at)
+    at += 8
+    check_end("OrderTimedOut", at, end, minor, 1)
+    return OrderTimedOut(order_id, instrument_id, command, waited_ns)
+
+
+def _decode_trade_busted(data: bytes, at: i64, end: i64, minor: i64) -> TradeBusted:
+    need("TradeBusted", at, end, 24)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    trade_id = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("TradeBusted", data, at, end)
+    reason = read_text("TradeBusted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("TradeBusted", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("TradeBusted", at, end, minor, 1)
+    return TradeBusted(order_id, instrument_id, trade_id, reason, venue_ns)
+
+
+def _decode_shadow_filled(data: bytes, at: i64, end: i64, minor: i64) -> ShadowFilled:
+    need("ShadowFilled", at, end, 64)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    strategy_id = read_i64_le(data, at + 16)
+    model = read_i64_le(data, at + 24)
+    side = read_i64_le(data, at + 32)
+    price = read_i64_le(data, at + 40)
+    size = read_i64_le(data, at + 48)
+    remaining = read_i64_le(data, at + 56)
+    at += 64
+    length = read_int_length("ShadowFilled", data, at, end)
+    fee = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ShadowFilled", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ShadowFilled", at, end, minor, 1)
+    return ShadowFilled(order_id, instrument_id, strategy_id, model, side, price, size, remaining, fee, receive_ns)
+
+
+def _decode_queue_position(data: bytes, at: i64, end: i64, minor: i64) -> QueuePosition:
+    need("QueuePosition", at, end, 40)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    queue_ahead = read_i64_le(data, at + 16)
+    level_size = read_i64_le(data, at + 24)
+    receive_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("QueuePosition", at, end, minor, 1)
+    return QueuePosition(order_id, instrument_id, queue_ahead, level_size, receive_ns)
+
+
+def _decode_markout(data: bytes, at: i64, end: i64, minor: i64) -> Markout:
+    need("Markout", at, end, 88)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    strategy_id = read_i64_le(data, at + 16)
+    trade_id = read_i64_le(data, at + 24)
+    side = read_i64_le(data, at + 32)
+    liquidity = read_i64_le(data, at + 40)
+    horizon_ns = read_i64_le(data, at + 48)
+    fill_price = read_i64_le(data, at + 56)
+    mark_price = read_f64_le(data, at + 64)
+    markout_bps = read_f64_le(data, at + 72)
+    receive_ns = read_i64_le(data, at + 80)
+    at += 88
+    check_end("Markout", at, end, minor, 1)
+    return Markout(
+        order_id, instrument_id, strategy_id, trade_id, side, liquidity, horizon_ns, fill_price, mark_price,
+        markout_bps, receive_ns,
+    )
+
+
+def _decode_execution_quality(data: bytes, at: i64, end: i64, minor: i64) -> ExecutionQuality:
+    need("ExecutionQuality", at, end, 40)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    strategy_id = read_i64_le(data, at + 16)
+    side = read_i64_le(data, at + 24)
+    filled = read_i64_le(data, at + 32)
+    at += 40
+    length = read_int_length("ExecutionQuality", data, at, end)
+    notional = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ExecutionQuality", data, at, end)
+    fees = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ExecutionQuality", at, end, 32)
+    arrival_price = read_f64_le(data, at)
+    slippage_bps = read_f64_le(data, at + 8)
+    first_fill_ns = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("ExecutionQuality", at, end, minor, 1)
+    return ExecutionQuality(
+        order_id, instrument_id, strategy_id, side, filled, notional, fees, arrival_price, slippage_bps, first_fill_ns,
+        receive_ns,
+    )
+
+
+def _decode_parent_progress(data: bytes, at: i64, end: i64, minor: i64) -> ParentProgress:
+    need("ParentProgress", at, end, 40)
+    parent_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    state = read_i64_le(data, at + 16)
+    filled = read_i64_le(data, at + 24)
+    remaining = read_i64_le(data, at + 32)
+    at += 40
+    length = read_int_length("ParentProgress", data, at, end)
+    notional = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ParentProgress", at, end, 16)
+    benchmark_price = read_f64_le(data, at)
+    slippage_bps = read_f64_le(data, at + 8)
+    at += 16
+    length = read_length("ParentProgress", data, at, end)
+    reason = read_text("ParentProgress", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("ParentProgress", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ParentProgress", at, end, minor, 1)
+    return ParentProgress(
+        parent_id, instrument_id, state, filled, remaining, notional, benchmark_price, slippage_bps, reason, receive_ns,
+    )
+
+
+def _decode_basket_progress(data: bytes, at: i64, end: i64, minor: i64) -> BasketProgress:
+    need("BasketProgress", at, end, 16)
+    basket_id = read_i64_le(data, at)
+    state = read_i64_le(data, at + 8)
+    at += 16
+    length = read_count("BasketProgress", data, at, end)
+    instruments = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BasketProgress", data, at, end)
+    filled = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_length("BasketProgress", data, at, end)
+    reason = read_text("BasketProgress", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("BasketProgress", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("BasketProgress", at, end, minor, 1)
+    return BasketProgress(basket_id, state, instruments, filled, reason, receive_ns)
+
+
+def _decode_route_outcome(data: bytes, at: i64, end: i64, minor: i64) -> RouteOutcome:
+    need("RouteOutcome", at, end, 56)
+    order_id = read_i64_le(data, at)
+    parent_id = read_i64_le(data, at + 8)
+    instrument_id = read_i64_le(data, at + 16)
+    sent = read_i64_le(data, at + 24)
+    filled = read_i64_le(data, at + 32)
+    latency_ns = read_i64_le(data, at + 40)
+    receive_ns = read_i64_le(data, at + 48)
+    at += 56
+    check_end("RouteOutcome", at, end, minor, 1)
+    return RouteOutcome(order_id, parent_id, instrument_id, sent, filled, latency_ns, receive_ns)
+
+
+def _decode_funding_paid(data: bytes, at: i64, end: i64, minor: i64) -> FundingPaid:
+    need("FundingPaid", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_int_length("FundingPaid", data, at, end)
+    amount = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("FundingPaid", at, end, 24)
+    rate = read_i64_le(data, at)
+    net_size = read_i64_le(data, at + 8)
+    venue_ns = read_i64_le(data, at + 16)
+    at += 24
+    check_end("FundingPaid", at, end, minor, 1)
+    return FundingPaid(instrument_id, strategy_id, amount, rate, net_size, venue_ns)
+
+
+def _decode_lot_closed(data: bytes, at: i64, end: i64, minor: i64) -> LotClosed:
+    need("LotClosed", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    size = read_i64_le(data, at + 16)
+    open_price = read_i64_le(data, at + 24)
+    close_price = read_i64_le(data, at + 32)
+    at += 40
+    length = read_int_length("LotClosed", data, at, end)
+    realised = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("LotClosed", at, end, 16)
+    open_ns = read_i64_le(data, at)
+    close_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("LotClosed", at, end, minor, 1)
+    return LotClosed(instrument_id, strategy_id, size, open_price, close_price, realised, open_ns, close_ns)
+
+
+def _decode_position_settled(data: bytes, at: i64, end: i64, minor: i64) -> PositionSettled:
+    need("PositionSettled", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    size = read_i64_le(data, at + 16)
+    settlement_price = read_i64_le(data, at + 24)
+    at += 32
+    length = read_int_length("PositionSettled", data, at, end)
+    amount = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("PositionSettled", at, end, 8)
+    delivered_instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("PositionSettled", data, at, end)
+    reason = read_text("PositionSettled", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("PositionSettled", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("PositionSettled", at, end, minor, 1)
+    return PositionSettled(
+        instrument_id, strategy_id, size, settlement_price, amount, delivered_instrument_id, reason, venue_ns,
+    )
+
+
+def _decode_position_liquidated(data: bytes, at: i64, end: i64, minor: i64) -> PositionLiquidated:
+    need("PositionLiquidated", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    connection_id = read_i64_le(data, at + 8)
+    side = read_i64_le(data, at + 16)
+    price = read_i64_le(data, at + 24)
+    size = read_i64_le(data, at + 32)
+    at += 40
+    length = read_int_length("PositionLiquidated", data, at, end)
+    fee = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("PositionLiquidated", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("PositionLiquidated", at, end, minor, 1)
+    return PositionLiquidated(instrument_id, connection_id, side, price, size, fee, venue_ns)
+
+
+def _decode_balance_changed(data: bytes, at: i64, end: i64, minor: i64) -> BalanceChanged:
+    need("BalanceChanged", at, end, 8)
+    connection_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("BalanceChanged", data, at, end)
+    asset = read_text("BalanceChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_int_length("BalanceChanged", data, at, end)
+    total = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("BalanceChanged", data, at, end)
+    held = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("BalanceChanged", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("BalanceChanged", at, end, minor, 1)
+    return BalanceChanged(connection_id, asset, total, held, venue_ns)
+
+
+def _decode_margin_changed(data: bytes, at: i64, end: i64, minor: i64) -> MarginChanged:
+    need("MarginChanged", at, end, 8)
+    connection_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("MarginChanged", data, at, end)
+    equity = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("MarginChanged", data, at, end)
+    initial_margin = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("MarginChanged", data, at, end)
+    maintenance_margin = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("MarginChanged", at, end, 16)
+    leverage_ppm = read_i64_le(data, at)
+    venue_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("MarginChanged", at, end, minor, 1)
+    return MarginChanged(connection_id, equity, initial_margin, maintenance_margin, leverage_ppm, venue_ns)
+
+
+def _decode_margin_call(data: bytes, at: i64, end: i64, minor: i64) -> MarginCall:
+    need("MarginCall", at, end, 8)
+    connection_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("MarginCall", data, at, end)
+    shortfall = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("MarginCall", at, end, 16)
+    deadline_ns = read_i64_le(data, at)
+    venue_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("MarginCall", at, end, minor, 1)
+    return MarginCall(connection_id, shortfall, deadline_ns, venue_ns)
+
+
+def _decode_venue_position(data: bytes, at: i64, end: i64, minor: i64) -> VenuePosition:
+    need("VenuePosition", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    net_size = read_i64_le(data, at + 16)
+    venue_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("VenuePosition", at, end, minor, 1)
+    return VenuePosition(connection_id, instrument_id, net_size, venue_ns)
+
+
+def _decode_venue_state_complete(data: bytes, at: i64, end: i64, minor: i64) -> VenueStateComplete:
+    need("VenueStateComplete", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    state = read_i64_le(data, at + 8)
+    count = read_i64_le(data, at + 16)
+    venue_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("VenueStateComplete", at, end, minor, 1)
+    return VenueStateComplete(connection_id, state, count, venue_ns)
+
+
+def _decode_reconciliation_difference(data: bytes, at: i64, end: i64, minor: i64) -> ReconciliationDifference:
+    need("ReconciliationDifference", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    state = read_i64_le(data, at + 8)
+    instrument_id = read_i64_le(data, at + 16)
+    order_id = read_i64_le(data, at + 24)
+    at += 32
+    length = read_int_length("ReconciliationDifference", data, at, end)
+    ours = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ReconciliationDifference", data, at, end)
+    venues = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_length("ReconciliationDifference", data, at, end)
+    action = read_text("ReconciliationDifference", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("ReconciliationDifference", at, end, minor, 1)
+    return ReconciliationDifference(connection_id, state, instrument_id, order_id, ours, venues, action)
+
+
+def _decode_reconciliation_done(data: bytes, at: i64, end: i64, minor: i64) -> ReconciliationDone:
+    need("ReconciliationDone", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    checked = read_i64_le(data, at + 8)
+    repaired = read_i64_le(data, at + 16)
+    escalated = read_i64_le(data, at + 24)
+    at += 32
+    check_end("ReconciliationDone", at, end, minor, 1)
+    return ReconciliationDone(connection_id, checked, repaired, escalated)
+
+
+def _decode_profit_changed(data: bytes, at: i64, end: i64, minor: i64) -> ProfitChanged:
+    need("ProfitChanged", at, end, 16)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_int_length("ProfitChanged", data, at, end)
+    realised = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitChanged", data, at, end)
+    unrealised = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitChanged", data, at, end)
+    fees = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitChanged", data, at, end)
+    funding = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ProfitChanged", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ProfitChanged", at, end, minor, 1)
+    return ProfitChanged(strategy_id, instrument_id, realised, unrealised, fees, funding, receive_ns)
+
+
+def _decode_profit_bracket(data: bytes, at: i64, end: i64, minor: i64) -> ProfitBracket:
+    need("ProfitBracket", at, end, 16)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_int_length("ProfitBracket", data, at, end)
+    queue_at_mid = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitBracket", data, at, end)
+    queue_at_touch = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitBracket", data, at, end)
+    optimistic_at_mid = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitBracket", data, at, end)
+    optimistic_at_touch = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitBracket", data, at, end)
+    pessimistic_at_mid = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ProfitBracket", data, at, end)
+    pessimistic_at_touch = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ProfitBracket", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ProfitBracket", at, end, minor, 1)
+    return ProfitBracket(
+        strategy_id, instrument_id, queue_at_mid, queue_at_touch, optimistic_at_mid, optimistic_at_touch,
+        pessimistic_at_mid, pessimistic_at_touch, receive_ns,
+    )
+
+
+def _decode_exposure_changed(data: bytes, at: i64, end: i64, minor: i64) -> ExposureChanged:
+    need("ExposureChanged", at, end, 8)
+    strategy_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("ExposureChanged", data, at, end)
+    gross = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ExposureChanged", data, at, end)
+    net = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ExposureChanged", data, at, end)
+    working = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ExposureChanged", data, at, end)
+    portfolio_value = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("ExposureChanged", data, at, end)
+    peak_value = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("ExposureChanged", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ExposureChanged", at, end, minor, 1)
+    return ExposureChanged(strategy_id, gross, net, working, portfolio_value, peak_value, receive_ns)
+
+
+def _decode_portfolio_risk(data: bytes, at: i64, end: i64, minor: i64) -> PortfolioRisk:
+    need("PortfolioRisk", at, end, 8)
+    strategy_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("PortfolioRisk", data, at, end)
+    method = read_text("PortfolioRisk", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("PortfolioRisk", at, end, 16)
+    confidence_ppm = read_i64_le(data, at)
+    horizon_ns = read_i64_le(data, at + 8)
+    at += 16
+    length = read_int_length("PortfolioRisk", data, at, end)
+    value_at_risk = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("PortfolioRisk", data, at, end)
+    expected_shortfall = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("PortfolioRisk", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("PortfolioRisk", at, end, minor, 1)
+    return PortfolioRisk(strategy_id, method, confidence_ppm, horizon_ns, value_at_risk, expected_shortfall, receive_ns)
+
+
+def _decode_stress_result(data: bytes, at: i64, end: i64, minor: i64) -> StressResult:
+    length = read_length("StressResult", data, at, end)
+    scenario = read_text("StressResult", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("StressResult", at, end, 8)
+    strategy_id = read_i64_le(data, at)
+    at += 8
+    length = read_int_length("StressResult", data, at, end)
+    profit = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("StressResult", at, end, 16)
+    worst_instrument_id = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("StressResult", at, end, minor, 1)
+    return StressResult(scenario, strategy_id, profit, worst_instrument_id, receive_ns)
+
+
+def _decode_size_advised(data: bytes, at: i64, end: i64, minor: i64) -> SizeAdvised:
+    need("SizeAdvised", at, end, 16)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("SizeAdvised", data, at, end)
+    method = read_text("SizeAdvised", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("SizeAdvised", at, end, 16)
+    maximum_size = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("SizeAdvised", at, end, minor, 1)
+    return SizeAdvised(strategy_id, instrument_id, method, maximum_size, receive_ns)
+
+
+def _decode_part_1(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     if schema_id == 200:
         return _decode_order_accepted(data, at, end, minor)
     if schema_id == 201:
@@ -817,4 +2544,75 @@ def decode_executions(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64
         return _decode_order_triggered(data, at, end, minor)
     if schema_id == 209:
         return _decode_position_changed(data, at, end, minor)
+    if schema_id == 210:
+        return _decode_order_reduced(data, at, end, minor)
+    if schema_id == 211:
+        return _decode_order_repriced(data, at, end, minor)
+    if schema_id == 212:
+        return _decode_order_status(data, at, end, minor)
+    if schema_id == 213:
+        return _decode_foreign_order(data, at, end, minor)
+    if schema_id == 214:
+        return _decode_order_timed_out(data, at, end, minor)
+    if schema_id == 215:
+        return _decode_trade_busted(data, at, end, minor)
+    if schema_id == 216:
+        return _decode_shadow_filled(data, at, end, minor)
+    if schema_id == 217:
+        return _decode_queue_position(data, at, end, minor)
+    if schema_id == 218:
+        return _decode_markout(data, at, end, minor)
+    if schema_id == 219:
+        return _decode_execution_quality(data, at, end, minor)
+    if schema_id == 220:
+        return _decode_parent_progress(data, at, end, minor)
+    if schema_id == 221:
+        return _decode_basket_progress(data, at, end, minor)
+    if schema_id == 222:
+        return _decode_route_outcome(data, at, end, minor)
+    if schema_id == 223:
+        return _decode_funding_paid(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
+
+
+def _decode_part_2(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    if schema_id == 224:
+        return _decode_lot_closed(data, at, end, minor)
+    if schema_id == 225:
+        return _decode_position_settled(data, at, end, minor)
+    if schema_id == 226:
+        return _decode_position_liquidated(data, at, end, minor)
+    if schema_id == 227:
+        return _decode_balance_changed(data, at, end, minor)
+    if schema_id == 228:
+        return _decode_margin_changed(data, at, end, minor)
+    if schema_id == 229:
+        return _decode_margin_call(data, at, end, minor)
+    if schema_id == 230:
+        return _decode_venue_position(data, at, end, minor)
+    if schema_id == 231:
+        return _decode_venue_state_complete(data, at, end, minor)
+    if schema_id == 232:
+        return _decode_reconciliation_difference(data, at, end, minor)
+    if schema_id == 233:
+        return _decode_reconciliation_done(data, at, end, minor)
+    if schema_id == 234:
+        return _decode_profit_changed(data, at, end, minor)
+    if schema_id == 235:
+        return _decode_profit_bracket(data, at, end, minor)
+    if schema_id == 236:
+        return _decode_exposure_changed(data, at, end, minor)
+    if schema_id == 237:
+        return _decode_portfolio_risk(data, at, end, minor)
+    if schema_id == 238:
+        return _decode_stress_result(data, at, end, minor)
+    if schema_id == 239:
+        return _decode_size_advised(data, at, end, minor)
+    raise MessageError(f"no message has the number {schema_id}")
+
+
+def decode_executions(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    """The message of this group with that number, from the body at `at`."""
+    if schema_id < 224:
+        return _decode_part_1(schema_id, data, at, end, minor)
+    return _decode_part_2(schema_id, data, at, end, minor)

@@ -17,15 +17,18 @@ from market.messages.base import (
     Message,
     MessageError,
     check_end,
-    f64_bits,
     finish,
     need,
+    read_bool,
     read_count,
     read_i64s,
+    read_int,
+    read_int_length,
     read_length,
     read_text,
     write_bytes,
     write_i64s,
+    write_int,
     write_text,
 )
 
@@ -52,26 +55,6 @@ class RawFrame(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, RawFrame):
-            return False
-        return (
-            self.connection_id == other.connection_id
-            and self.kind == other.kind
-            and self.instrument_id == other.instrument_id
-            and self.receive_ns == other.receive_ns
-            and self.data == other.data
-        )
-
-    def __hash__(self) -> int:
-        return hash((1, self.connection_id, self.kind, self.instrument_id, self.receive_ns, self.data))
-
-    def __repr__(self) -> str:
-        return (
-            f"RawFrame(connection_id={self.connection_id!r}, kind={self.kind!r}, "
-            f"instrument_id={self.instrument_id!r}, receive_ns={self.receive_ns!r}, data={self.data!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -103,20 +86,6 @@ class ConnectionUp(Message):
         self.connection_id = connection_id
         self.epoch = epoch
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ConnectionUp):
-            return False
-        return (
-            self.connection_id == other.connection_id
-            and self.epoch == other.epoch
-        )
-
-    def __hash__(self) -> int:
-        return hash((2, self.connection_id, self.epoch))
-
-    def __repr__(self) -> str:
-        return f"ConnectionUp(connection_id={self.connection_id!r}, epoch={self.epoch!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 68719542274)
         write_i64_le(writer, self.connection_id)
@@ -140,21 +109,6 @@ class ConnectionDown(Message):
         self.connection_id = connection_id
         self.epoch = epoch
         self.reason = reason
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ConnectionDown):
-            return False
-        return (
-            self.connection_id == other.connection_id
-            and self.epoch == other.epoch
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((3, self.connection_id, self.epoch, self.reason))
-
-    def __repr__(self) -> str:
-        return f"ConnectionDown(connection_id={self.connection_id!r}, epoch={self.epoch!r}, reason={self.reason!r})"
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -185,16 +139,8 @@ class TopOfBook(Message):
     receive_ns: Final[i64]
 
     def __init__(
-        self,
-        instrument_id: i64,
-        state: i64,
-        bid_price: i64,
-        bid_size: i64,
-        ask_price: i64,
-        ask_size: i64,
-        update_id: i64,
-        venue_ns: i64,
-        receive_ns: i64,
+        self, instrument_id: i64, state: i64, bid_price: i64, bid_size: i64, ask_price: i64, ask_size: i64,
+        update_id: i64, venue_ns: i64, receive_ns: i64,
     ) -> None:
         super().__init__(4)
         self.instrument_id = instrument_id
@@ -209,34 +155,6 @@ class TopOfBook(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TopOfBook):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.state == other.state
-            and self.bid_price == other.bid_price
-            and self.bid_size == other.bid_size
-            and self.ask_price == other.ask_price
-            and self.ask_size == other.ask_size
-            and self.update_id == other.update_id
-            and self.venue_ns == other.venue_ns
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            4, self.instrument_id, self.state, self.bid_price, self.bid_size, self.ask_price, self.ask_size,
-            self.update_id, self.venue_ns, self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"TopOfBook(instrument_id={self.instrument_id!r}, state={self.state!r}, bid_price={self.bid_price!r}, "
-            f"bid_size={self.bid_size!r}, ask_price={self.ask_price!r}, ask_size={self.ask_size!r}, "
-            f"update_id={self.update_id!r}, venue_ns={self.venue_ns!r}, receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 309237710852)
@@ -283,26 +201,6 @@ class BookStateChanged(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BookStateChanged):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.state == other.state
-            and self.cause == other.cause
-            and self.venue_ns == other.venue_ns
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((5, self.instrument_id, self.state, self.cause, self.venue_ns, self.receive_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"BookStateChanged(instrument_id={self.instrument_id!r}, state={self.state!r}, cause={self.cause!r}, "
-            f"venue_ns={self.venue_ns!r}, receive_ns={self.receive_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65541)
@@ -335,15 +233,8 @@ class BookSnapshot(Message):
     receive_ns: Final[i64]
 
     def __init__(
-        self,
-        instrument_id: i64,
-        update_id: i64,
-        bid_prices: vec[i64],
-        bid_sizes: vec[i64],
-        ask_prices: vec[i64],
-        ask_sizes: vec[i64],
-        venue_ns: i64,
-        receive_ns: i64,
+        self, instrument_id: i64, update_id: i64, bid_prices: vec[i64], bid_sizes: vec[i64], ask_prices: vec[i64],
+        ask_sizes: vec[i64], venue_ns: i64, receive_ns: i64,
     ) -> None:
         super().__init__(6)
         self.instrument_id = instrument_id
@@ -357,34 +248,6 @@ class BookSnapshot(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BookSnapshot):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.update_id == other.update_id
-            and self.bid_prices == other.bid_prices
-            and self.bid_sizes == other.bid_sizes
-            and self.ask_prices == other.ask_prices
-            and self.ask_sizes == other.ask_sizes
-            and self.venue_ns == other.venue_ns
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            6, self.instrument_id, self.update_id, tuple(self.bid_prices), tuple(self.bid_sizes),
-            tuple(self.ask_prices), tuple(self.ask_sizes), self.venue_ns, self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"BookSnapshot(instrument_id={self.instrument_id!r}, update_id={self.update_id!r}, "
-            f"bid_prices={list(self.bid_prices)}, bid_sizes={list(self.bid_sizes)}, "
-            f"ask_prices={list(self.ask_prices)}, ask_sizes={list(self.ask_sizes)}, venue_ns={self.venue_ns!r}, "
-            f"receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -425,16 +288,8 @@ class BookDelta(Message):
     receive_ns: Final[i64]
 
     def __init__(
-        self,
-        instrument_id: i64,
-        first_update_id: i64,
-        update_id: i64,
-        bid_prices: vec[i64],
-        bid_sizes: vec[i64],
-        ask_prices: vec[i64],
-        ask_sizes: vec[i64],
-        venue_ns: i64,
-        receive_ns: i64,
+        self, instrument_id: i64, first_update_id: i64, update_id: i64, bid_prices: vec[i64], bid_sizes: vec[i64],
+        ask_prices: vec[i64], ask_sizes: vec[i64], venue_ns: i64, receive_ns: i64,
     ) -> None:
         super().__init__(7)
         self.instrument_id = instrument_id
@@ -449,35 +304,6 @@ class BookDelta(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BookDelta):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.first_update_id == other.first_update_id
-            and self.update_id == other.update_id
-            and self.bid_prices == other.bid_prices
-            and self.bid_sizes == other.bid_sizes
-            and self.ask_prices == other.ask_prices
-            and self.ask_sizes == other.ask_sizes
-            and self.venue_ns == other.venue_ns
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            7, self.instrument_id, self.first_update_id, self.update_id, tuple(self.bid_prices), tuple(self.bid_sizes),
-            tuple(self.ask_prices), tuple(self.ask_sizes), self.venue_ns, self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"BookDelta(instrument_id={self.instrument_id!r}, first_update_id={self.first_update_id!r}, "
-            f"update_id={self.update_id!r}, bid_prices={list(self.bid_prices)}, bid_sizes={list(self.bid_sizes)}, "
-            f"ask_prices={list(self.ask_prices)}, ask_sizes={list(self.ask_sizes)}, venue_ns={self.venue_ns!r}, "
-            f"receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -518,13 +344,7 @@ class PublicTrade(Message):
     receive_ns: Final[i64]
 
     def __init__(
-        self,
-        instrument_id: i64,
-        trade_id: i64,
-        price: i64,
-        size: i64,
-        aggressor_side: i64,
-        venue_ns: i64,
+        self, instrument_id: i64, trade_id: i64, price: i64, size: i64, aggressor_side: i64, venue_ns: i64,
         receive_ns: i64,
     ) -> None:
         super().__init__(8)
@@ -538,32 +358,6 @@ class PublicTrade(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PublicTrade):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.trade_id == other.trade_id
-            and self.price == other.price
-            and self.size == other.size
-            and self.aggressor_side == other.aggressor_side
-            and self.venue_ns == other.venue_ns
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            8, self.instrument_id, self.trade_id, self.price, self.size, self.aggressor_side, self.venue_ns,
-            self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"PublicTrade(instrument_id={self.instrument_id!r}, trade_id={self.trade_id!r}, price={self.price!r}, "
-            f"size={self.size!r}, aggressor_side={self.aggressor_side!r}, venue_ns={self.venue_ns!r}, "
-            f"receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 240518234120)
@@ -602,24 +396,6 @@ class SnapshotWanted(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, SnapshotWanted):
-            return False
-        return (
-            self.connection_id == other.connection_id
-            and self.instrument_id == other.instrument_id
-            and self.cause == other.cause
-        )
-
-    def __hash__(self) -> int:
-        return hash((9, self.connection_id, self.instrument_id, self.cause))
-
-    def __repr__(self) -> str:
-        return (
-            f"SnapshotWanted(connection_id={self.connection_id!r}, instrument_id={self.instrument_id!r}, "
-            f"cause={self.cause!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65545)
@@ -652,25 +428,6 @@ class FairValue(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FairValue):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and f64_bits(self.price) == f64_bits(other.price)
-            and f64_bits(self.confidence) == f64_bits(other.confidence)
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((10, self.instrument_id, f64_bits(self.price), f64_bits(self.confidence), self.receive_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"FairValue(instrument_id={self.instrument_id!r}, price={self.price!r}, "
-            f"confidence={self.confidence!r}, receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 137439019018)
@@ -707,28 +464,6 @@ class Signal(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Signal):
-            return False
-        return (
-            self.name == other.name
-            and self.instrument_id == other.instrument_id
-            and f64_bits(self.value) == f64_bits(other.value)
-            and f64_bits(self.confidence) == f64_bits(other.confidence)
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            11, self.name, self.instrument_id, f64_bits(self.value), f64_bits(self.confidence), self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"Signal(name={self.name!r}, instrument_id={self.instrument_id!r}, value={self.value!r}, "
-            f"confidence={self.confidence!r}, receive_ns={self.receive_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65547)
@@ -744,6 +479,1455 @@ class Signal(Message):
         digest.mix_field(self.instrument_id)
         digest.mix_f64(self.value)
         digest.mix_f64(self.confidence)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class InstrumentStatus(Message):
+    """An instrument began, stopped or changed the way it trades."""
+
+    instrument_id: Final[i64]
+    status: Final[i64]
+    reason: Final[str]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, status: i64, reason: str, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(12)
+        self.instrument_id = instrument_id
+        self.status = status
+        self.reason = reason
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65548)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.status)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.status)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class InstrumentListed(Message):
+    """An instrument became known while running."""
+
+    instrument_id: Final[i64]
+    symbol: Final[str]
+    venue: Final[str]
+    venue_symbol: Final[str]
+    kind: Final[i64]
+    underlying_id: Final[i64]
+    strike: Final[i64]
+    expiry_ns: Final[i64]
+    price_scale: Final[i64]
+    size_scale: Final[i64]
+    tick: Final[i64]
+    lot: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, symbol: str, venue: str, venue_symbol: str, kind: i64, underlying_id: i64,
+        strike: i64, expiry_ns: i64, price_scale: i64, size_scale: i64, tick: i64, lot: i64,
+    ) -> None:
+        super().__init__(13)
+        self.instrument_id = instrument_id
+        self.symbol = symbol
+        self.venue = venue
+        self.venue_symbol = venue_symbol
+        self.kind = kind
+        self.underlying_id = underlying_id
+        self.strike = strike
+        self.expiry_ns = expiry_ns
+        self.price_scale = price_scale
+        self.size_scale = size_scale
+        self.tick = tick
+        self.lot = lot
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65549)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.symbol)
+        write_text(writer, self.venue)
+        write_text(writer, self.venue_symbol)
+        write_i64_le(writer, self.kind)
+        write_i64_le(writer, self.underlying_id)
+        write_i64_le(writer, self.strike)
+        write_i64_le(writer, self.expiry_ns)
+        write_i64_le(writer, self.price_scale)
+        write_i64_le(writer, self.size_scale)
+        write_i64_le(writer, self.tick)
+        write_i64_le(writer, self.lot)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.symbol)
+        digest.mix_text(self.venue)
+        digest.mix_text(self.venue_symbol)
+        digest.mix_field(self.kind)
+        digest.mix_field(self.underlying_id)
+        digest.mix_field(self.strike)
+        digest.mix_field(self.expiry_ns)
+        digest.mix_field(self.price_scale)
+        digest.mix_field(self.size_scale)
+        digest.mix_field(self.tick)
+        digest.mix_field(self.lot)
+
+
+@final
+class SubscriptionChanged(Message):
+    """A venue confirmed, refused or ended a subscription."""
+
+    connection_id: Final[i64]
+    instrument_id: Final[i64]
+    channel: Final[str]
+    active: Final[bool]
+    reason: Final[str]
+
+    def __init__(self, connection_id: i64, instrument_id: i64, channel: str, active: bool, reason: str) -> None:
+        super().__init__(14)
+        self.connection_id = connection_id
+        self.instrument_id = instrument_id
+        self.channel = channel
+        self.active = active
+        self.reason = reason
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65550)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.channel)
+        writer.append(1 if self.active else 0)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.channel)
+        digest.mix_field(1 if self.active else 0)
+        digest.mix_text(self.reason)
+
+
+@final
+class VenueHeartbeat(Message):
+    """A sign of life of a venue that carries no data."""
+
+    connection_id: Final[i64]
+    counter: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, counter: i64, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(15)
+        self.connection_id = connection_id
+        self.counter = counter
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019023)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.counter)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.counter)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class VenueClock(Message):
+    """How a venue's clock was found to differ from ours."""
+
+    connection_id: Final[i64]
+    offset_ns: Final[i64]
+    round_trip_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, offset_ns: i64, round_trip_ns: i64, receive_ns: i64) -> None:
+        super().__init__(16)
+        self.connection_id = connection_id
+        self.offset_ns = offset_ns
+        self.round_trip_ns = round_trip_ns
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019024)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.offset_ns)
+        write_i64_le(writer, self.round_trip_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.offset_ns)
+        digest.mix_field(self.round_trip_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class FeedSwitched(Message):
+    """One of two connections for one stream took over, or fell behind."""
+
+    instrument_id: Final[i64]
+    lost_connection_id: Final[i64]
+    leading_connection_id: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, lost_connection_id: i64, leading_connection_id: i64, reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(17)
+        self.instrument_id = instrument_id
+        self.lost_connection_id = lost_connection_id
+        self.leading_connection_id = leading_connection_id
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65553)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.lost_connection_id)
+        write_i64_le(writer, self.leading_connection_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.lost_connection_id)
+        digest.mix_field(self.leading_connection_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookGap(Message):
+    """Messages of a book are missing or damaged; the book is recovered."""
+
+    instrument_id: Final[i64]
+    expected_update_id: Final[i64]
+    received_update_id: Final[i64]
+    cause: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, expected_update_id: i64, received_update_id: i64, cause: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(18)
+        self.instrument_id = instrument_id
+        self.expected_update_id = expected_update_id
+        self.received_update_id = received_update_id
+        self.cause = cause
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65554)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.expected_update_id)
+        write_i64_le(writer, self.received_update_id)
+        write_text(writer, self.cause)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.expected_update_id)
+        digest.mix_field(self.received_update_id)
+        digest.mix_text(self.cause)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookRecovered(Message):
+    """A book is complete again."""
+
+    instrument_id: Final[i64]
+    outage_ns: Final[i64]
+    replayed: Final[i64]
+    attempts: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, outage_ns: i64, replayed: i64, attempts: i64, receive_ns: i64) -> None:
+        super().__init__(19)
+        self.instrument_id = instrument_id
+        self.outage_ns = outage_ns
+        self.replayed = replayed
+        self.attempts = attempts
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 171798757395)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.outage_ns)
+        write_i64_le(writer, self.replayed)
+        write_i64_le(writer, self.attempts)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.outage_ns)
+        digest.mix_field(self.replayed)
+        digest.mix_field(self.attempts)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookAudited(Message):
+    """The kept book was compared with a fresh snapshot."""
+
+    instrument_id: Final[i64]
+    levels: Final[i64]
+    differences: Final[i64]
+    update_id: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, levels: i64, differences: i64, update_id: i64, receive_ns: i64) -> None:
+        super().__init__(20)
+        self.instrument_id = instrument_id
+        self.levels = levels
+        self.differences = differences
+        self.update_id = update_id
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 171798757396)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.levels)
+        write_i64_le(writer, self.differences)
+        write_i64_le(writer, self.update_id)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.levels)
+        digest.mix_field(self.differences)
+        digest.mix_field(self.update_id)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookBlock(Message):
+    """Book changes packed for storage and streaming."""
+
+    instrument_id: Final[i64]
+    first_update_id: Final[i64]
+    update_id: Final[i64]
+    snapshot: Final[bool]
+    changes: Final[i64]
+    checksum: Final[i64]
+    data: Final[bytes]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, first_update_id: i64, update_id: i64, snapshot: bool, changes: i64, checksum: i64,
+        data: bytes, venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(21)
+        self.instrument_id = instrument_id
+        self.first_update_id = first_update_id
+        self.update_id = update_id
+        self.snapshot = snapshot
+        self.changes = changes
+        self.checksum = checksum
+        self.data = data
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65557)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.first_update_id)
+        write_i64_le(writer, self.update_id)
+        writer.append(1 if self.snapshot else 0)
+        write_i64_le(writer, self.changes)
+        write_i64_le(writer, self.checksum)
+        write_bytes(writer, self.data)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.first_update_id)
+        digest.mix_field(self.update_id)
+        digest.mix_field(1 if self.snapshot else 0)
+        digest.mix_field(self.changes)
+        digest.mix_field(self.checksum)
+        digest.mix_bytes(self.data)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookOrderAdded(Message):
+    """An order came into an order-level book."""
+
+    instrument_id: Final[i64]
+    book_order_id: Final[i64]
+    side: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, book_order_id: i64, side: i64, price: i64, size: i64, venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(22)
+        self.instrument_id = instrument_id
+        self.book_order_id = book_order_id
+        self.side = side
+        self.price = price
+        self.size = size
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 240518234134)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.book_order_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.book_order_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookOrderChanged(Message):
+    """An order of an order-level book has a new price or size."""
+
+    instrument_id: Final[i64]
+    book_order_id: Final[i64]
+    side: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    keeps_priority: Final[bool]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, book_order_id: i64, side: i64, price: i64, size: i64, keeps_priority: bool,
+        venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(23)
+        self.instrument_id = instrument_id
+        self.book_order_id = book_order_id
+        self.side = side
+        self.price = price
+        self.size = size
+        self.keeps_priority = keeps_priority
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 244813201431)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.book_order_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        writer.append(1 if self.keeps_priority else 0)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.book_order_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(1 if self.keeps_priority else 0)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookOrderRemoved(Message):
+    """An order left an order-level book without a trade."""
+
+    instrument_id: Final[i64]
+    book_order_id: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, book_order_id: i64, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(24)
+        self.instrument_id = instrument_id
+        self.book_order_id = book_order_id
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019032)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.book_order_id)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.book_order_id)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookOrderExecuted(Message):
+    """A resting order of an order-level book traded."""
+
+    instrument_id: Final[i64]
+    book_order_id: Final[i64]
+    trade_id: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    remaining: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, book_order_id: i64, trade_id: i64, price: i64, size: i64, remaining: i64,
+        venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(25)
+        self.instrument_id = instrument_id
+        self.book_order_id = book_order_id
+        self.trade_id = trade_id
+        self.price = price
+        self.size = size
+        self.remaining = remaining
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 274877972505)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.book_order_id)
+        write_i64_le(writer, self.trade_id)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.remaining)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.book_order_id)
+        digest.mix_field(self.trade_id)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.remaining)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookOrdersSnapshot(Message):
+    """A whole order-level book, each side in order of priority."""
+
+    instrument_id: Final[i64]
+    update_id: Final[i64]
+    bid_orders: Final[vec[i64]]
+    ask_orders: Final[vec[i64]]
+    bid_prices: Final[vec[i64]]
+    bid_sizes: Final[vec[i64]]
+    ask_prices: Final[vec[i64]]
+    ask_sizes: Final[vec[i64]]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, update_id: i64, bid_orders: vec[i64], ask_orders: vec[i64], bid_prices: vec[i64],
+        bid_sizes: vec[i64], ask_prices: vec[i64], ask_sizes: vec[i64], venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(26)
+        self.instrument_id = instrument_id
+        self.update_id = update_id
+        self.bid_orders = bid_orders
+        self.ask_orders = ask_orders
+        self.bid_prices = bid_prices
+        self.bid_sizes = bid_sizes
+        self.ask_prices = ask_prices
+        self.ask_sizes = ask_sizes
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65562)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.update_id)
+        write_i64s(writer, self.bid_orders)
+        write_i64s(writer, self.ask_orders)
+        write_i64s(writer, self.bid_prices)
+        write_i64s(writer, self.bid_sizes)
+        write_i64s(writer, self.ask_prices)
+        write_i64s(writer, self.ask_sizes)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.update_id)
+        digest.mix_i64s(self.bid_orders)
+        digest.mix_i64s(self.ask_orders)
+        digest.mix_i64s(self.bid_prices)
+        digest.mix_i64s(self.bid_sizes)
+        digest.mix_i64s(self.ask_prices)
+        digest.mix_i64s(self.ask_sizes)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class AggregateTop(Message):
+    """The best bid and ask over all live venues of one common symbol."""
+
+    instrument_id: Final[i64]
+    bid_price: Final[i64]
+    bid_size: Final[i64]
+    bid_instrument_id: Final[i64]
+    ask_price: Final[i64]
+    ask_size: Final[i64]
+    ask_instrument_id: Final[i64]
+    live_venues: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, bid_price: i64, bid_size: i64, bid_instrument_id: i64, ask_price: i64, ask_size: i64,
+        ask_instrument_id: i64, live_venues: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(27)
+        self.instrument_id = instrument_id
+        self.bid_price = bid_price
+        self.bid_size = bid_size
+        self.bid_instrument_id = bid_instrument_id
+        self.ask_price = ask_price
+        self.ask_size = ask_size
+        self.ask_instrument_id = ask_instrument_id
+        self.live_venues = live_venues
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 309237710875)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.bid_price)
+        write_i64_le(writer, self.bid_size)
+        write_i64_le(writer, self.bid_instrument_id)
+        write_i64_le(writer, self.ask_price)
+        write_i64_le(writer, self.ask_size)
+        write_i64_le(writer, self.ask_instrument_id)
+        write_i64_le(writer, self.live_venues)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.bid_price)
+        digest.mix_field(self.bid_size)
+        digest.mix_field(self.bid_instrument_id)
+        digest.mix_field(self.ask_price)
+        digest.mix_field(self.ask_size)
+        digest.mix_field(self.ask_instrument_id)
+        digest.mix_field(self.live_venues)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class AggregateBook(Message):
+    """The depth of all live venues of one common symbol, by venue."""
+
+    instrument_id: Final[i64]
+    bid_prices: Final[vec[i64]]
+    bid_sizes: Final[vec[i64]]
+    ask_prices: Final[vec[i64]]
+    ask_sizes: Final[vec[i64]]
+    bid_instruments: Final[vec[i64]]
+    ask_instruments: Final[vec[i64]]
+    live_venues: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, bid_prices: vec[i64], bid_sizes: vec[i64], ask_prices: vec[i64], ask_sizes: vec[i64],
+        bid_instruments: vec[i64], ask_instruments: vec[i64], live_venues: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(28)
+        self.instrument_id = instrument_id
+        self.bid_prices = bid_prices
+        self.bid_sizes = bid_sizes
+        self.ask_prices = ask_prices
+        self.ask_sizes = ask_sizes
+        self.bid_instruments = bid_instruments
+        self.ask_instruments = ask_instruments
+        self.live_venues = live_venues
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65564)
+        write_i64_le(writer, self.instrument_id)
+        write_i64s(writer, self.bid_prices)
+        write_i64s(writer, self.bid_sizes)
+        write_i64s(writer, self.ask_prices)
+        write_i64s(writer, self.ask_sizes)
+        write_i64s(writer, self.bid_instruments)
+        write_i64s(writer, self.ask_instruments)
+        write_i64_le(writer, self.live_venues)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_i64s(self.bid_prices)
+        digest.mix_i64s(self.bid_sizes)
+        digest.mix_i64s(self.ask_prices)
+        digest.mix_i64s(self.ask_sizes)
+        digest.mix_i64s(self.bid_instruments)
+        digest.mix_i64s(self.ask_instruments)
+        digest.mix_field(self.live_venues)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class VenueIncluded(Message):
+    """A venue was evicted from an aggregated book, or is back."""
+
+    instrument_id: Final[i64]
+    common_instrument_id: Final[i64]
+    included: Final[bool]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, common_instrument_id: i64, included: bool, reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(29)
+        self.instrument_id = instrument_id
+        self.common_instrument_id = common_instrument_id
+        self.included = included
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65565)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.common_instrument_id)
+        writer.append(1 if self.included else 0)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.common_instrument_id)
+        digest.mix_field(1 if self.included else 0)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Ticker(Message):
+    """A venue's own summary of the last 24 hours."""
+
+    instrument_id: Final[i64]
+    last_price: Final[i64]
+    open_price: Final[i64]
+    high_price: Final[i64]
+    low_price: Final[i64]
+    volume: Final[i64]
+    turnover: Final[int]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, last_price: i64, open_price: i64, high_price: i64, low_price: i64, volume: i64,
+        turnover: int, venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(30)
+        self.instrument_id = instrument_id
+        self.last_price = last_price
+        self.open_price = open_price
+        self.high_price = high_price
+        self.low_price = low_price
+        self.volume = volume
+        self.turnover = turnover
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65566)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.last_price)
+        write_i64_le(writer, self.open_price)
+        write_i64_le(writer, self.high_price)
+        write_i64_le(writer, self.low_price)
+        write_i64_le(writer, self.volume)
+        write_int(writer, self.turnover)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.last_price)
+        digest.mix_field(self.open_price)
+        digest.mix_field(self.high_price)
+        digest.mix_field(self.low_price)
+        digest.mix_field(self.volume)
+        digest.mix_int(self.turnover)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class MarkPrice(Message):
+    """The prices by which a venue values positions."""
+
+    instrument_id: Final[i64]
+    mark_price: Final[i64]
+    index_price: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, mark_price: i64, index_price: i64, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(31)
+        self.instrument_id = instrument_id
+        self.mark_price = mark_price
+        self.index_price = index_price
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 171798757407)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.mark_price)
+        write_i64_le(writer, self.index_price)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.mark_price)
+        digest.mix_field(self.index_price)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class FundingRate(Message):
+    """The funding rate of a perpetual."""
+
+    instrument_id: Final[i64]
+    rate: Final[i64]
+    interval_ns: Final[i64]
+    next_funding_ns: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, rate: i64, interval_ns: i64, next_funding_ns: i64, venue_ns: i64, receive_ns: i64,
+    ) -> None:
+        super().__init__(32)
+        self.instrument_id = instrument_id
+        self.rate = rate
+        self.interval_ns = interval_ns
+        self.next_funding_ns = next_funding_ns
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 206158495776)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.rate)
+        write_i64_le(writer, self.interval_ns)
+        write_i64_le(writer, self.next_funding_ns)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.rate)
+        digest.mix_field(self.interval_ns)
+        digest.mix_field(self.next_funding_ns)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class OpenInterest(Message):
+    """The size of all open contracts."""
+
+    instrument_id: Final[i64]
+    size: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, size: i64, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(33)
+        self.instrument_id = instrument_id
+        self.size = size
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019041)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.size)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Liquidation(Message):
+    """A venue closes someone's position by force."""
+
+    instrument_id: Final[i64]
+    side: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    venue_ns: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, side: i64, price: i64, size: i64, venue_ns: i64, receive_ns: i64) -> None:
+        super().__init__(34)
+        self.instrument_id = instrument_id
+        self.side = side
+        self.price = price
+        self.size = size
+        self.venue_ns = venue_ns
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 206158495778)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.venue_ns)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.venue_ns)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Candle(Message):
+    """The trades of one interval. VWAP is turnover over volume."""
+
+    instrument_id: Final[i64]
+    interval_ns: Final[i64]
+    open_ns: Final[i64]
+    open_price: Final[i64]
+    high_price: Final[i64]
+    low_price: Final[i64]
+    close_price: Final[i64]
+    volume: Final[i64]
+    buy_volume: Final[i64]
+    turnover: Final[int]
+    trade_count: Final[i64]
+    complete: Final[bool]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, interval_ns: i64, open_ns: i64, open_price: i64, high_price: i64, low_price: i64,
+        close_price: i64, volume: i64, buy_volume: i64, turnover: int, trade_count: i64, complete: bool,
+        receive_ns: i64,
+    ) -> None:
+        super().__init__(35)
+        self.instrument_id = instrument_id
+        self.interval_ns = interval_ns
+        self.open_ns = open_ns
+        self.open_price = open_price
+        self.high_price = high_price
+        self.low_price = low_price
+        self.close_price = close_price
+        self.volume = volume
+        self.buy_volume = buy_volume
+        self.turnover = turnover
+        self.trade_count = trade_count
+        self.complete = complete
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65571)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.interval_ns)
+        write_i64_le(writer, self.open_ns)
+        write_i64_le(writer, self.open_price)
+        write_i64_le(writer, self.high_price)
+        write_i64_le(writer, self.low_price)
+        write_i64_le(writer, self.close_price)
+        write_i64_le(writer, self.volume)
+        write_i64_le(writer, self.buy_volume)
+        write_int(writer, self.turnover)
+        write_i64_le(writer, self.trade_count)
+        writer.append(1 if self.complete else 0)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.interval_ns)
+        digest.mix_field(self.open_ns)
+        digest.mix_field(self.open_price)
+        digest.mix_field(self.high_price)
+        digest.mix_field(self.low_price)
+        digest.mix_field(self.close_price)
+        digest.mix_field(self.volume)
+        digest.mix_field(self.buy_volume)
+        digest.mix_int(self.turnover)
+        digest.mix_field(self.trade_count)
+        digest.mix_field(1 if self.complete else 0)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BookMetrics(Message):
+    """Measures of one book at one moment."""
+
+    instrument_id: Final[i64]
+    spread: Final[i64]
+    mid: Final[float]
+    microprice: Final[float]
+    levels: Final[i64]
+    imbalance_top: Final[float]
+    imbalance_cumulative: Final[float]
+    imbalance_weighted: Final[float]
+    imbalance_orders: Final[float]
+    bands_ppm: Final[vec[i64]]
+    bid_depths: Final[vec[i64]]
+    ask_depths: Final[vec[i64]]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, spread: i64, mid: float, microprice: float, levels: i64, imbalance_top: float,
+        imbalance_cumulative: float, imbalance_weighted: float, imbalance_orders: float, bands_ppm: vec[i64],
+        bid_depths: vec[i64], ask_depths: vec[i64], receive_ns: i64,
+    ) -> None:
+        super().__init__(36)
+        self.instrument_id = instrument_id
+        self.spread = spread
+        self.mid = mid
+        self.microprice = microprice
+        self.levels = levels
+        self.imbalance_top = imbalance_top
+        self.imbalance_cumulative = imbalance_cumulative
+        self.imbalance_weighted = imbalance_weighted
+        self.imbalance_orders = imbalance_orders
+        self.bands_ppm = bands_ppm
+        self.bid_depths = bid_depths
+        self.ask_depths = ask_depths
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65572)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.spread)
+        write_f64_le(writer, self.mid)
+        write_f64_le(writer, self.microprice)
+        write_i64_le(writer, self.levels)
+        write_f64_le(writer, self.imbalance_top)
+        write_f64_le(writer, self.imbalance_cumulative)
+        write_f64_le(writer, self.imbalance_weighted)
+        write_f64_le(writer, self.imbalance_orders)
+        write_i64s(writer, self.bands_ppm)
+        write_i64s(writer, self.bid_depths)
+        write_i64s(writer, self.ask_depths)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.spread)
+        digest.mix_f64(self.mid)
+        digest.mix_f64(self.microprice)
+        digest.mix_field(self.levels)
+        digest.mix_f64(self.imbalance_top)
+        digest.mix_f64(self.imbalance_cumulative)
+        digest.mix_f64(self.imbalance_weighted)
+        digest.mix_f64(self.imbalance_orders)
+        digest.mix_i64s(self.bands_ppm)
+        digest.mix_i64s(self.bid_depths)
+        digest.mix_i64s(self.ask_depths)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class FlowMetrics(Message):
+    """Measures of the order flow over a rolling window."""
+
+    instrument_id: Final[i64]
+    window_ns: Final[i64]
+    order_flow_imbalance: Final[float]
+    trade_imbalance: Final[float]
+    toxicity: Final[float]
+    trade_rate: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, window_ns: i64, order_flow_imbalance: float, trade_imbalance: float, toxicity: float,
+        trade_rate: float, receive_ns: i64,
+    ) -> None:
+        super().__init__(37)
+        self.instrument_id = instrument_id
+        self.window_ns = window_ns
+        self.order_flow_imbalance = order_flow_imbalance
+        self.trade_imbalance = trade_imbalance
+        self.toxicity = toxicity
+        self.trade_rate = trade_rate
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 240518234149)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.window_ns)
+        write_f64_le(writer, self.order_flow_imbalance)
+        write_f64_le(writer, self.trade_imbalance)
+        write_f64_le(writer, self.toxicity)
+        write_f64_le(writer, self.trade_rate)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.window_ns)
+        digest.mix_f64(self.order_flow_imbalance)
+        digest.mix_f64(self.trade_imbalance)
+        digest.mix_f64(self.toxicity)
+        digest.mix_f64(self.trade_rate)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class VolatilityEstimate(Message):
+    """How much a price moves."""
+
+    instrument_id: Final[i64]
+    window_ns: Final[i64]
+    volatility_bps: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, window_ns: i64, volatility_bps: float, receive_ns: i64) -> None:
+        super().__init__(38)
+        self.instrument_id = instrument_id
+        self.window_ns = window_ns
+        self.volatility_bps = volatility_bps
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019046)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.window_ns)
+        write_f64_le(writer, self.volatility_bps)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.window_ns)
+        digest.mix_f64(self.volatility_bps)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ArrivalEstimate(Message):
+    """How often orders reach a distance from the middle: base * exp(-decay * it)."""
+
+    instrument_id: Final[i64]
+    base_rate: Final[float]
+    decay: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, base_rate: float, decay: float, receive_ns: i64) -> None:
+        super().__init__(39)
+        self.instrument_id = instrument_id
+        self.base_rate = base_rate
+        self.decay = decay
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019047)
+        write_i64_le(writer, self.instrument_id)
+        write_f64_le(writer, self.base_rate)
+        write_f64_le(writer, self.decay)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_f64(self.base_rate)
+        digest.mix_f64(self.decay)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Greeks(Message):
+    """The sensitivities of one option contract."""
+
+    instrument_id: Final[i64]
+    underlying_price: Final[float]
+    implied_volatility: Final[float]
+    delta: Final[float]
+    gamma: Final[float]
+    vega: Final[float]
+    theta: Final[float]
+    rho: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, instrument_id: i64, underlying_price: float, implied_volatility: float, delta: float, gamma: float,
+        vega: float, theta: float, rho: float, receive_ns: i64,
+    ) -> None:
+        super().__init__(40)
+        self.instrument_id = instrument_id
+        self.underlying_price = underlying_price
+        self.implied_volatility = implied_volatility
+        self.delta = delta
+        self.gamma = gamma
+        self.vega = vega
+        self.theta = theta
+        self.rho = rho
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 309237710888)
+        write_i64_le(writer, self.instrument_id)
+        write_f64_le(writer, self.underlying_price)
+        write_f64_le(writer, self.implied_volatility)
+        write_f64_le(writer, self.delta)
+        write_f64_le(writer, self.gamma)
+        write_f64_le(writer, self.vega)
+        write_f64_le(writer, self.theta)
+        write_f64_le(writer, self.rho)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_f64(self.underlying_price)
+        digest.mix_f64(self.implied_volatility)
+        digest.mix_f64(self.delta)
+        digest.mix_f64(self.gamma)
+        digest.mix_f64(self.vega)
+        digest.mix_f64(self.theta)
+        digest.mix_f64(self.rho)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class Opportunity(Message):
+    """An edge between two instruments, after fees and latency."""
+
+    opportunity_id: Final[i64]
+    buy_instrument_id: Final[i64]
+    sell_instrument_id: Final[i64]
+    buy_price: Final[i64]
+    sell_price: Final[i64]
+    size: Final[i64]
+    edge: Final[int]
+    edge_bps: Final[float]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, opportunity_id: i64, buy_instrument_id: i64, sell_instrument_id: i64, buy_price: i64, sell_price: i64,
+        size: i64, edge: int, edge_bps: float, receive_ns: i64,
+    ) -> None:
+        super().__init__(41)
+        self.opportunity_id = opportunity_id
+        self.buy_instrument_id = buy_instrument_id
+        self.sell_instrument_id = sell_instrument_id
+        self.buy_price = buy_price
+        self.sell_price = sell_price
+        self.size = size
+        self.edge = edge
+        self.edge_bps = edge_bps
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65577)
+        write_i64_le(writer, self.opportunity_id)
+        write_i64_le(writer, self.buy_instrument_id)
+        write_i64_le(writer, self.sell_instrument_id)
+        write_i64_le(writer, self.buy_price)
+        write_i64_le(writer, self.sell_price)
+        write_i64_le(writer, self.size)
+        write_int(writer, self.edge)
+        write_f64_le(writer, self.edge_bps)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.opportunity_id)
+        digest.mix_field(self.buy_instrument_id)
+        digest.mix_field(self.sell_instrument_id)
+        digest.mix_field(self.buy_price)
+        digest.mix_field(self.sell_price)
+        digest.mix_field(self.size)
+        digest.mix_int(self.edge)
+        digest.mix_f64(self.edge_bps)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ModelInput(Message):
+    """The features that a model off the hot lane computes a signal from."""
+
+    model: Final[str]
+    instrument_id: Final[i64]
+    sequence: Final[i64]
+    features: Final[bytes]
+    receive_ns: Final[i64]
+
+    def __init__(self, model: str, instrument_id: i64, sequence: i64, features: bytes, receive_ns: i64) -> None:
+        super().__init__(42)
+        self.model = model
+        self.instrument_id = instrument_id
+        self.sequence = sequence
+        self.features = features
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65578)
+        write_text(writer, self.model)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.sequence)
+        write_bytes(writer, self.features)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_text(self.model)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.sequence)
+        digest.mix_bytes(self.features)
         digest.mix_field(self.receive_ns)
 
 
@@ -918,8 +2102,547 @@ def _decode_signal(data: bytes, at: i64, end: i64, minor: i64) -> Signal:
     return Signal(name, instrument_id, value, confidence, receive_ns)
 
 
-def decode_market_data(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
-    """The message of this group with that number, from the body at `at`."""
+def _decode_instrument_status(data: bytes, at: i64, end: i64, minor: i64) -> InstrumentStatus:
+    need("InstrumentStatus", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    status = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("InstrumentStatus", data, at, end)
+    reason = read_text("InstrumentStatus", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("InstrumentStatus", at, end, 16)
+    venue_ns = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("InstrumentStatus", at, end, minor, 1)
+    return InstrumentStatus(instrument_id, status, reason, venue_ns, receive_ns)
+
+
+def _decode_instrument_listed(data: bytes, at: i64, end: i64, minor: i64) -> InstrumentListed:
+    need("InstrumentListed", at, end, 8)
+    instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("InstrumentListed", data, at, end)
+    symbol = read_text("InstrumentListed", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("InstrumentListed", data, at, end)
+    venue = read_text("InstrumentListed", data, at + 4, at + 4 + length)
+    at += 4 + length
+    length = read_length("InstrumentListed", data, at, end)
+    venue_symbol = read_text("InstrumentListed", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("InstrumentListed", at, end, 64)
+    kind = read_i64_le(data, at)
+    underlying_id = read_i64_le(data, at + 8)
+    strike = read_i64_le(data, at + 16)
+    expiry_ns = read_i64_le(data, at + 24)
+    price_scale = read_i64_le(data, at + 32)
+    size_scale = read_i64_le(data, at + 40)
+    tick = read_i64_le(data, at + 48)
+    lot = read_i64_le(data, at + 56)
+    at += 64
+    check_end("InstrumentListed", at, end, minor, 1)
+    return InstrumentListed(
+        instrument_id, symbol, venue, venue_symbol, kind, underlying_id, strike, expiry_ns, price_scale, size_scale,
+        tick, lot,
+    )
+
+
+def _decode_subscription_changed(data: bytes, at: i64, end: i64, minor: i64) -> SubscriptionChanged:
+    need("SubscriptionChanged", at, end, 16)
+    connection_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("SubscriptionChanged", data, at, end)
+    channel = read_text("SubscriptionChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("SubscriptionChanged", at, end, 1)
+    active = read_bool("SubscriptionChanged", data, at)
+    at += 1
+    length = read_length("SubscriptionChanged", data, at, end)
+    reason = read_text("SubscriptionChanged", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("SubscriptionChanged", at, end, minor, 1)
+    return SubscriptionChanged(connection_id, instrument_id, channel, active, reason)
+
+
+def _decode_venue_heartbeat(data: bytes, at: i64, end: i64, minor: i64) -> VenueHeartbeat:
+    need("VenueHeartbeat", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    counter = read_i64_le(data, at + 8)
+    venue_ns = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("VenueHeartbeat", at, end, minor, 1)
+    return VenueHeartbeat(connection_id, counter, venue_ns, receive_ns)
+
+
+def _decode_venue_clock(data: bytes, at: i64, end: i64, minor: i64) -> VenueClock:
+    need("VenueClock", at, end, 32)
+    connection_id = read_i64_le(data, at)
+    offset_ns = read_i64_le(data, at + 8)
+    round_trip_ns = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("VenueClock", at, end, minor, 1)
+    return VenueClock(connection_id, offset_ns, round_trip_ns, receive_ns)
+
+
+def _decode_feed_switched(data: bytes, at: i64, end: i64, minor: i64) -> FeedSwitched:
+    need("FeedSwitched", at, end, 24)
+    instrument_id = read_i64_le(data, at)
+    lost_connection_id = read_i64_le(data, at + 8)
+    leading_connection_id = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("FeedSwitched", data, at, end)
+    reason = read_text("FeedSwitched", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("FeedSwitched", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("FeedSwitched", at, end, minor, 1)
+    return FeedSwitched(instrument_id, lost_connection_id, leading_connection_id, reason, receive_ns)
+
+
+def _decode_book_gap(data: bytes, at: i64, end: i64, minor: i64) -> BookGap:
+    need("BookGap", at, end, 24)
+    instrument_id = read_i64_le(data, at)
+    expected_update_id = read_i64_le(data, at + 8)
+    received_update_id = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("BookGap", data, at, end)
+    cause = read_text("BookGap", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("BookGap", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("BookGap", at, end, minor, 1)
+    return BookGap(instrument_id, expected_update_id, received_update_id, cause, receive_ns)
+
+
+def _decode_book_recovered(data: bytes, at: i64, end: i64, minor: i64) -> BookRecovered:
+    need("BookRecovered", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    outage_ns = read_i64_le(data, at + 8)
+    replayed = read_i64_le(data, at + 16)
+    attempts = read_i64_le(data, at + 24)
+    receive_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("BookRecovered", at, end, minor, 1)
+    return BookRecovered(instrument_id, outage_ns, replayed, attempts, receive_ns)
+
+
+def _decode_book_audited(data: bytes, at: i64, end: i64, minor: i64) -> BookAudited:
+    need("BookAudited", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    levels = read_i64_le(data, at + 8)
+    differences = read_i64_le(data, at + 16)
+    update_id = read_i64_le(data, at + 24)
+    receive_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("BookAudited", at, end, minor, 1)
+    return BookAudited(instrument_id, levels, differences, update_id, receive_ns)
+
+
+def _decode_book_block(data: bytes, at: i64, end: i64, minor: i64) -> BookBlock:
+    need("BookBlock", at, end, 41)
+    instrument_id = read_i64_le(data, at)
+    first_update_id = read_i64_le(data, at + 8)
+    update_id = read_i64_le(data, at + 16)
+    snapshot = read_bool("BookBlock", data, at + 24)
+    changes = read_i64_le(data, at + 25)
+    checksum = read_i64_le(data, at + 33)
+    at += 41
+    length = read_length("BookBlock", data, at, end)
+    data = data[at + 4 : at + 4 + length]
+    at += 4 + length
+    need("BookBlock", at, end, 16)
+    venue_ns = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("BookBlock", at, end, minor, 1)
+    return BookBlock(instrument_id, first_update_id, update_id, snapshot, changes, checksum, data, venue_ns, receive_ns)
+
+
+def _decode_book_order_added(data: bytes, at: i64, end: i64, minor: i64) -> BookOrderAdded:
+    need("BookOrderAdded", at, end, 56)
+    instrument_id = read_i64_le(data, at)
+    book_order_id = read_i64_le(data, at + 8)
+    side = read_i64_le(data, at + 16)
+    price = read_i64_le(data, at + 24)
+    size = read_i64_le(data, at + 32)
+    venue_ns = read_i64_le(data, at + 40)
+    receive_ns = read_i64_le(data, at + 48)
+    at += 56
+    check_end("BookOrderAdded", at, end, minor, 1)
+    return BookOrderAdded(instrument_id, book_order_id, side, price, size, venue_ns, receive_ns)
+
+
+def _decode_book_order_changed(data: bytes, at: i64, end: i64, minor: i64) -> BookOrderChanged:
+    need("BookOrderChanged", at, end, 57)
+    instrument_id = read_i64_le(data, at)
+    book_order_id = read_i64_le(data, at + 8)
+    side = read_i64_le(data, at + 16)
+    price = read_i64_le(data, at + 24)
+    size = read_i64_le(data, at + 32)
+    keeps_priority = read_bool("BookOrderChanged", data, at + 40)
+    venue_ns = read_i64_le(data, at + 41)
+    receive_ns = read_i64_le(data, at + 49)
+    at += 57
+    check_end("BookOrderChanged", at, end, minor, 1)
+    return BookOrderChanged(instrument_id, book_order_id, side, price, size, keeps_priority, venue_ns, receive_ns)
+
+
+def _decode_book_order_removed(data: bytes, at: i64, end: i64, minor: i64) -> BookOrderRemoved:
+    need("BookOrderRemoved", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    book_order_id = read_i64_le(data, at + 8)
+    venue_ns = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("BookOrderRemoved", at, end, minor, 1)
+    return BookOrderRemoved(instrument_id, book_order_id, venue_ns, receive_ns)
+
+
+def _decode_book_order_executed(data: bytes, at: i64, end: i64, minor: i64) -> BookOrderExecuted:
+    need("BookOrderExecuted", at, end, 64)
+    instrument_id = read_i64_le(data, at)
+    book_order_id = read_i64_le(data, at + 8)
+    trade_id = read_i64_le(data, at + 16)
+    price = read_i64_le(data, at + 24)
+    size = read_i64_le(data, at + 32)
+    remaining = read_i64_le(data, at + 40)
+    venue_ns = read_i64_le(data, at + 48)
+    receive_ns = read_i64_le(data, at + 56)
+    at += 64
+    check_end("BookOrderExecuted", at, end, minor, 1)
+    return BookOrderExecuted(instrument_id, book_order_id, trade_id, price, size, remaining, venue_ns, receive_ns)
+
+
+def _decode_book_orders_snapshot(data: bytes, at: i64, end: i64, minor: i64) -> BookOrdersSnapshot:
+    need("BookOrdersSnapshot", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    update_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    bid_orders = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    ask_orders = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    bid_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    bid_sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    ask_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookOrdersSnapshot", data, at, end)
+    ask_sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    need("BookOrdersSnapshot", at, end, 16)
+    venue_ns = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("BookOrdersSnapshot", at, end, minor, 1)
+    return BookOrdersSnapshot(
+        instrument_id, update_id, bid_orders, ask_orders, bid_prices, bid_sizes, ask_prices, ask_sizes, venue_ns,
+        receive_ns,
+    )
+
+
+def _decode_aggregate_top(data: bytes, at: i64, end: i64, minor: i64) -> AggregateTop:
+    need("AggregateTop", at, end, 72)
+    instrument_id = read_i64_le(data, at)
+    bid_price = read_i64_le(data, at + 8)
+    bid_size = read_i64_le(data, at + 16)
+    bid_instrument_id = read_i64_le(data, at + 24)
+    ask_price = read_i64_le(data, at + 32)
+    ask_size = read_i64_le(data, at + 40)
+    ask_instrument_id = read_i64_le(data, at + 48)
+    live_venues = read_i64_le(data, at + 56)
+    receive_ns = read_i64_le(data, at + 64)
+    at += 72
+    check_end("AggregateTop", at, end, minor, 1)
+    return AggregateTop(
+        instrument_id, bid_price, bid_size, bid_instrument_id, ask_price, ask_size, ask_instrument_id, live_venues,
+        receive_ns,
+    )
+
+
+def _decode_aggregate_book(data: bytes, at: i64, end: i64, minor: i64) -> AggregateBook:
+    need("AggregateBook", at, end, 8)
+    instrument_id = read_i64_le(data, at)
+    at += 8
+    length = read_count("AggregateBook", data, at, end)
+    bid_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("AggregateBook", data, at, end)
+    bid_sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("AggregateBook", data, at, end)
+    ask_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("AggregateBook", data, at, end)
+    ask_sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("AggregateBook", data, at, end)
+    bid_instruments = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("AggregateBook", data, at, end)
+    ask_instruments = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    need("AggregateBook", at, end, 16)
+    live_venues = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("AggregateBook", at, end, minor, 1)
+    return AggregateBook(
+        instrument_id, bid_prices, bid_sizes, ask_prices, ask_sizes, bid_instruments, ask_instruments, live_venues,
+        receive_ns,
+    )
+
+
+def _decode_venue_included(data: bytes, at: i64, end: i64, minor: i64) -> VenueIncluded:
+    need("VenueIncluded", at, end, 17)
+    instrument_id = read_i64_le(data, at)
+    common_instrument_id = read_i64_le(data, at + 8)
+    included = read_bool("VenueIncluded", data, at + 16)
+    at += 17
+    length = read_length("VenueIncluded", data, at, end)
+    reason = read_text("VenueIncluded", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("VenueIncluded", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("VenueIncluded", at, end, minor, 1)
+    return VenueIncluded(instrument_id, common_instrument_id, included, reason, receive_ns)
+
+
+def _decode_ticker(data: bytes, at: i64, end: i64, minor: i64) -> Ticker:
+    need("Ticker", at, end, 48)
+    instrument_id = read_i64_le(data, at)
+    last_price = read_i64_le(data, at + 8)
+    open_price = read_i64_le(data, at + 16)
+    high_price = read_i64_le(data, at + 24)
+    low_price = read_i64_le(data, at + 32)
+    volume = read_i64_le(data, at + 40)
+    at += 48
+    length = read_int_length("Ticker", data, at, end)
+    turnover = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("Ticker", at, end, 16)
+    venue_ns = read_i64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("Ticker", at, end, minor, 1)
+    return Ticker(instrument_id, last_price, open_price, high_price, low_price, volume, turnover, venue_ns, receive_ns)
+
+
+def _decode_mark_price(data: bytes, at: i64, end: i64, minor: i64) -> MarkPrice:
+    need("MarkPrice", at, end, 40)
+    instrument_id = read_i64_le(data, at)
+    mark_price = read_i64_le(data, at + 8)
+    index_price = read_i64_le(data, at + 16)
+    venue_ns = read_i64_le(data, at + 24)
+    receive_ns = read_i64_le(data, at + 32)
+    at += 40
+    check_end("MarkPrice", at, end, minor, 1)
+    return MarkPrice(instrument_id, mark_price, index_price, venue_ns, receive_ns)
+
+
+def _decode_funding_rate(data: bytes, at: i64, end: i64, minor: i64) -> FundingRate:
+    need("FundingRate", at, end, 48)
+    instrument_id = read_i64_le(data, at)
+    rate = read_i64_le(data, at + 8)
+    interval_ns = read_i64_le(data, at + 16)
+    next_funding_ns = read_i64_le(data, at + 24)
+    venue_ns = read_i64_le(data, at + 32)
+    receive_ns = read_i64_le(data, at + 40)
+    at += 48
+    check_end("FundingRate", at, end, minor, 1)
+    return FundingRate(instrument_id, rate, interval_ns, next_funding_ns, venue_ns, receive_ns)
+
+
+def _decode_open_interest(data: bytes, at: i64, end: i64, minor: i64) -> OpenInterest:
+    need("OpenInterest", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    size = read_i64_le(data, at + 8)
+    venue_ns = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("OpenInterest", at, end, minor, 1)
+    return OpenInterest(instrument_id, size, venue_ns, receive_ns)
+
+
+def _decode_liquidation(data: bytes, at: i64, end: i64, minor: i64) -> Liquidation:
+    need("Liquidation", at, end, 48)
+    instrument_id = read_i64_le(data, at)
+    side = read_i64_le(data, at + 8)
+    price = read_i64_le(data, at + 16)
+    size = read_i64_le(data, at + 24)
+    venue_ns = read_i64_le(data, at + 32)
+    receive_ns = read_i64_le(data, at + 40)
+    at += 48
+    check_end("Liquidation", at, end, minor, 1)
+    return Liquidation(instrument_id, side, price, size, venue_ns, receive_ns)
+
+
+def _decode_candle(data: bytes, at: i64, end: i64, minor: i64) -> Candle:
+    need("Candle", at, end, 72)
+    instrument_id = read_i64_le(data, at)
+    interval_ns = read_i64_le(data, at + 8)
+    open_ns = read_i64_le(data, at + 16)
+    open_price = read_i64_le(data, at + 24)
+    high_price = read_i64_le(data, at + 32)
+    low_price = read_i64_le(data, at + 40)
+    close_price = read_i64_le(data, at + 48)
+    volume = read_i64_le(data, at + 56)
+    buy_volume = read_i64_le(data, at + 64)
+    at += 72
+    length = read_int_length("Candle", data, at, end)
+    turnover = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("Candle", at, end, 17)
+    trade_count = read_i64_le(data, at)
+    complete = read_bool("Candle", data, at + 8)
+    receive_ns = read_i64_le(data, at + 9)
+    at += 17
+    check_end("Candle", at, end, minor, 1)
+    return Candle(
+        instrument_id, interval_ns, open_ns, open_price, high_price, low_price, close_price, volume, buy_volume,
+        turnover, trade_count, complete, receive_ns,
+    )
+
+
+def _decode_book_metrics(data: bytes, at: i64, end: i64, minor: i64) -> BookMetrics:
+    need("BookMetrics", at, end, 72)
+    instrument_id = read_i64_le(data, at)
+    spread = read_i64_le(data, at + 8)
+    mid = read_f64_le(data, at + 16)
+    microprice = read_f64_le(data, at + 24)
+    levels = read_i64_le(data, at + 32)
+    imbalance_top = read_f64_le(data, at + 40)
+    imbalance_cumulative = read_f64_le(data, at + 48)
+    imbalance_weighted = read_f64_le(data, at + 56)
+    imbalance_orders = read_f64_le(data, at + 64)
+    at += 72
+    length = read_count("BookMetrics", data, at, end)
+    bands_ppm = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookMetrics", data, at, end)
+    bid_depths = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BookMetrics", data, at, end)
+    ask_depths = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    need("BookMetrics", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("BookMetrics", at, end, minor, 1)
+    return BookMetrics(
+        instrument_id, spread, mid, microprice, levels, imbalance_top, imbalance_cumulative, imbalance_weighted,
+        imbalance_orders, bands_ppm, bid_depths, ask_depths, receive_ns,
+    )
+
+
+def _decode_flow_metrics(data: bytes, at: i64, end: i64, minor: i64) -> FlowMetrics:
+    need("FlowMetrics", at, end, 56)
+    instrument_id = read_i64_le(data, at)
+    window_ns = read_i64_le(data, at + 8)
+    order_flow_imbalance = read_f64_le(data, at + 16)
+    trade_imbalance = read_f64_le(data, at + 24)
+    toxicity = read_f64_le(data, at + 32)
+    trade_rate = read_f64_le(data, at + 40)
+    receive_ns = read_i64_le(data, at + 48)
+    at += 56
+    check_end("FlowMetrics", at, end, minor, 1)
+    return FlowMetrics(
+        instrument_id, window_ns, order_flow_imbalance, trade_imbalance, toxicity, trade_rate, receive_ns,
+    )
+
+
+def _decode_volatility_estimate(data: bytes, at: i64, end: i64, minor: i64) -> VolatilityEstimate:
+    need("VolatilityEstimate", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    window_ns = read_i64_le(data, at + 8)
+    volatility_bps = read_f64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("VolatilityEstimate", at, end, minor, 1)
+    return VolatilityEstimate(instrument_id, window_ns, volatility_bps, receive_ns)
+
+
+def _decode_arrival_estimate(data: bytes, at: i64, end: i64, minor: i64) -> ArrivalEstimate:
+    need("ArrivalEstimate", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    base_rate = read_f64_le(data, at + 8)
+    decay = read_f64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("ArrivalEstimate", at, end, minor, 1)
+    return ArrivalEstimate(instrument_id, base_rate, decay, receive_ns)
+
+
+def _decode_greeks(data: bytes, at: i64, end: i64, minor: i64) -> Greeks:
+    need("Greeks", at, end, 72)
+    instrument_id = read_i64_le(data, at)
+    underlying_price = read_f64_le(data, at + 8)
+    implied_volatility = read_f64_le(data, at + 16)
+    delta = read_f64_le(data, at + 24)
+    gamma = read_f64_le(data, at + 32)
+    vega = read_f64_le(data, at + 40)
+    theta = read_f64_le(data, at + 48)
+    rho = read_f64_le(data, at + 56)
+    receive_ns = read_i64_le(data, at + 64)
+    at += 72
+    check_end("Greeks", at, end, minor, 1)
+    return Greeks(instrument_id, underlying_price, implied_volatility, delta, gamma, vega, theta, rho, receive_ns)
+
+
+def _decode_opportunity(data: bytes, at: i64, end: i64, minor: i64) -> Opportunity:
+    need("Opportunity", at, end, 48)
+    opportunity_id = read_i64_le(data, at)
+    buy_instrument_id = read_i64_le(data, at + 8)
+    sell_instrument_id = read_i64_le(data, at + 16)
+    buy_price = read_i64_le(data, at + 24)
+    sell_price = read_i64_le(data, at + 32)
+    size = read_i64_le(data, at + 40)
+    at += 48
+    length = read_int_length("Opportunity", data, at, end)
+    edge = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("Opportunity", at, end, 16)
+    edge_bps = read_f64_le(data, at)
+    receive_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("Opportunity", at, end, minor, 1)
+    return Opportunity(
+        opportunity_id, buy_instrument_id, sell_instrument_id, buy_price, sell_price, size, edge, edge_bps, receive_ns,
+    )
+
+
+def _decode_model_input(data: bytes, at: i64, end: i64, minor: i64) -> ModelInput:
+    length = read_length("ModelInput", data, at, end)
+    model = read_text("ModelInput", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("ModelInput", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    sequence = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("ModelInput", data, at, end)
+    features = data[at + 4 : at + 4 + length]
+    at += 4 + length
+    need("ModelInput", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ModelInput", at, end, minor, 1)
+    return ModelInput(model, instrument_id, sequence, features, receive_ns)
+
+
+def _decode_part_1(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     if schema_id == 1:
         return _decode_raw_frame(data, at, end, minor)
     if schema_id == 2:
@@ -942,4 +2665,77 @@ def decode_market_data(schema_id: i64, data: bytes, at: i64, end: i64, minor: i6
         return _decode_fair_value(data, at, end, minor)
     if schema_id == 11:
         return _decode_signal(data, at, end, minor)
+    if schema_id == 12:
+        return _decode_instrument_status(data, at, end, minor)
+    if schema_id == 13:
+        return _decode_instrument_listed(data, at, end, minor)
+    if schema_id == 14:
+        return _decode_subscription_changed(data, at, end, minor)
+    if schema_id == 15:
+        return _decode_venue_heartbeat(data, at, end, minor)
+    if schema_id == 16:
+        return _decode_venue_clock(data, at, end, minor)
+    if schema_id == 17:
+        return _decode_feed_switched(data, at, end, minor)
+    if schema_id == 18:
+        return _decode_book_gap(data, at, end, minor)
+    if schema_id == 19:
+        return _decode_book_recovered(data, at, end, minor)
+    if schema_id == 20:
+        return _decode_book_audited(data, at, end, minor)
+    if schema_id == 21:
+        return _decode_book_block(data, at, end, minor)
+    if schema_id == 22:
+        return _decode_book_order_added(data, at, end, minor)
+    if schema_id == 23:
+        return _decode_book_order_changed(data, at, end, minor)
+    if schema_id == 24:
+        return _decode_book_order_removed(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
+
+
+def _decode_part_2(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    if schema_id == 25:
+        return _decode_book_order_executed(data, at, end, minor)
+    if schema_id == 26:
+        return _decode_book_orders_snapshot(data, at, end, minor)
+    if schema_id == 27:
+        return _decode_aggregate_top(data, at, end, minor)
+    if schema_id == 28:
+        return _decode_aggregate_book(data, at, end, minor)
+    if schema_id == 29:
+        return _decode_venue_included(data, at, end, minor)
+    if schema_id == 30:
+        return _decode_ticker(data, at, end, minor)
+    if schema_id == 31:
+        return _decode_mark_price(data, at, end, minor)
+    if schema_id == 32:
+        return _decode_funding_rate(data, at, end, minor)
+    if schema_id == 33:
+        return _decode_open_interest(data, at, end, minor)
+    if schema_id == 34:
+        return _decode_liquidation(data, at, end, minor)
+    if schema_id == 35:
+        return _decode_candle(data, at, end, minor)
+    if schema_id == 36:
+        return _decode_book_metrics(data, at, end, minor)
+    if schema_id == 37:
+        return _decode_flow_metrics(data, at, end, minor)
+    if schema_id == 38:
+        return _decode_volatility_estimate(data, at, end, minor)
+    if schema_id == 39:
+        return _decode_arrival_estimate(data, at, end, minor)
+    if schema_id == 40:
+        return _decode_greeks(data, at, end, minor)
+    if schema_id == 41:
+        return _decode_opportunity(data, at, end, minor)
+    if schema_id == 42:
+        return _decode_model_input(data, at, end, minor)
+    raise MessageError(f"no message has the number {schema_id}")
+
+
+def decode_market_data(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
+    """The message of this group with that number, from the body at `at`."""
+    if schema_id < 25:
+        return _decode_part_1(schema_id, data, at, end, minor)
+    return _decode_part_2(schema_id, data, at, end, minor)

@@ -17,7 +17,6 @@ from market.messages.base import (
     Message,
     MessageError,
     check_end,
-    f64_bits,
     finish,
     need,
     read_bool,
@@ -47,16 +46,8 @@ class WantedQuotes(Message):
     receive_ns: Final[i64]
 
     def __init__(
-        self,
-        strategy_id: i64,
-        instrument_id: i64,
-        bid_prices: vec[i64],
-        bid_sizes: vec[i64],
-        ask_prices: vec[i64],
-        ask_sizes: vec[i64],
-        fair_value: float,
-        reason: str,
-        receive_ns: i64,
+        self, strategy_id: i64, instrument_id: i64, bid_prices: vec[i64], bid_sizes: vec[i64], ask_prices: vec[i64],
+        ask_sizes: vec[i64], fair_value: float, reason: str, receive_ns: i64,
     ) -> None:
         super().__init__(100)
         self.strategy_id = strategy_id
@@ -71,35 +62,6 @@ class WantedQuotes(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, WantedQuotes):
-            return False
-        return (
-            self.strategy_id == other.strategy_id
-            and self.instrument_id == other.instrument_id
-            and self.bid_prices == other.bid_prices
-            and self.bid_sizes == other.bid_sizes
-            and self.ask_prices == other.ask_prices
-            and self.ask_sizes == other.ask_sizes
-            and f64_bits(self.fair_value) == f64_bits(other.fair_value)
-            and self.reason == other.reason
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            100, self.strategy_id, self.instrument_id, tuple(self.bid_prices), tuple(self.bid_sizes),
-            tuple(self.ask_prices), tuple(self.ask_sizes), f64_bits(self.fair_value), self.reason, self.receive_ns,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"WantedQuotes(strategy_id={self.strategy_id!r}, instrument_id={self.instrument_id!r}, "
-            f"bid_prices={list(self.bid_prices)}, bid_sizes={list(self.bid_sizes)}, "
-            f"ask_prices={list(self.ask_prices)}, ask_sizes={list(self.ask_sizes)}, "
-            f"fair_value={self.fair_value!r}, reason={self.reason!r}, receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
@@ -152,26 +114,10 @@ class ChildOrder(Message):
     offset: Final[i64]
 
     def __init__(
-        self,
-        order_id: i64,
-        parent_id: i64,
-        strategy_id: i64,
-        instrument_id: i64,
-        side: i64,
-        order_type: i64,
-        time_in_force: i64,
-        price: i64,
-        size: i64,
-        stop_price: i64,
-        display_size: i64,
-        post_only: bool,
-        reduce_only: bool,
-        expire_ns: i64,
-        receive_ns: i64,
-        group_id: i64 = 0,
-        self_trade: i64 = 0,
-        peg_reference: i64 = 0,
-        offset: i64 = 0,
+        self, order_id: i64, parent_id: i64, strategy_id: i64, instrument_id: i64, side: i64, order_type: i64,
+        time_in_force: i64, price: i64, size: i64, stop_price: i64, display_size: i64, post_only: bool,
+        reduce_only: bool, expire_ns: i64, receive_ns: i64, group_id: i64 = 0, self_trade: i64 = 0,
+        peg_reference: i64 = 0, offset: i64 = 0,
     ) -> None:
         super().__init__(101)
         self.order_id = order_id
@@ -196,50 +142,6 @@ class ChildOrder(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChildOrder):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.parent_id == other.parent_id
-            and self.strategy_id == other.strategy_id
-            and self.instrument_id == other.instrument_id
-            and self.side == other.side
-            and self.order_type == other.order_type
-            and self.time_in_force == other.time_in_force
-            and self.price == other.price
-            and self.size == other.size
-            and self.stop_price == other.stop_price
-            and self.display_size == other.display_size
-            and self.post_only == other.post_only
-            and self.reduce_only == other.reduce_only
-            and self.expire_ns == other.expire_ns
-            and self.receive_ns == other.receive_ns
-            and self.group_id == other.group_id
-            and self.self_trade == other.self_trade
-            and self.peg_reference == other.peg_reference
-            and self.offset == other.offset
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            101, self.order_id, self.parent_id, self.strategy_id, self.instrument_id, self.side, self.order_type,
-            self.time_in_force, self.price, self.size, self.stop_price, self.display_size, self.post_only,
-            self.reduce_only, self.expire_ns, self.receive_ns, self.group_id, self.self_trade, self.peg_reference,
-            self.offset,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"ChildOrder(order_id={self.order_id!r}, parent_id={self.parent_id!r}, "
-            f"strategy_id={self.strategy_id!r}, instrument_id={self.instrument_id!r}, side={self.side!r}, "
-            f"order_type={self.order_type!r}, time_in_force={self.time_in_force!r}, price={self.price!r}, "
-            f"size={self.size!r}, stop_price={self.stop_price!r}, display_size={self.display_size!r}, "
-            f"post_only={self.post_only!r}, reduce_only={self.reduce_only!r}, expire_ns={self.expire_ns!r}, "
-            f"receive_ns={self.receive_ns!r}, group_id={self.group_id!r}, self_trade={self.self_trade!r}, "
-            f"peg_reference={self.peg_reference!r}, offset={self.offset!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 592705552485)
@@ -310,26 +212,10 @@ class NewOrder(Message):
     offset: Final[i64]
 
     def __init__(
-        self,
-        order_id: i64,
-        parent_id: i64,
-        strategy_id: i64,
-        instrument_id: i64,
-        side: i64,
-        order_type: i64,
-        time_in_force: i64,
-        price: i64,
-        size: i64,
-        stop_price: i64,
-        display_size: i64,
-        post_only: bool,
-        reduce_only: bool,
-        expire_ns: i64,
-        receive_ns: i64,
-        group_id: i64 = 0,
-        self_trade: i64 = 0,
-        peg_reference: i64 = 0,
-        offset: i64 = 0,
+        self, order_id: i64, parent_id: i64, strategy_id: i64, instrument_id: i64, side: i64, order_type: i64,
+        time_in_force: i64, price: i64, size: i64, stop_price: i64, display_size: i64, post_only: bool,
+        reduce_only: bool, expire_ns: i64, receive_ns: i64, group_id: i64 = 0, self_trade: i64 = 0,
+        peg_reference: i64 = 0, offset: i64 = 0,
     ) -> None:
         super().__init__(102)
         self.order_id = order_id
@@ -354,50 +240,6 @@ class NewOrder(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, NewOrder):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.parent_id == other.parent_id
-            and self.strategy_id == other.strategy_id
-            and self.instrument_id == other.instrument_id
-            and self.side == other.side
-            and self.order_type == other.order_type
-            and self.time_in_force == other.time_in_force
-            and self.price == other.price
-            and self.size == other.size
-            and self.stop_price == other.stop_price
-            and self.display_size == other.display_size
-            and self.post_only == other.post_only
-            and self.reduce_only == other.reduce_only
-            and self.expire_ns == other.expire_ns
-            and self.receive_ns == other.receive_ns
-            and self.group_id == other.group_id
-            and self.self_trade == other.self_trade
-            and self.peg_reference == other.peg_reference
-            and self.offset == other.offset
-        )
-
-    def __hash__(self) -> int:
-        return hash((
-            102, self.order_id, self.parent_id, self.strategy_id, self.instrument_id, self.side, self.order_type,
-            self.time_in_force, self.price, self.size, self.stop_price, self.display_size, self.post_only,
-            self.reduce_only, self.expire_ns, self.receive_ns, self.group_id, self.self_trade, self.peg_reference,
-            self.offset,
-        ))
-
-    def __repr__(self) -> str:
-        return (
-            f"NewOrder(order_id={self.order_id!r}, parent_id={self.parent_id!r}, strategy_id={self.strategy_id!r}, "
-            f"instrument_id={self.instrument_id!r}, side={self.side!r}, order_type={self.order_type!r}, "
-            f"time_in_force={self.time_in_force!r}, price={self.price!r}, size={self.size!r}, "
-            f"stop_price={self.stop_price!r}, display_size={self.display_size!r}, post_only={self.post_only!r}, "
-            f"reduce_only={self.reduce_only!r}, expire_ns={self.expire_ns!r}, receive_ns={self.receive_ns!r}, "
-            f"group_id={self.group_id!r}, self_trade={self.self_trade!r}, peg_reference={self.peg_reference!r}, "
-            f"offset={self.offset!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 592705552486)
@@ -462,25 +304,6 @@ class CancelOrder(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CancelOrder):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.reason == other.reason
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((103, self.order_id, self.instrument_id, self.reason, self.receive_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"CancelOrder(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, "
-            f"reason={self.reason!r}, receive_ns={self.receive_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65639)
@@ -517,26 +340,6 @@ class ChildReplace(Message):
 
     def route_key(self) -> i64:
         return self.instrument_id
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChildReplace):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.price == other.price
-            and self.size == other.size
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((104, self.order_id, self.instrument_id, self.price, self.size, self.receive_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"ChildReplace(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, price={self.price!r}, "
-            f"size={self.size!r}, receive_ns={self.receive_ns!r})"
-        )
 
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 171798757480)
@@ -575,26 +378,6 @@ class ReplaceOrder(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ReplaceOrder):
-            return False
-        return (
-            self.order_id == other.order_id
-            and self.instrument_id == other.instrument_id
-            and self.price == other.price
-            and self.size == other.size
-            and self.receive_ns == other.receive_ns
-        )
-
-    def __hash__(self) -> int:
-        return hash((105, self.order_id, self.instrument_id, self.price, self.size, self.receive_ns))
-
-    def __repr__(self) -> str:
-        return (
-            f"ReplaceOrder(order_id={self.order_id!r}, instrument_id={self.instrument_id!r}, price={self.price!r}, "
-            f"size={self.size!r}, receive_ns={self.receive_ns!r})"
-        )
-
     def write_to(self, writer: BytesWriter) -> None:
         write_i64_le(writer, 171798757481)
         write_i64_le(writer, self.order_id)
@@ -626,20 +409,6 @@ class CancelAll(Message):
     def route_key(self) -> i64:
         return self.instrument_id
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CancelAll):
-            return False
-        return (
-            self.instrument_id == other.instrument_id
-            and self.reason == other.reason
-        )
-
-    def __hash__(self) -> int:
-        return hash((106, self.instrument_id, self.reason))
-
-    def __repr__(self) -> str:
-        return f"CancelAll(instrument_id={self.instrument_id!r}, reason={self.reason!r})"
-
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
         write_i64_le(writer, 65642)
@@ -650,6 +419,550 @@ class CancelAll(Message):
     def mix_into(self, digest: Digest) -> None:
         digest.mix_field(self.instrument_id)
         digest.mix_text(self.reason)
+
+
+@final
+class TargetPosition(Message):
+    """The position that a strategy wants to hold."""
+
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    net_size: Final[i64]
+    limit_price: Final[i64]
+    algorithm: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, strategy_id: i64, instrument_id: i64, net_size: i64, limit_price: i64, algorithm: i64, reason: str,
+        receive_ns: i64,
+    ) -> None:
+        super().__init__(107)
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.net_size = net_size
+        self.limit_price = limit_price
+        self.algorithm = algorithm
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65643)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.net_size)
+        write_i64_le(writer, self.limit_price)
+        write_i64_le(writer, self.algorithm)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.net_size)
+        digest.mix_field(self.limit_price)
+        digest.mix_field(self.algorithm)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class RoutedOrder(Message):
+    """A new order on a common symbol, for the router to split."""
+
+    order_id: Final[i64]
+    parent_id: Final[i64]
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    side: Final[i64]
+    order_type: Final[i64]
+    time_in_force: Final[i64]
+    price: Final[i64]
+    size: Final[i64]
+    stop_price: Final[i64]
+    display_size: Final[i64]
+    post_only: Final[bool]
+    reduce_only: Final[bool]
+    expire_ns: Final[i64]
+    receive_ns: Final[i64]
+    group_id: Final[i64]
+    self_trade: Final[i64]
+    peg_reference: Final[i64]
+    offset: Final[i64]
+
+    def __init__(
+        self, order_id: i64, parent_id: i64, strategy_id: i64, instrument_id: i64, side: i64, order_type: i64,
+        time_in_force: i64, price: i64, size: i64, stop_price: i64, display_size: i64, post_only: bool,
+        reduce_only: bool, expire_ns: i64, receive_ns: i64, group_id: i64 = 0, self_trade: i64 = 0,
+        peg_reference: i64 = 0, offset: i64 = 0,
+    ) -> None:
+        super().__init__(108)
+        self.order_id = order_id
+        self.parent_id = parent_id
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.side = side
+        self.order_type = order_type
+        self.time_in_force = time_in_force
+        self.price = price
+        self.size = size
+        self.stop_price = stop_price
+        self.display_size = display_size
+        self.post_only = post_only
+        self.reduce_only = reduce_only
+        self.expire_ns = expire_ns
+        self.receive_ns = receive_ns
+        self.group_id = group_id
+        self.self_trade = self_trade
+        self.peg_reference = peg_reference
+        self.offset = offset
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 592705552492)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.parent_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.order_type)
+        write_i64_le(writer, self.time_in_force)
+        write_i64_le(writer, self.price)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.stop_price)
+        write_i64_le(writer, self.display_size)
+        writer.append(1 if self.post_only else 0)
+        writer.append(1 if self.reduce_only else 0)
+        write_i64_le(writer, self.expire_ns)
+        write_i64_le(writer, self.receive_ns)
+        write_i64_le(writer, self.group_id)
+        write_i64_le(writer, self.self_trade)
+        write_i64_le(writer, self.peg_reference)
+        write_i64_le(writer, self.offset)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.parent_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.order_type)
+        digest.mix_field(self.time_in_force)
+        digest.mix_field(self.price)
+        digest.mix_field(self.size)
+        digest.mix_field(self.stop_price)
+        digest.mix_field(self.display_size)
+        digest.mix_field(1 if self.post_only else 0)
+        digest.mix_field(1 if self.reduce_only else 0)
+        digest.mix_field(self.expire_ns)
+        digest.mix_field(self.receive_ns)
+        digest.mix_field(self.group_id)
+        digest.mix_field(self.self_trade)
+        digest.mix_field(self.peg_reference)
+        digest.mix_field(self.offset)
+
+
+@final
+class RouteDecided(Message):
+    """How the router split an order, and why."""
+
+    parent_id: Final[i64]
+    instruments: Final[vec[i64]]
+    sizes: Final[vec[i64]]
+    all_in_prices: Final[vec[i64]]
+    unplaced: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, parent_id: i64, instruments: vec[i64], sizes: vec[i64], all_in_prices: vec[i64], unplaced: i64,
+        reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(109)
+        self.parent_id = parent_id
+        self.instruments = instruments
+        self.sizes = sizes
+        self.all_in_prices = all_in_prices
+        self.unplaced = unplaced
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65645)
+        write_i64_le(writer, self.parent_id)
+        write_i64s(writer, self.instruments)
+        write_i64s(writer, self.sizes)
+        write_i64s(writer, self.all_in_prices)
+        write_i64_le(writer, self.unplaced)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.parent_id)
+        digest.mix_i64s(self.instruments)
+        digest.mix_i64s(self.sizes)
+        digest.mix_i64s(self.all_in_prices)
+        digest.mix_field(self.unplaced)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ParentOrder(Message):
+    """An order that an execution algorithm works over time."""
+
+    parent_id: Final[i64]
+    strategy_id: Final[i64]
+    instrument_id: Final[i64]
+    side: Final[i64]
+    algorithm: Final[i64]
+    size: Final[i64]
+    limit_price: Final[i64]
+    start_ns: Final[i64]
+    end_ns: Final[i64]
+    slices: Final[i64]
+    participation_ppm: Final[i64]
+    urgency_ppm: Final[i64]
+    may_take: Final[bool]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, parent_id: i64, strategy_id: i64, instrument_id: i64, side: i64, algorithm: i64, size: i64,
+        limit_price: i64, start_ns: i64, end_ns: i64, slices: i64, participation_ppm: i64, urgency_ppm: i64,
+        may_take: bool, receive_ns: i64,
+    ) -> None:
+        super().__init__(110)
+        self.parent_id = parent_id
+        self.strategy_id = strategy_id
+        self.instrument_id = instrument_id
+        self.side = side
+        self.algorithm = algorithm
+        self.size = size
+        self.limit_price = limit_price
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.slices = slices
+        self.participation_ppm = participation_ppm
+        self.urgency_ppm = urgency_ppm
+        self.may_take = may_take
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 450971631726)
+        write_i64_le(writer, self.parent_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.side)
+        write_i64_le(writer, self.algorithm)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.limit_price)
+        write_i64_le(writer, self.start_ns)
+        write_i64_le(writer, self.end_ns)
+        write_i64_le(writer, self.slices)
+        write_i64_le(writer, self.participation_ppm)
+        write_i64_le(writer, self.urgency_ppm)
+        writer.append(1 if self.may_take else 0)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.parent_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.side)
+        digest.mix_field(self.algorithm)
+        digest.mix_field(self.size)
+        digest.mix_field(self.limit_price)
+        digest.mix_field(self.start_ns)
+        digest.mix_field(self.end_ns)
+        digest.mix_field(self.slices)
+        digest.mix_field(self.participation_ppm)
+        digest.mix_field(self.urgency_ppm)
+        digest.mix_field(1 if self.may_take else 0)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ParentPause(Message):
+    """Pause or resume an execution algorithm."""
+
+    parent_id: Final[i64]
+    paused: Final[bool]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(self, parent_id: i64, paused: bool, reason: str, receive_ns: i64) -> None:
+        super().__init__(111)
+        self.parent_id = parent_id
+        self.paused = paused
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65647)
+        write_i64_le(writer, self.parent_id)
+        writer.append(1 if self.paused else 0)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.parent_id)
+        digest.mix_field(1 if self.paused else 0)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ParentCancel(Message):
+    """End an execution algorithm early, with its working orders."""
+
+    parent_id: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(self, parent_id: i64, reason: str, receive_ns: i64) -> None:
+        super().__init__(112)
+        self.parent_id = parent_id
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65648)
+        write_i64_le(writer, self.parent_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.parent_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class BasketOrder(Message):
+    """Several instruments at once, with one intent."""
+
+    basket_id: Final[i64]
+    strategy_id: Final[i64]
+    instruments: Final[vec[i64]]
+    sizes: Final[vec[i64]]
+    limit_prices: Final[vec[i64]]
+    partial_policy: Final[i64]
+    end_ns: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(
+        self, basket_id: i64, strategy_id: i64, instruments: vec[i64], sizes: vec[i64], limit_prices: vec[i64],
+        partial_policy: i64, end_ns: i64, reason: str, receive_ns: i64,
+    ) -> None:
+        super().__init__(113)
+        self.basket_id = basket_id
+        self.strategy_id = strategy_id
+        self.instruments = instruments
+        self.sizes = sizes
+        self.limit_prices = limit_prices
+        self.partial_policy = partial_policy
+        self.end_ns = end_ns
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65649)
+        write_i64_le(writer, self.basket_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64s(writer, self.instruments)
+        write_i64s(writer, self.sizes)
+        write_i64s(writer, self.limit_prices)
+        write_i64_le(writer, self.partial_policy)
+        write_i64_le(writer, self.end_ns)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.basket_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_i64s(self.instruments)
+        digest.mix_i64s(self.sizes)
+        digest.mix_i64s(self.limit_prices)
+        digest.mix_field(self.partial_policy)
+        digest.mix_field(self.end_ns)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class FlattenPosition(Message):
+    """Close a position at the market, by an operator or a loss limit."""
+
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, strategy_id: i64, reason: str, receive_ns: i64) -> None:
+        super().__init__(114)
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65650)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class ExerciseOption(Message):
+    """Exercise a long option."""
+
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    size: Final[i64]
+    receive_ns: Final[i64]
+
+    def __init__(self, instrument_id: i64, strategy_id: i64, size: i64, receive_ns: i64) -> None:
+        super().__init__(115)
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.size = size
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 137439019123)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.size)
+        write_i64_le(writer, self.receive_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.size)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class OrderStatusWanted(Message):
+    """Ask the venue what it knows of one order."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    reason: Final[str]
+    receive_ns: Final[i64]
+
+    def __init__(self, order_id: i64, instrument_id: i64, reason: str, receive_ns: i64) -> None:
+        super().__init__(116)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.reason = reason
+        self.receive_ns = receive_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65652)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_text(writer, self.reason)
+        write_i64_le(writer, self.receive_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_text(self.reason)
+        digest.mix_field(self.receive_ns)
+
+
+@final
+class VenueStateWanted(Message):
+    """Ask the venue for open orders, fills, positions or balances."""
+
+    connection_id: Final[i64]
+    state: Final[i64]
+    since_ns: Final[i64]
+    reason: Final[str]
+
+    def __init__(self, connection_id: i64, state: i64, since_ns: i64, reason: str) -> None:
+        super().__init__(117)
+        self.connection_id = connection_id
+        self.state = state
+        self.since_ns = since_ns
+        self.reason = reason
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65653)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.state)
+        write_i64_le(writer, self.since_ns)
+        write_text(writer, self.reason)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.state)
+        digest.mix_field(self.since_ns)
+        digest.mix_text(self.reason)
+
+
+@final
+class DeadManSwitch(Message):
+    """Tell the venue to cancel everything unless told again in time."""
+
+    connection_id: Final[i64]
+    timeout_ns: Final[i64]
+
+    def __init__(self, connection_id: i64, timeout_ns: i64) -> None:
+        super().__init__(118)
+        self.connection_id = connection_id
+        self.timeout_ns = timeout_ns
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 68719542390)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.timeout_ns)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.timeout_ns)
 
 
 def _decode_wanted_quotes(data: bytes, at: i64, end: i64, minor: i64) -> WantedQuotes:
@@ -792,6 +1105,225 @@ def _decode_cancel_all(data: bytes, at: i64, end: i64, minor: i64) -> CancelAll:
     return CancelAll(instrument_id, reason)
 
 
+def _decode_target_position(data: bytes, at: i64, end: i64, minor: i64) -> TargetPosition:
+    need("TargetPosition", at, end, 40)
+    strategy_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    net_size = read_i64_le(data, at + 16)
+    limit_price = read_i64_le(data, at + 24)
+    algorithm = read_i64_le(data, at + 32)
+    at += 40
+    length = read_length("TargetPosition", data, at, end)
+    reason = read_text("TargetPosition", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("TargetPosition", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("TargetPosition", at, end, minor, 1)
+    return TargetPosition(strategy_id, instrument_id, net_size, limit_price, algorithm, reason, receive_ns)
+
+
+def _decode_routed_order(data: bytes, at: i64, end: i64, minor: i64) -> RoutedOrder:
+    need("RoutedOrder", at, end, 138)
+    order_id = read_i64_le(data, at)
+    parent_id = read_i64_le(data, at + 8)
+    strategy_id = read_i64_le(data, at + 16)
+    instrument_id = read_i64_le(data, at + 24)
+    side = read_i64_le(data, at + 32)
+    order_type = read_i64_le(data, at + 40)
+    time_in_force = read_i64_le(data, at + 48)
+    price = read_i64_le(data, at + 56)
+    size = read_i64_le(data, at + 64)
+    stop_price = read_i64_le(data, at + 72)
+    display_size = read_i64_le(data, at + 80)
+    post_only = read_bool("RoutedOrder", data, at + 88)
+    reduce_only = read_bool("RoutedOrder", data, at + 89)
+    expire_ns = read_i64_le(data, at + 90)
+    receive_ns = read_i64_le(data, at + 98)
+    group_id = read_i64_le(data, at + 106)
+    self_trade = read_i64_le(data, at + 114)
+    peg_reference = read_i64_le(data, at + 122)
+    offset = read_i64_le(data, at + 130)
+    at += 138
+    check_end("RoutedOrder", at, end, minor, 1)
+    return RoutedOrder(
+        order_id, parent_id, strategy_id, instrument_id, side, order_type, time_in_force, price, size, stop_price,
+        display_size, post_only, reduce_only, expire_ns, receive_ns, group_id, self_trade, peg_reference, offset,
+    )
+
+
+def _decode_route_decided(data: bytes, at: i64, end: i64, minor: i64) -> RouteDecided:
+    need("RouteDecided", at, end, 8)
+    parent_id = read_i64_le(data, at)
+    at += 8
+    length = read_count("RouteDecided", data, at, end)
+    instruments = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("RouteDecided", data, at, end)
+    sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("RouteDecided", data, at, end)
+    all_in_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    need("RouteDecided", at, end, 8)
+    unplaced = read_i64_le(data, at)
+    at += 8
+    length = read_length("RouteDecided", data, at, end)
+    reason = read_text("RouteDecided", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("RouteDecided", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("RouteDecided", at, end, minor, 1)
+    return RouteDecided(parent_id, instruments, sizes, all_in_prices, unplaced, reason, receive_ns)
+
+
+def _decode_parent_order(data: bytes, at: i64, end: i64, minor: i64) -> ParentOrder:
+    need("ParentOrder", at, end, 105)
+    parent_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    instrument_id = read_i64_le(data, at + 16)
+    side = read_i64_le(data, at + 24)
+    algorithm = read_i64_le(data, at + 32)
+    size = read_i64_le(data, at + 40)
+    limit_price = read_i64_le(data, at + 48)
+    start_ns = read_i64_le(data, at + 56)
+    end_ns = read_i64_le(data, at + 64)
+    slices = read_i64_le(data, at + 72)
+    participation_ppm = read_i64_le(data, at + 80)
+    urgency_ppm = read_i64_le(data, at + 88)
+    may_take = read_bool("ParentOrder", data, at + 96)
+    receive_ns = read_i64_le(data, at + 97)
+    at += 105
+    check_end("ParentOrder", at, end, minor, 1)
+    return ParentOrder(
+        parent_id, strategy_id, instrument_id, side, algorithm, size, limit_price, start_ns, end_ns, slices,
+        participation_ppm, urgency_ppm, may_take, receive_ns,
+    )
+
+
+def _decode_parent_pause(data: bytes, at: i64, end: i64, minor: i64) -> ParentPause:
+    need("ParentPause", at, end, 9)
+    parent_id = read_i64_le(data, at)
+    paused = read_bool("ParentPause", data, at + 8)
+    at += 9
+    length = read_length("ParentPause", data, at, end)
+    reason = read_text("ParentPause", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("ParentPause", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ParentPause", at, end, minor, 1)
+    return ParentPause(parent_id, paused, reason, receive_ns)
+
+
+def _decode_parent_cancel(data: bytes, at: i64, end: i64, minor: i64) -> ParentCancel:
+    need("ParentCancel", at, end, 8)
+    parent_id = read_i64_le(data, at)
+    at += 8
+    length = read_length("ParentCancel", data, at, end)
+    reason = read_text("ParentCancel", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("ParentCancel", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("ParentCancel", at, end, minor, 1)
+    return ParentCancel(parent_id, reason, receive_ns)
+
+
+def _decode_basket_order(data: bytes, at: i64, end: i64, minor: i64) -> BasketOrder:
+    need("BasketOrder", at, end, 16)
+    basket_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_count("BasketOrder", data, at, end)
+    instruments = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BasketOrder", data, at, end)
+    sizes = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    length = read_count("BasketOrder", data, at, end)
+    limit_prices = read_i64s(data, at + 4, length)
+    at += 4 + length * 8
+    need("BasketOrder", at, end, 16)
+    partial_policy = read_i64_le(data, at)
+    end_ns = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("BasketOrder", data, at, end)
+    reason = read_text("BasketOrder", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("BasketOrder", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("BasketOrder", at, end, minor, 1)
+    return BasketOrder(
+        basket_id, strategy_id, instruments, sizes, limit_prices, partial_policy, end_ns, reason, receive_ns,
+    )
+
+
+def _decode_flatten_position(data: bytes, at: i64, end: i64, minor: i64) -> FlattenPosition:
+    need("FlattenPosition", at, end, 16)
+    instrument_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("FlattenPosition", data, at, end)
+    reason = read_text("FlattenPosition", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("FlattenPosition", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("FlattenPosition", at, end, minor, 1)
+    return FlattenPosition(instrument_id, strategy_id, reason, receive_ns)
+
+
+def _decode_exercise_option(data: bytes, at: i64, end: i64, minor: i64) -> ExerciseOption:
+    need("ExerciseOption", at, end, 32)
+    instrument_id = read_i64_le(data, at)
+    strategy_id = read_i64_le(data, at + 8)
+    size = read_i64_le(data, at + 16)
+    receive_ns = read_i64_le(data, at + 24)
+    at += 32
+    check_end("ExerciseOption", at, end, minor, 1)
+    return ExerciseOption(instrument_id, strategy_id, size, receive_ns)
+
+
+def _decode_order_status_wanted(data: bytes, at: i64, end: i64, minor: i64) -> OrderStatusWanted:
+    need("OrderStatusWanted", at, end, 16)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    length = read_length("OrderStatusWanted", data, at, end)
+    reason = read_text("OrderStatusWanted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    need("OrderStatusWanted", at, end, 8)
+    receive_ns = read_i64_le(data, at)
+    at += 8
+    check_end("OrderStatusWanted", at, end, minor, 1)
+    return OrderStatusWanted(order_id, instrument_id, reason, receive_ns)
+
+
+def _decode_venue_state_wanted(data: bytes, at: i64, end: i64, minor: i64) -> VenueStateWanted:
+    need("VenueStateWanted", at, end, 24)
+    connection_id = read_i64_le(data, at)
+    state = read_i64_le(data, at + 8)
+    since_ns = read_i64_le(data, at + 16)
+    at += 24
+    length = read_length("VenueStateWanted", data, at, end)
+    reason = read_text("VenueStateWanted", data, at + 4, at + 4 + length)
+    at += 4 + length
+    check_end("VenueStateWanted", at, end, minor, 1)
+    return VenueStateWanted(connection_id, state, since_ns, reason)
+
+
+def _decode_dead_man_switch(data: bytes, at: i64, end: i64, minor: i64) -> DeadManSwitch:
+    need("DeadManSwitch", at, end, 16)
+    connection_id = read_i64_le(data, at)
+    timeout_ns = read_i64_le(data, at + 8)
+    at += 16
+    check_end("DeadManSwitch", at, end, minor, 1)
+    return DeadManSwitch(connection_id, timeout_ns)
+
+
 def decode_orders(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     """The message of this group with that number, from the body at `at`."""
     if schema_id == 100:
@@ -808,4 +1340,28 @@ def decode_orders(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) ->
         return _decode_replace_order(data, at, end, minor)
     if schema_id == 106:
         return _decode_cancel_all(data, at, end, minor)
+    if schema_id == 107:
+        return _decode_target_position(data, at, end, minor)
+    if schema_id == 108:
+        return _decode_routed_order(data, at, end, minor)
+    if schema_id == 109:
+        return _decode_route_decided(data, at, end, minor)
+    if schema_id == 110:
+        return _decode_parent_order(data, at, end, minor)
+    if schema_id == 111:
+        return _decode_parent_pause(data, at, end, minor)
+    if schema_id == 112:
+        return _decode_parent_cancel(data, at, end, minor)
+    if schema_id == 113:
+        return _decode_basket_order(data, at, end, minor)
+    if schema_id == 114:
+        return _decode_flatten_position(data, at, end, minor)
+    if schema_id == 115:
+        return _decode_exercise_option(data, at, end, minor)
+    if schema_id == 116:
+        return _decode_order_status_wanted(data, at, end, minor)
+    if schema_id == 117:
+        return _decode_venue_state_wanted(data, at, end, minor)
+    if schema_id == 118:
+        return _decode_dead_man_switch(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
