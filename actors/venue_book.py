@@ -1,0 +1,345 @@
+"""Keeps the books of one venue connection: raw frames in, top of book and public trades out.
+
+It is the first to look inside a frame. A frame that cannot be understood becomes a `Rejected` and changes nothing; if
+it held an event, the venue's continuity rule finds that out with the next one. A book is `LIVE` only while it is
+complete, in sequence, uncrossed and heard of lately; every other state is told in the same step, and until a snapshot
+has been applied the book shows no levels. It never waits for a snapshot in silence: it asks again.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from mypy_extensions import i64
+
+from actors.params import VenueBookParams, load_dialect
+from market.dialect import BOOK_CHANGED, GAP, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
+from market.messages import (
+    BROKEN,
+    FRAME_SNAPSHOT,
+    LIVE,
+    STALE,
+    SYNCING,
+    ActorRestarted,
+    BookStateChanged,
+    ConnectionDown,
+    ConnectionUp,
+    Message,
+    PublicTrade,
+    RawFrame,
+    Rejected,
+    RunStarted,
+    SnapshotWanted,
+    TimerFired,
+    TopOfBook,
+)
+from runtime.actor import Actor, ActorSetup
+from runtime.ledger import Ledger
+
+NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+SHOWN_BYTES: Final = 200
+
+
+class KeptBook:
+    """One instrument's book, its state, and what was last told of it."""
+
+    def __init__(self, instrument_id: i64, venue_symbol: str, decoder: Decoder) -> None:
+        self.instrument_id: Final = instrument_id
+        self.venue_symbol: Final = venue_symbol
+        self.decoder: Final = decoder
+        self.state: i64 = SYNCING
+        self.receive_ns: i64 = 0
+        self.asked_ns: i64 = 0
+        self.changed: bool = False
+        self.told_state: i64 = SYNCING
+        self.told_bid_price: i64 = 0
+        self.told_bid_size: i64 = 0
+        self.told_ask_price: i64 = 0
+        self.told_ask_size: i64 = 0
+
+    def top(self) -> TopOfBook:
+        """The touch as it is now; without levels while the book cannot be vouched for."""
+        decoder = self.decoder
+        book = decoder.book
+        return TopOfBook(
+            self.instrument_id,
+            self.state,
+            book.best_bid_price,
+            book.best_bid_size,
+            book.best_ask_price,
+            book.best_ask_size,
+            decoder.update_id,
+            decoder.venue_ns,
+            self.receive_ns,
+        )
+
+    def is_news(self, top: TopOfBook) -> bool:
+        """Whether the touch differs from what was told last."""
+        return (
+            top.bid_price != self.told_bid_price
+            or top.ask_price != self.told_ask_price
+            or top.bid_size != self.told_bid_size
+            or top.ask_size != self.told_ask_size
+            or top.state != self.told_state
+        )
+
+    def note_told(self, top: TopOfBook) -> None:
+        """Remember what is being told."""
+        self.told_state = top.state
+        self.told_bid_price = top.bid_price
+        self.told_bid_size = top.bid_size
+        self.told_ask_price = top.ask_price
+        self.told_ask_size = top.ask_size
+
+    def save(self) -> dict[str, object]:
+        """The book as plain data."""
+        return {
+            "instrument_id": int(self.instrument_id),
+            "decoder": self.decoder.save(),
+            "numbers": [
+                int(self.state),
+                int(self.receive_ns),
+                int(self.asked_ns),
+                int(self.told_state),
+                int(self.told_bid_price),
+                int(self.told_bid_size),
+                int(self.told_ask_price),
+                int(self.told_ask_size),
+            ],
+            "changed": self.changed,
+        }
+
+    def load(self, state: dict[str, object]) -> None:
+        """Take back what `save` gave."""
+        decoder = state["decoder"]
+        numbers = state["numbers"]
+        changed = state["changed"]
+        assert isinstance(decoder, dict)
+        assert isinstance(numbers, list)
+        assert isinstance(changed, bool)
+        self.decoder.load(decoder)
+        self.state = numbers[0]
+        self.receive_ns = numbers[1]
+        self.asked_ns = numbers[2]
+        self.told_state = numbers[3]
+        self.told_bid_price = numbers[4]
+        self.told_bid_size = numbers[5]
+        self.told_ask_price = numbers[6]
+        self.told_ask_size = numbers[7]
+        self.changed = changed
+
+
+class VenueBook(Actor):
+    """See the head of this file."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {
+        RawFrame: "on_frame",
+        ConnectionUp: "on_connection_up",
+        ConnectionDown: "on_connection_down",
+        RunStarted: "on_run_started",
+        ActorRestarted: "on_actor_restarted",
+    }
+    GIVES: ClassVar[tuple[type[Message], ...]] = (
+        TopOfBook,
+        PublicTrade,
+        BookStateChanged,
+        SnapshotWanted,
+        Rejected,
+    )
+    OWNS: ClassVar[tuple[type[Message], ...]] = (TopOfBook,)
+    PARAMS: ClassVar[type | None] = VenueBookParams
+    AT_BATCH_END: ClassVar[bool] = True
+
+    def __init__(self, setup: ActorSetup) -> None:
+        super().__init__(setup)
+        params = setup.params
+        assert isinstance(params, VenueBookParams)
+        self.connection_id: Final[i64] = params.connection_id
+        self.stale_after_ns: Final[i64] = params.stale_after_ms * NANOSECONDS_PER_MILLISECOND
+        self.dialect: Final[Dialect] = load_dialect(params.dialect)
+        self.books: Final[list[KeptBook]] = []
+        self.book_of: Final[dict[int, KeptBook]] = {}
+        for instrument_id in setup.instrument_ids:
+            instrument = setup.instruments.by_id(instrument_id)
+            decoder = self.dialect.decoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
+            kept = KeptBook(instrument_id, instrument.venue_symbol, decoder)
+            self.books.append(kept)
+            self.book_of[instrument_id] = kept
+
+    # ---- frames
+
+    def on_frame(self, frame: RawFrame) -> None:
+        """Apply one frame to its book."""
+        if frame.connection_id != self.connection_id:
+            return
+        kept = self.book_for(frame)
+        if kept is None:
+            self.reject(frame, "a frame of an instrument that is not kept here")
+            return
+        kept.receive_ns = frame.receive_ns
+        try:
+            if frame.kind == FRAME_SNAPSHOT:
+                kept.asked_ns = 0
+                outcome = kept.decoder.apply_snapshot(frame.data)
+            else:
+                outcome = kept.decoder.apply(frame.data)
+        except BadFrame as error:
+            self.reject(frame, error.reason)
+            return
+        if outcome == TRADED:
+            self.tell_trades(kept)
+        else:
+            self.follow(kept, outcome)
+        if kept.decoder.live and kept.state != LIVE:
+            self.set_state(kept, LIVE, "snapshot applied" if frame.kind == FRAME_SNAPSHOT else "heard of again")
+
+    def book_for(self, frame: RawFrame) -> KeptBook | None:
+        """The book that a frame is for."""
+        if frame.instrument_id != 0:
+            return self.book_of.get(frame.instrument_id)
+        symbol = self.dialect.venue_symbol(frame.data)
+        for kept in self.books:
+            # A reply to a request names no instrument; any decoder of the venue can read it.
+            if kept.venue_symbol == symbol or len(symbol) == 0:
+                return kept
+        return None
+
+    def follow(self, kept: KeptBook, outcome: i64) -> None:
+        """Do what the outcome of a frame asks for."""
+        decoder = kept.decoder
+        if outcome == BOOK_CHANGED:
+            kept.changed = True
+            if decoder.book.crossed:
+                cause = f"crossed: bid {decoder.book.best_bid_price} is not below ask {decoder.book.best_ask_price}"
+                self.lose(kept, BROKEN, cause)
+                self.ask(kept, cause)
+        elif outcome == GAP:
+            cause = decoder.cause
+            self.set_state(kept, SYNCING, f"gap: {cause}")
+            self.ask(kept, cause)
+        elif outcome == SNAPSHOT_WANTED and kept.asked_ns == 0:
+            self.ask(kept, decoder.cause)
+
+    def tell_trades(self, kept: KeptBook) -> None:
+        """Pass on the trades of a frame, at once: who rests in the queue must see them before the next level."""
+        decoder = kept.decoder
+        for index in range(decoder.trade_count):
+            self.emit(
+                PublicTrade(
+                    kept.instrument_id,
+                    decoder.trade_ids[index],
+                    decoder.trade_prices[index],
+                    decoder.trade_sizes[index],
+                    decoder.trade_sides[index],
+                    decoder.trade_times_ns[index],
+                    kept.receive_ns,
+                )
+            )
+
+    def reject(self, frame: RawFrame, reason: str) -> None:
+        """Say what could not be understood, with the beginning of it."""
+        self.emit(Rejected(frame.connection_id, reason, frame.data[:SHOWN_BYTES]))
+
+    def on_batch_end(self) -> None:
+        """Tell each touch that changed, once."""
+        for kept in self.books:
+            if kept.changed:
+                kept.changed = False
+                top = kept.top()
+                if kept.is_news(top):
+                    kept.note_told(top)
+                    self.emit(top)
+
+    # ---- states
+
+    def set_state(self, kept: KeptBook, state: i64, cause: str) -> None:
+        """Enter a state and tell it; the same state again is no news."""
+        if state == kept.state:
+            return
+        kept.state = state
+        kept.changed = True
+        self.emit(
+            BookStateChanged(kept.instrument_id, state, cause, kept.decoder.venue_ns, kept.receive_ns)
+        )
+
+    def lose(self, kept: KeptBook, state: i64, cause: str) -> None:
+        """Drop a book that can no longer be vouched for."""
+        kept.decoder.reset()
+        self.set_state(kept, state, cause)
+
+    def ask(self, kept: KeptBook, cause: str) -> None:
+        """Ask the connection for a snapshot."""
+        kept.asked_ns = self.now
+        self.emit(SnapshotWanted(self.connection_id, kept.instrument_id, cause))
+
+    # ---- connections, runs, failures
+
+    def on_connection_up(self, up: ConnectionUp) -> None:
+        """A new connection continues nothing: begin again with a snapshot."""
+        if up.connection_id == self.connection_id:
+            for kept in self.books:
+                self.lose(kept, SYNCING, "connection up")
+                self.ask(kept, "new connection")
+
+    def on_connection_down(self, down: ConnectionDown) -> None:
+        """Without a connection there is no book."""
+        if down.connection_id == self.connection_id:
+            for kept in self.books:
+                self.lose(kept, SYNCING, f"connection down: {down.reason}")
+
+    def on_run_started(self, _: RunStarted) -> None:
+        """What was known when an earlier run ended is old."""
+        for kept in self.books:
+            self.lose(kept, SYNCING, "a new run")
+            kept.asked_ns = 0
+            kept.receive_ns = self.now
+            self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
+
+    def on_actor_restarted(self, _: ActorRestarted) -> None:
+        """Somebody begins anew and may have missed the present touch."""
+        for kept in self.books:
+            self.tell(kept)
+
+    def tell(self, kept: KeptBook) -> None:
+        """Tell the present touch, news or not."""
+        top = kept.top()
+        kept.note_told(top)
+        kept.changed = False
+        self.emit(top)
+
+    def prime(self, ledger: Ledger) -> None:
+        """A fresh book knows nothing: say so, for others still believe what the failed one told, and ask."""
+        for kept in self.books:
+            kept.receive_ns = self.now
+            self.emit(BookStateChanged(kept.instrument_id, SYNCING, "the venue book was restarted", 0, self.now))
+            self.tell(kept)
+            self.ask(kept, "the venue book was restarted")
+            self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
+
+    def on_timer(self, timer: TimerFired) -> None:
+        """Look whether a book has fallen silent, or still waits for a snapshot. The timer's id is the instrument's."""
+        kept = self.book_of[timer.timer_id]
+        now = self.now
+        if kept.state == LIVE:
+            silent_since = kept.receive_ns
+            if now - silent_since >= self.stale_after_ns:
+                self.set_state(kept, STALE, f"silence for {(now - silent_since) // NANOSECONDS_PER_MILLISECOND} ms")
+            else:
+                self.set_timer(kept.instrument_id, silent_since + self.stale_after_ns)
+                return
+        elif kept.state != STALE and now - kept.asked_ns >= self.stale_after_ns:
+            self.ask(kept, "no snapshot came")
+        self.set_timer(kept.instrument_id, now + self.stale_after_ns)
+
+    # ---- state
+
+    def save(self) -> dict[str, object]:
+        """Every book with its levels."""
+        return {"books": [kept.save() for kept in self.books]}
+
+    def load(self, state: dict[str, object]) -> None:
+        """Take back what `save` gave."""
+        books = state["books"]
+        assert isinstance(books, list)
+        for saved in books:
+            self.book_of[saved["instrument_id"]].load(saved)
