@@ -211,12 +211,15 @@ class JournalReader:
             )
         last = self._index == len(self._segments) - 1
         data = self._storage.read(segment.name, 0, MAX_HEADER_BYTES)
-        if last and self._header_is_torn(segment, data):
-            return self._finish(self._torn_segment(segment, "the segment ends within its header"))
-        header, length = decode_header(name, data)
+        try:
+            header, length = decode_header(name, data)
+        except JournalDamaged:
+            if last and self._header_is_torn(segment, data):
+                return self._finish(self._torn_segment(segment, "the segment ends within its header"))
+            raise
         if header.first_sequence != segment.first_sequence:
             raise JournalDamaged(
-                name, FRAME_BYTES, f"first record {segment.first_sequence} in the header", f"{header.first_sequence}"
+                name, 0, f"first record {segment.first_sequence} in the header", f"{header.first_sequence}"
             )
         self._check_origin(name, header)
         if last and segment.size == length:
@@ -226,16 +229,17 @@ class JournalReader:
         return True
 
     def _header_is_torn(self, segment: _Segment, data: bytes) -> bool:
-        """A crash leaves a header missing, short or unfilled; one that is all there but wrong is damage."""
-        if not data.strip(b"\0"):
-            return not self._storage.read(segment.name, 0, segment.size).strip(b"\0")
+        """A crash leaves a bad header missing, short or unfilled to the end of the file; anything else is damage."""
         if segment.size < FRAME_BYTES:
             return True
-        claimed = FRAME_BYTES + int.from_bytes(data[8:12], "little")
-        if not segment.size < claimed <= MAX_HEADER_BYTES:
+        end = FRAME_BYTES + int.from_bytes(data[8:12], "little")
+        if end > MAX_HEADER_BYTES:
             return False
-        # A flipped length would look the same, but then the records are still there.
-        return find_record(data, FRAME_BYTES, self.scanner.next_sequence) < 0
+        if segment.size < end:
+            # A flipped length would look the same, but then the records are still there.
+            return find_record(data, FRAME_BYTES, self.scanner.next_sequence) < 0
+        rest = self._storage.read(segment.name, end - 1, segment.size)
+        return not rest.strip(b"\0")
 
     def _torn_segment(self, segment: _Segment, reason: str) -> TornTail:
         name = self._storage.describe(segment.name)
@@ -290,19 +294,26 @@ class JournalReader:
         return False
 
     def cut_torn_tail(self) -> TornTail | None:
-        """Cut what a crash left unfinished, durably, so that the journal can go on; what was cut, if anything."""
+        """Cut what a crash left unfinished, and make the rest last, so that the journal can go on; what was cut.
+
+        A killed process leaves records that the kernel has and the medium has not. They must be there before anything
+        that follows from them is: otherwise a loss of power would tear a segment that is no longer the last.
+        """
         if self.end is None:
             raise RuntimeError("the journal must be read to its end before its tail is cut")
         torn = self.end.torn
-        if torn is None:
-            return None
-        segment = self._segments[-1]
-        if torn.whole_segment:
-            self._storage.remove(segment.name)
-        else:
-            self._storage.truncate(segment.name, torn.offset)
+        kept = self._segments
+        if torn is not None:
+            last = kept[-1]
+            if torn.whole_segment:
+                self._storage.remove(last.name)
+                kept = kept[:-1]
+            else:
+                self._storage.truncate(last.name, torn.offset)
+            self.end = attrs.evolve(self.end, torn=None)
+        for segment in kept:
+            self._storage.sync(segment.name)
         self._storage.sync_directory()
-        self.end = attrs.evolve(self.end, torn=None)
         return torn
 
 

@@ -71,10 +71,10 @@ def decode_header(segment: str, data: bytes) -> tuple[SegmentHeader, int]:
         raise JournalDamaged(segment, 0, f"the mark {MAGIC!r}", repr(magic))
     end = FRAME_BYTES + length
     if end > len(data) or end > MAX_HEADER_BYTES or length < _FIXED.size:
-        raise JournalDamaged(segment, 8, "the length of a whole header", f"{length}")
+        raise JournalDamaged(segment, 0, "the length of a whole header", f"{length}")
     body = data[FRAME_BYTES:end]
     if crc32(body) != checksum:
-        raise JournalDamaged(segment, 12, f"header checksum {checksum:08x}", f"{crc32(body):08x}")
+        raise JournalDamaged(segment, 0, f"header checksum {checksum:08x}", f"{crc32(body):08x}")
     version, first_sequence, created_ns = _FIXED.unpack_from(body)
     if version != FORMAT_VERSION:
         raise JournalForeign(

@@ -56,6 +56,9 @@ class Storage(Protocol):
     def truncate(self, name: str, length: int) -> None:
         """Cut a file to `length` bytes, durably."""
 
+    def sync(self, name: str) -> None:
+        """Return when all of a file, whoever wrote it, would survive a loss of power."""
+
     def remove(self, name: str) -> None:
         """Delete a file."""
 
@@ -151,6 +154,14 @@ class DirectoryStorage:
         descriptor = os.open(self._directory / name, os.O_WRONLY)
         try:
             os.ftruncate(descriptor, length)
+            sync_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def sync(self, name: str) -> None:
+        """Flush the file to the medium."""
+        descriptor = os.open(self._directory / name, os.O_WRONLY)
+        try:
             sync_descriptor(descriptor)
         finally:
             os.close(descriptor)

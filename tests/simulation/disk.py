@@ -35,7 +35,7 @@ class SimulatedFile:
         """Append, as far as the disk has room."""
         self._check_open()
         room = self._disk.room_bytes()
-        self._file.last_write = len(self._file.data)
+        self._disk.note_write(self._file)
         self._file.data += data[: max(0, room)]
         self._disk.writes += 1
         if self._disk.failing_writes:
@@ -84,6 +84,7 @@ class SimulatedDisk:
         self.archived: dict[str, bytes] = {}
         self._files: dict[str, _File] = {}
         self._durable_entries: dict[str, _File] = {}
+        self._last_written: _File | None = None
 
     def describe(self, name: str) -> str:
         """The name itself: there is no path."""
@@ -134,6 +135,16 @@ class SimulatedDisk:
         """Make the entries last."""
         self._durable_entries = dict(self._files)
 
+    def sync(self, name: str) -> None:
+        """Make what was written to a file last, whoever wrote it."""
+        file = self._find(name)
+        file.durable = bytes(file.data)
+
+    def note_write(self, file: _File) -> None:
+        """Remember where the last write of all begins."""
+        file.last_write = len(file.data)
+        self._last_written = file
+
     def room_bytes(self) -> int:
         """How much the disk still takes."""
         if self.capacity_bytes is None:
@@ -141,11 +152,12 @@ class SimulatedDisk:
         return self.capacity_bytes - sum(len(file.data) for file in self._files.values())
 
     def kill(self) -> None:
-        """The process dies, perhaps in the middle of a write of its last files; the kernel keeps what it has."""
-        for file in self._files.values():
-            if len(file.data) > len(file.durable) and self.random.random() < 0.5:
-                begin = max(file.last_write, len(file.durable))
-                del file.data[self.random.randint(begin, len(file.data)) :]
+        """The process dies, perhaps in the middle of its last write; the kernel keeps all it has."""
+        file = self._last_written
+        if file is not None and len(file.data) > len(file.durable) and self.random.random() < 0.5:
+            begin = max(file.last_write, len(file.durable))
+            del file.data[self.random.randint(begin, len(file.data)) :]
+        self._last_written = None
         self.open_files = 0
 
     def power_loss(self, *, holes: bool = True) -> None:

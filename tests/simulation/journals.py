@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
 
 from runtime.journal.reader import JournalEnd, JournalReader, read_records
 from runtime.journal.records import BATCH_END
 from runtime.journal.storage import Storage
 from runtime.journal.writer import JournalWriter
 
+T = TypeVar("T")
 Record = tuple[int, int, int, int, int, bytes]
 
 
@@ -75,3 +80,9 @@ def read_all(storage: Storage, *, first_sequence: int = 1, chunk_bytes: int = 40
     ]
     assert reader.end is not None
     return records, reader.end
+
+
+async def run_here(function: Callable[[], T], /) -> T:
+    """Runs blocking work in place, after letting the others run."""
+    await trio.lowlevel.checkpoint()
+    return function()
