@@ -29,7 +29,7 @@ POLICIES: Final = (RESTART, RESTART_WITH_DEPENDENTS, STOP, HALT_TRADING)
 CANCEL_TIMER: Final[i64] = -1
 
 
-class ActorError(RuntimeError):
+class ActorError(Exception):
     """An actor broke the contract with its lane; the message says which part and what to do."""
 
 
@@ -92,7 +92,8 @@ class Actor:
 
     def __init__(self, setup: ActorSetup) -> None:
         self.name: Final = setup.name
-        self.actor_id: Final[i64] = setup.actor_id
+        # An int, not an i64: see the rule on classes that users subclass in CONTRIBUTING.md.
+        self.actor_id: Final[int] = setup.actor_id
         self.outlet: Final = setup.outlet
         self.declared: Final = setup.declared
 
@@ -107,6 +108,10 @@ class Actor:
 
     def on_batch_end(self) -> None:
         """The end of a batch of inputs; called only when the class says `AT_BATCH_END = True`."""
+
+    def summary(self) -> dict[str, object]:
+        """What a person wants to know of it at the end of a run or on a status line, as plain data."""
+        return {}
 
     def save(self) -> dict[str, object]:
         """The state as plain data (what JSON can hold): save, load, go on must equal going on."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from runtime.config.model import SystemConfig
 
 OWN_LANE = "own"
+LANE_CHANNELS = ("inbox", "lanes", "urgent")
+SERVICE_CHANNELS = ("inbox", "urgent")
 
 # What the lane, the supervisor or a person gives, without any actor or service that lists it.
 GIVEN_BY_RUNTIME = frozenset(
@@ -282,6 +284,7 @@ def _check(blueprint: Blueprint, problems: PlanProblems) -> None:
         for message_type in node.gives:
             _check_taken(blueprint, node, message_type, (section, node.name), problems)
     _check_owners(blueprint, problems)
+    _check_channels(blueprint, problems)
 
 
 def _check_given(
@@ -318,3 +321,11 @@ def _check_owners(blueprint: Blueprint, problems: PlanProblems) -> None:
                         f"one owner of {name} for an instrument, and {node.name} is it already",
                         "give the two different instruments, or remove one",
                     )
+
+
+def _check_channels(blueprint: Blueprint, problems: PlanProblems) -> None:
+    known = [f"{lane}.{kind}" for lane in blueprint.lanes for kind in LANE_CHANNELS]
+    known += [f"{node.name}.{kind}" for node in blueprint.services for kind in SERVICE_CHANNELS]
+    for name in blueprint.config.channels:
+        if name not in known:
+            problems.add(("channels", name), "", "the name of a channel", "there are " + ", ".join(known))

@@ -63,14 +63,31 @@ def load_config(
 
     collector.origins = files.origins
     apply_overrides(files.tree, files.origins, variables, SystemConfig, collector)
+    return _finish(files.tree, name, tuple(files.files), collector, variables, params_of)
+
+
+def load_tree(tree: dict[str, Any], source: str, params_of: ParamsOf | None = None) -> Loaded:
+    """A configuration from plain tables, such as a state directory keeps; neither includes nor overrides apply."""
+    collector = ErrorCollector(source)
+    return _finish({**tree, "include": []}, source, (source,), collector, os.environ, params_of)
+
+
+def _finish(
+    tree: dict[str, Any],
+    name: str,
+    files: tuple[str, ...],
+    collector: ErrorCollector,
+    variables: Mapping[str, str],
+    params_of: ParamsOf | None,
+) -> Loaded:
     directory = os.path.dirname(name)
-    config = structure(files.tree, SystemConfig, (), collector, make_converter(directory, variables))
-    for problem in check_tree(files.tree):
+    config = structure(tree, SystemConfig, (), collector, make_converter(directory, variables))
+    for problem in check_tree(tree):
         collector.add_problem(problem)
-    params = _structure_all(files.tree, params_of, collector, directory, variables) if params_of else {}
+    params = _structure_all(tree, params_of, collector, directory, variables) if params_of else {}
     collector.raise_if_any()
     assert config is not None, "without a configuration there is an error"
-    return Loaded(config=config, path=name, files=tuple(files.files), origins=files.origins, params=params)
+    return Loaded(config=config, path=name, files=files, origins=collector.origins, params=params)
 
 
 def _structure_all(
