@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from market.instruments import Instrument
+from market.message_schema.catalogue import MESSAGES, VALUES_BY_NAME, FieldSpec
+from market.messages import MESSAGE_TYPES, Message
 
 # ---------------------------------------------------------------------------------------------------------- books
 
 
 def book_prices() -> st.SearchStrategy[int]:
     """Scaled prices: mostly close together, so that levels meet, sometimes far out on either side of zero."""
-    return st.one_of(st.integers(-40, 40), st.integers(-40, 40), st.integers(-(2**63) + 1, 2**63 - 1))
+    return st.one_of(st.integers(-40, 40), st.integers(-40, 40), st.integers(-(2**62) + 1, 2**62 - 1))
 
 
 def book_sizes() -> st.SearchStrategy[int]:
@@ -91,3 +95,33 @@ def fills(max_size: int = 30) -> st.SearchStrategy[list[Fill]]:
 def contracts() -> st.SearchStrategy[tuple[int, int, bool]]:
     """Multiplier, divisor and whether inverse, of contracts that positions are kept in."""
     return st.sampled_from([(1, 1, False), (1, 100, False), (25, 1, False), (10**6, 1, True), (7, 3, True)])
+
+
+# ------------------------------------------------------------------------------------------------------- messages
+
+
+def message_field_values(field: FieldSpec) -> st.SearchStrategy[object]:
+    """Values of one field of the message schema, from its kind: everything that the kind can hold."""
+    if field.values:
+        members = [value for _, value, _ in VALUES_BY_NAME[field.values].members]
+        return st.one_of(st.sampled_from(members), scaled_numbers())
+    any_character = st.characters(exclude_categories=())
+    return {
+        "i64": scaled_numbers(),
+        "int": st.one_of(scaled_numbers(), st.integers(-(2**2039), 2**2039 - 1)),
+        "bool": st.booleans(),
+        "f64": st.floats(),
+        "str": st.text(any_character, max_size=12),
+        "bytes": st.one_of(st.binary(max_size=20), st.text(max_size=8).map(str.encode)),
+        "i64s": st.lists(scaled_numbers(), max_size=5).map(lambda values: vec[i64](values)),
+    }[field.kind]
+
+
+@st.composite
+def messages(draw: st.DrawFn, schema_id: int = 0) -> Message:
+    """Any message of the catalogue, or of the one type that is asked for."""
+    spec = MESSAGES[schema_id or draw(st.sampled_from(sorted(MESSAGES)))]
+    make: type = MESSAGE_TYPES[spec.schema_id]
+    message = make(**{field.name: draw(message_field_values(field)) for field in spec.fields})
+    assert isinstance(message, Message)
+    return message

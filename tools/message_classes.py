@@ -130,6 +130,11 @@ def _class(message: MessageSpec) -> list[str]:
     return lines
 
 
+def _local(field: FieldSpec) -> str:
+    """The name of a field's value in a decoder, apart from the decoder's own names."""
+    return f"{field.name}_field" if field.name in ("data", "at", "end", "minor", "length") else field.name
+
+
 def _read_fixed(field: FieldSpec, offset: int, name: str) -> str:
     at = f"at + {offset}" if offset else "at"
     return {
@@ -141,7 +146,7 @@ def _read_fixed(field: FieldSpec, offset: int, name: str) -> str:
 
 def _read_variable(field: FieldSpec, name: str) -> list[str]:
     """The lines that read one field that begins with its length, and step over it."""
-    value = field.name
+    value = _local(field)
     if field.kind == "i64s":
         return [
             f'length = read_count("{name}", data, at, end)',
@@ -185,20 +190,20 @@ def _decoder(message: MessageSpec) -> list[str]:
             body.append(f'need("{name}", at, end, {width})')
             offset = 0
             for field in run:
-                body.append(f"{field.name} = {_read_fixed(field, offset, name)}")
+                body.append(f"{_local(field)} = {_read_fixed(field, offset, name)}")
                 offset += WIDTHS[field.kind]
             body.append(f"at += {width}")
         else:
             body.extend(_read_variable(run[0], name))
         if newer:
             for field in run:
-                lines.append(f"    {field.name}: {ANNOTATIONS[field.kind]} = {field.default!r}")
+                lines.append(f"    {_local(field)}: {ANNOTATIONS[field.kind]} = {field.default!r}")
             lines.append(f"    if minor >= {run[0].since}:")
             lines.extend(f"        {line}" for line in body)
         else:
             lines.extend(f"    {line}" for line in body)
     lines.append(f'    check_end("{name}", at, end, minor, {message.minor})')
-    lines.extend(wrapped(f"return {name}(", [field.name for field in message.fields], ")", 4))
+    lines.extend(wrapped(f"return {name}(", [_local(field) for field in message.fields], ")", 4))
     return lines
 
 

@@ -185,7 +185,8 @@ def text_bytes(text: str) -> bytes:
 
 def _int_bytes(value: int) -> bytes:
     """The shortest signed little-endian form of an integer, at least one byte."""
-    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    bits = value.bit_length() if value >= 0 else (~value).bit_length()
+    return value.to_bytes(bits // 8 + 1, "little", signed=True)
 
 
 def finish(writer: BytesWriter, start: i64) -> None:

@@ -1297,10 +1297,10 @@ def _decode_rejected(data: bytes, at: i64, end: i64, minor: i64) -> Rejected:
     reason = read_text("Rejected", data, at + 4, at + 4 + length)
     at += 4 + length
     length = read_length("Rejected", data, at, end)
-    data = data[at + 4 : at + 4 + length]
+    data_field = data[at + 4 : at + 4 + length]
     at += 4 + length
     check_end("Rejected", at, end, minor, 1)
-    return Rejected(connection_id, reason, data)
+    return Rejected(connection_id, reason, data_field)
 
 
 def _decode_fault_injected(data: bytes, at: i64, end: i64, minor: i64) -> FaultInjected:

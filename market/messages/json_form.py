@@ -11,7 +11,7 @@ import math
 from base64 import b64decode, b64encode
 from typing import Final
 
-from librt.strings import BytesWriter, read_f64_le, write_i64_le
+from librt.strings import read_f64_be
 from librt.vecs import vec
 from mypy_extensions import i64
 
@@ -151,15 +151,12 @@ def _nan(where: str, text: str) -> float:
     if text == "NaN":
         return math.nan
     try:
-        bits = int(text.removeprefix("NaN:"), 16)
+        bits = bytes.fromhex(text.removeprefix("NaN:"))
     except ValueError:
-        bits = 0
-    writer = BytesWriter()
-    write_i64_le(writer, bits - (1 << 64) if bits >= _I64_LIMIT else bits)
-    value = read_f64_le(writer.getvalue(), 0)
-    if not math.isnan(value):
+        bits = b""
+    if len(bits) != 8 or not math.isnan(read_f64_be(bits, 0)):
         raise MessageError(f"{where} is no NaN with its bits in hex: {text!r}")
-    return value
+    return read_f64_be(bits, 0)
 
 
 def _bytes(where: str, value: object) -> bytes:

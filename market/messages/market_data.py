@@ -1939,10 +1939,10 @@ def _decode_raw_frame(data: bytes, at: i64, end: i64, minor: i64) -> RawFrame:
     receive_ns = read_i64_le(data, at + 24)
     at += 32
     length = read_length("RawFrame", data, at, end)
-    data = data[at + 4 : at + 4 + length]
+    data_field = data[at + 4 : at + 4 + length]
     at += 4 + length
     check_end("RawFrame", at, end, minor, 1)
-    return RawFrame(connection_id, kind, instrument_id, receive_ns, data)
+    return RawFrame(connection_id, kind, instrument_id, receive_ns, data_field)
 
 
 def _decode_connection_up(data: bytes, at: i64, end: i64, minor: i64) -> ConnectionUp:
@@ -2254,14 +2254,16 @@ def _decode_book_block(data: bytes, at: i64, end: i64, minor: i64) -> BookBlock:
     checksum = read_i64_le(data, at + 33)
     at += 41
     length = read_length("BookBlock", data, at, end)
-    data = data[at + 4 : at + 4 + length]
+    data_field = data[at + 4 : at + 4 + length]
     at += 4 + length
     need("BookBlock", at, end, 16)
     venue_ns = read_i64_le(data, at)
     receive_ns = read_i64_le(data, at + 8)
     at += 16
     check_end("BookBlock", at, end, minor, 1)
-    return BookBlock(instrument_id, first_update_id, update_id, snapshot, changes, checksum, data, venue_ns, receive_ns)
+    return BookBlock(
+        instrument_id, first_update_id, update_id, snapshot, changes, checksum, data_field, venue_ns, receive_ns,
+    )
 
 
 def _decode_book_order_added(data: bytes, at: i64, end: i64, minor: i64) -> BookOrderAdded:
