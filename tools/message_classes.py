@@ -121,7 +121,8 @@ def _mix(message: MessageSpec) -> list[str]:
 
 
 def _class(message: MessageSpec) -> list[str]:
-    lines = ["@final", f"class {message.name}(Message):", f'    """{message.meaning}"""', ""]
+    lines = ["@mypyc_attr(acyclic=True, free_list_len=1)", "@final", f"class {message.name}(Message):"]
+    lines += [f'    """{message.meaning}"""', ""]
     lines.extend(f"    {field.name}: Final[{ANNOTATIONS[field.kind]}]" for field in message.fields)
     lines += ["", *_init(message), ""]
     if message.route_field:
@@ -243,7 +244,7 @@ def _imports(body: str) -> str:
     lines = import_lines("librt.strings", [name for name in strings if _uses(body, name)])
     if _uses(body, "vec"):
         lines.append("from librt.vecs import vec")
-    lines += ["from mypy_extensions import i64", ""]
+    lines += ["from mypy_extensions import i64, mypyc_attr", ""]
     lines += import_lines("market.messages.base", [name for name in base if _uses(body, name)])
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from market.messages.base import (
     Digest,
@@ -31,6 +31,7 @@ from market.messages.base import (
 FIRST_CONTROL: Final = 300
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RunStarted(Message):
     """The first input of every run."""
@@ -63,6 +64,7 @@ class RunStarted(Message):
         digest.mix_text(self.build)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class TimerFired(Message):
     """A timer of an actor is due."""
@@ -89,6 +91,7 @@ class TimerFired(Message):
         digest.mix_field(self.due_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Lagging(Message):
     """The lane takes its inputs later than it may."""
@@ -107,6 +110,7 @@ class Lagging(Message):
         digest.mix_field(self.lag_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ActorFailed(Message):
     """A handler raised; what it had emitted is void."""
@@ -139,6 +143,7 @@ class ActorFailed(Message):
         digest.mix_text(self.error)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ActorRestarted(Message):
     """A failed actor was made anew."""
@@ -161,6 +166,7 @@ class ActorRestarted(Message):
         digest.mix_field(self.attempt)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ActorStopped(Message):
     """An actor takes part no more."""
@@ -185,6 +191,7 @@ class ActorStopped(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ServiceFailed(Message):
     """A service raised."""
@@ -213,6 +220,7 @@ class ServiceFailed(Message):
         digest.mix_field(self.attempt)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ServiceRestarted(Message):
     """A failed service was started again."""
@@ -237,6 +245,7 @@ class ServiceRestarted(Message):
         digest.mix_field(self.attempt)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class TradingHalted(Message):
     """All orders are cancelled and nothing new is sent until a reset."""
@@ -261,6 +270,7 @@ class TradingHalted(Message):
         digest.mix_text(self.source)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class HaltReset(Message):
     """A person ended a halt."""
@@ -281,6 +291,7 @@ class HaltReset(Message):
         digest.mix_text(self.operator)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PauseQuoting(Message):
     """Quotes are pulled, or wanted again; positions and orders are still watched."""
@@ -305,6 +316,7 @@ class PauseQuoting(Message):
         digest.mix_text(self.operator)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ShutdownRequested(Message):
     """The system is to stop in order."""
@@ -329,6 +341,7 @@ class ShutdownRequested(Message):
         digest.mix_field(self.deadline_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ClockCorrected(Message):
     """The wall clock was found to differ from the clock of the run."""
@@ -347,6 +360,7 @@ class ClockCorrected(Message):
         digest.mix_field(self.offset_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ChannelTripped(Message):
     """A full channel did what its policy says."""
@@ -375,6 +389,7 @@ class ChannelTripped(Message):
         digest.mix_field(self.depth)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Rejected(Message):
     """Bytes from a venue that could not be understood."""
@@ -403,6 +418,7 @@ class Rejected(Message):
         digest.mix_bytes(self.data)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FaultInjected(Message):
     """A fault was made on purpose."""
@@ -427,6 +443,7 @@ class FaultInjected(Message):
         digest.mix_text(self.target)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ConfigChanged(Message):
     """One setting was changed while running."""
@@ -451,6 +468,7 @@ class ConfigChanged(Message):
         digest.mix_text(self.value)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OperatorCommand(Message):
     """A person asked for something."""
@@ -479,6 +497,7 @@ class OperatorCommand(Message):
         digest.mix_text(self.operator)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BatchMark(Message):
     """The inputs that follow are one batch; strategies run after the last."""
@@ -497,6 +516,7 @@ class BatchMark(Message):
         digest.mix_field(self.count)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RiskRefused(Message):
     """A risk check refused an order: which limit, which value, which order."""
@@ -546,6 +566,7 @@ class RiskRefused(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LimitReached(Message):
     """A limit that watches the whole was reached, or nearly so."""
@@ -589,6 +610,7 @@ class LimitReached(Message):
         digest.mix_field(1 if self.halts else 0)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LimitChanged(Message):
     """A limit was tightened, or loosened by an operator."""
@@ -628,6 +650,7 @@ class LimitChanged(Message):
         digest.mix_text(self.operator)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class CircuitBreakerTripped(Message):
     """A price moved too far too fast; an instrument or the market pauses."""
@@ -665,6 +688,7 @@ class CircuitBreakerTripped(Message):
         digest.mix_field(self.resume_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class CircuitBreakerReset(Message):
     """A pause of a circuit breaker is over."""
@@ -690,6 +714,7 @@ class CircuitBreakerReset(Message):
         digest.mix_field(self.level)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LeaseWanted(Message):
     """A lane asks the portfolio lane for a part of a limit."""
@@ -725,6 +750,7 @@ class LeaseWanted(Message):
         digest.mix_int(self.amount)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LeaseGranted(Message):
     """A lane may use a part of a limit until a time."""
@@ -768,6 +794,7 @@ class LeaseGranted(Message):
         digest.mix_field(self.expire_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LeaseReturned(Message):
     """A lane gives a lease back, or the portfolio lane takes it back."""
@@ -800,6 +827,7 @@ class LeaseReturned(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class QuotingChanged(Message):
     """A strategy's quotes were pulled, or may work again, and why."""
@@ -839,6 +867,7 @@ class QuotingChanged(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class HaltConfirmed(Message):
     """A venue was asked after a halt for what is still working there."""
@@ -865,6 +894,7 @@ class HaltConfirmed(Message):
         digest.mix_field(self.asked)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class GuardianActed(Message):
     """The guardian process cancelled at a venue, because the trading process hung."""
@@ -893,6 +923,7 @@ class GuardianActed(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class HandlerStuck(Message):
     """A handler has not returned for too long."""
@@ -915,6 +946,7 @@ class HandlerStuck(Message):
         digest.mix_field(self.running_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Escalated(Message):
     """Restarts exceeded their intensity; the policy of the parent applies."""
@@ -943,6 +975,7 @@ class Escalated(Message):
         digest.mix_field(self.window_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ServiceStopped(Message):
     """A service ended and is not started again."""
@@ -967,6 +1000,7 @@ class ServiceStopped(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LaneStopped(Message):
     """A lane takes no more inputs."""
@@ -995,6 +1029,7 @@ class LaneStopped(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Heartbeat(Message):
     """A sign of life between lanes, processes and machines."""
@@ -1023,6 +1058,7 @@ class Heartbeat(Message):
         digest.mix_field(self.sent_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Alert(Message):
     """Something that a person should know now."""
@@ -1059,6 +1095,7 @@ class Alert(Message):
         digest.mix_field(1 if self.resolved else 0)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class DayBegan(Message):
     """A new trading day, by the configured boundary: daily limits begin anew."""
@@ -1083,6 +1120,7 @@ class DayBegan(Message):
         digest.mix_text(self.day)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ConfigRefused(Message):
     """A changed setting cannot be applied while running."""
@@ -1107,6 +1145,7 @@ class ConfigRefused(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class SnapshotTaken(Message):
     """The state of a lane was saved."""

@@ -10,7 +10,7 @@ from typing import Final, final
 
 from librt.strings import BytesWriter, read_f64_le, read_i64_le, write_f64_le, write_i64_le
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from market.messages.base import (
     Digest,
@@ -33,6 +33,7 @@ from market.messages.base import (
 FIRST_EXECUTIONS: Final = 200
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderAccepted(Message):
     """The venue has the order and it is working."""
@@ -68,6 +69,7 @@ class OrderAccepted(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderRejected(Message):
     """The order was refused and never worked."""
@@ -107,6 +109,7 @@ class OrderRejected(Message):
         digest.mix_text(self.source)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderFilled(Message):
     """The order traded, in part or whole."""
@@ -173,6 +176,7 @@ class OrderFilled(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderCancelled(Message):
     """The order is no longer working."""
@@ -212,6 +216,7 @@ class OrderCancelled(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class CancelRejected(Message):
     """A cancel was refused; the order is as it was, or unknown."""
@@ -247,6 +252,7 @@ class CancelRejected(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderReplaced(Message):
     """The order works at its new price and size."""
@@ -284,6 +290,7 @@ class OrderReplaced(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ReplaceRejected(Message):
     """A change was refused; the order is as it was, or unknown."""
@@ -319,6 +326,7 @@ class ReplaceRejected(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderExpired(Message):
     """The time of the order ran out."""
@@ -348,6 +356,7 @@ class OrderExpired(Message):
         digest.mix_field(self.remaining)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderTriggered(Message):
     """A stop order reached its stop price and now works."""
@@ -381,6 +390,7 @@ class OrderTriggered(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PositionChanged(Message):
     """A position after a fill, funding or settlement."""
@@ -427,6 +437,7 @@ class PositionChanged(Message):
         digest.mix_int(self.fees)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderReduced(Message):
     """Some of a working order was taken away without a trade."""
@@ -470,6 +481,7 @@ class OrderReduced(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderRepriced(Message):
     """The venue moved a pegged, trailing or post-only order."""
@@ -509,6 +521,7 @@ class OrderRepriced(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderStatus(Message):
     """What the venue knows of one order, as an answer."""
@@ -563,6 +576,7 @@ class OrderStatus(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ForeignOrder(Message):
     """A venue reports a working order that is not ours to know."""
@@ -617,6 +631,7 @@ class ForeignOrder(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderTimedOut(Message):
     """The venue has not answered a command in time; it is asked for its state."""
@@ -652,6 +667,7 @@ class OrderTimedOut(Message):
         digest.mix_field(self.waited_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class TradeBusted(Message):
     """A venue took a trade back."""
@@ -691,6 +707,7 @@ class TradeBusted(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ShadowFilled(Message):
     """What a shadow account of the paper venue holds to be filled of the same order."""
@@ -753,6 +770,7 @@ class ShadowFilled(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class QueuePosition(Message):
     """Where a resting order stands at its price."""
@@ -790,6 +808,7 @@ class QueuePosition(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Markout(Message):
     """How the market moved after a fill; positive is in our favour."""
@@ -854,6 +873,7 @@ class Markout(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ExecutionQuality(Message):
     """How well an order was executed, when it is over."""
@@ -920,6 +940,7 @@ class ExecutionQuality(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ParentProgress(Message):
     """How far an execution algorithm has come."""
@@ -982,6 +1003,7 @@ class ParentProgress(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BasketProgress(Message):
     """How far a basket has come."""
@@ -1024,6 +1046,7 @@ class BasketProgress(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RouteOutcome(Message):
     """What became of a routed child order; the router learns from it."""
@@ -1072,6 +1095,7 @@ class RouteOutcome(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FundingPaid(Message):
     """Funding of a perpetual was paid or received."""
@@ -1117,6 +1141,7 @@ class FundingPaid(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LotClosed(Message):
     """An open lot was closed, in whole or part, by FIFO or LIFO."""
@@ -1171,6 +1196,7 @@ class LotClosed(Message):
         digest.mix_field(self.close_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PositionSettled(Message):
     """A position ended by expiry, exercise or assignment."""
@@ -1225,6 +1251,7 @@ class PositionSettled(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PositionLiquidated(Message):
     """A venue closed our position by force."""
@@ -1274,6 +1301,7 @@ class PositionLiquidated(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BalanceChanged(Message):
     """A balance at a venue."""
@@ -1310,6 +1338,7 @@ class BalanceChanged(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class MarginChanged(Message):
     """The margin of an account at a venue."""
@@ -1353,6 +1382,7 @@ class MarginChanged(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class MarginCall(Message):
     """Equity is below what is needed."""
@@ -1385,6 +1415,7 @@ class MarginCall(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenuePosition(Message):
     """A position as the venue has it."""
@@ -1418,6 +1449,7 @@ class VenuePosition(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueStateComplete(Message):
     """All that the venue has of one kind of state has been reported."""
@@ -1448,6 +1480,7 @@ class VenueStateComplete(Message):
         digest.mix_field(self.venue_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ReconciliationDifference(Message):
     """The venue has it otherwise than we do."""
@@ -1497,6 +1530,7 @@ class ReconciliationDifference(Message):
         digest.mix_text(self.action)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ReconciliationDone(Message):
     """A comparison with the venue is over."""
@@ -1527,6 +1561,7 @@ class ReconciliationDone(Message):
         digest.mix_field(self.escalated)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ProfitChanged(Message):
     """P&L of a strategy and instrument, or of more of them together."""
@@ -1577,6 +1612,7 @@ class ProfitChanged(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ProfitBracket(Message):
     """P&L of the same orders by the three fill models of the paper venue."""
@@ -1635,6 +1671,7 @@ class ProfitBracket(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ExposureChanged(Message):
     """What is at risk, working orders counted at their worst."""
@@ -1682,6 +1719,7 @@ class ExposureChanged(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PortfolioRisk(Message):
     """Value at risk and expected shortfall."""
@@ -1729,6 +1767,7 @@ class PortfolioRisk(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class StressResult(Message):
     """What a scenario would cost."""
@@ -1765,6 +1804,7 @@ class StressResult(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class SizeAdvised(Message):
     """The size that a sizing rule allows."""

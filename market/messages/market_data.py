@@ -10,7 +10,7 @@ from typing import Final, final
 
 from librt.strings import BytesWriter, read_f64_le, read_i64_le, write_f64_le, write_i64_le
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from market.messages.base import (
     Digest,
@@ -35,6 +35,7 @@ from market.messages.base import (
 FIRST_MARKET_DATA: Final = 1
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RawFrame(Message):
     """One frame of a venue, as received."""
@@ -74,6 +75,7 @@ class RawFrame(Message):
         digest.mix_bytes(self.data)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ConnectionUp(Message):
     """A connection to a venue is established and subscribed."""
@@ -96,6 +98,7 @@ class ConnectionUp(Message):
         digest.mix_field(self.epoch)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ConnectionDown(Message):
     """A connection to a venue is lost or was closed."""
@@ -124,6 +127,7 @@ class ConnectionDown(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class TopOfBook(Message):
     """The best bid and ask of one venue's book, and how far it can be trusted."""
@@ -180,6 +184,7 @@ class TopOfBook(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookStateChanged(Message):
     """A venue's book became live, or stopped being so."""
@@ -219,6 +224,7 @@ class BookStateChanged(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookSnapshot(Message):
     """A whole book, or the top of one to a depth."""
@@ -273,6 +279,7 @@ class BookSnapshot(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookDelta(Message):
     """Levels that changed; a size of 0 deletes the level."""
@@ -331,6 +338,7 @@ class BookDelta(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PublicTrade(Message):
     """A trade at a venue, ours or not."""
@@ -379,6 +387,7 @@ class PublicTrade(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class SnapshotWanted(Message):
     """The venue book asks its connection for a snapshot or a new subscription."""
@@ -410,6 +419,7 @@ class SnapshotWanted(Message):
         digest.mix_text(self.cause)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FairValue(Message):
     """What an instrument is held to be worth."""
@@ -443,6 +453,7 @@ class FairValue(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Signal(Message):
     """A forecast or indicator of a strategy or model."""
@@ -482,6 +493,7 @@ class Signal(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class InstrumentStatus(Message):
     """An instrument began, stopped or changed the way it trades."""
@@ -521,6 +533,7 @@ class InstrumentStatus(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class InstrumentListed(Message):
     """An instrument became known while running."""
@@ -591,6 +604,7 @@ class InstrumentListed(Message):
         digest.mix_field(self.lot)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class SubscriptionChanged(Message):
     """A venue confirmed, refused or ended a subscription."""
@@ -630,6 +644,7 @@ class SubscriptionChanged(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueHeartbeat(Message):
     """A sign of life of a venue that carries no data."""
@@ -660,6 +675,7 @@ class VenueHeartbeat(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueClock(Message):
     """How a venue's clock was found to differ from ours."""
@@ -690,6 +706,7 @@ class VenueClock(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FeedSwitched(Message):
     """One of two connections for one stream took over, or fell behind."""
@@ -731,6 +748,7 @@ class FeedSwitched(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookGap(Message):
     """Messages of a book are missing or damaged; the book is recovered."""
@@ -772,6 +790,7 @@ class BookGap(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookRecovered(Message):
     """A book is complete again."""
@@ -809,6 +828,7 @@ class BookRecovered(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookAudited(Message):
     """The kept book was compared with a fresh snapshot."""
@@ -846,6 +866,7 @@ class BookAudited(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookBlock(Message):
     """Book changes packed for storage and streaming."""
@@ -904,6 +925,7 @@ class BookBlock(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookOrderAdded(Message):
     """An order came into an order-level book."""
@@ -951,6 +973,7 @@ class BookOrderAdded(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookOrderChanged(Message):
     """An order of an order-level book has a new price or size."""
@@ -1003,6 +1026,7 @@ class BookOrderChanged(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookOrderRemoved(Message):
     """An order left an order-level book without a trade."""
@@ -1036,6 +1060,7 @@ class BookOrderRemoved(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookOrderExecuted(Message):
     """A resting order of an order-level book traded."""
@@ -1088,6 +1113,7 @@ class BookOrderExecuted(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookOrdersSnapshot(Message):
     """A whole order-level book, each side in order of priority."""
@@ -1150,6 +1176,7 @@ class BookOrdersSnapshot(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class AggregateTop(Message):
     """The best bid and ask over all live venues of one common symbol."""
@@ -1206,6 +1233,7 @@ class AggregateTop(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class AggregateBook(Message):
     """The depth of all live venues of one common symbol, by venue."""
@@ -1264,6 +1292,7 @@ class AggregateBook(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueIncluded(Message):
     """A venue was evicted from an aggregated book, or is back."""
@@ -1305,6 +1334,7 @@ class VenueIncluded(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Ticker(Message):
     """A venue's own summary of the last 24 hours."""
@@ -1363,6 +1393,7 @@ class Ticker(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class MarkPrice(Message):
     """The prices by which a venue values positions."""
@@ -1400,6 +1431,7 @@ class MarkPrice(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FundingRate(Message):
     """The funding rate of a perpetual."""
@@ -1443,6 +1475,7 @@ class FundingRate(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OpenInterest(Message):
     """The size of all open contracts."""
@@ -1476,6 +1509,7 @@ class OpenInterest(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Liquidation(Message):
     """A venue closes someone's position by force."""
@@ -1517,6 +1551,7 @@ class Liquidation(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Candle(Message):
     """The trades of one interval. VWAP is turnover over volume."""
@@ -1592,6 +1627,7 @@ class Candle(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BookMetrics(Message):
     """Measures of one book at one moment."""
@@ -1667,6 +1703,7 @@ class BookMetrics(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FlowMetrics(Message):
     """Measures of the order flow over a rolling window."""
@@ -1715,6 +1752,7 @@ class FlowMetrics(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VolatilityEstimate(Message):
     """How much a price moves."""
@@ -1748,6 +1786,7 @@ class VolatilityEstimate(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ArrivalEstimate(Message):
     """How often orders reach a distance from the middle: base * exp(-decay * it)."""
@@ -1781,6 +1820,7 @@ class ArrivalEstimate(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Greeks(Message):
     """The sensitivities of one option contract."""
@@ -1837,6 +1877,7 @@ class Greeks(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Opportunity(Message):
     """An edge between two instruments, after fees and latency."""
@@ -1892,6 +1933,7 @@ class Opportunity(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ModelInput(Message):
     """The features that a model off the hot lane computes a signal from."""

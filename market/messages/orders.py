@@ -10,7 +10,7 @@ from typing import Final, final
 
 from librt.strings import BytesWriter, read_f64_le, read_i64_le, write_f64_le, write_i64_le
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from market.messages.base import (
     Digest,
@@ -31,6 +31,7 @@ from market.messages.base import (
 FIRST_ORDERS: Final = 100
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class WantedQuotes(Message):
     """The quotes that a strategy wants to have working; empty ladders mean none."""
@@ -89,6 +90,7 @@ class WantedQuotes(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ChildOrder(Message):
     """A new order on its way to the risk checks."""
@@ -187,6 +189,7 @@ class ChildOrder(Message):
         digest.mix_field(self.offset)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class NewOrder(Message):
     """A new order that risk has passed, on its way to the gateway."""
@@ -285,6 +288,7 @@ class NewOrder(Message):
         digest.mix_field(self.offset)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class CancelOrder(Message):
     """Cancel one order."""
@@ -320,6 +324,7 @@ class CancelOrder(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ChildReplace(Message):
     """A change of a working order on its way to the risk checks."""
@@ -357,6 +362,7 @@ class ChildReplace(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ReplaceOrder(Message):
     """A change of a working order that risk has passed."""
@@ -394,6 +400,7 @@ class ReplaceOrder(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class CancelAll(Message):
     """Cancel every working order."""
@@ -421,6 +428,7 @@ class CancelAll(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class TargetPosition(Message):
     """The position that a strategy wants to hold."""
@@ -471,6 +479,7 @@ class TargetPosition(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RoutedOrder(Message):
     """A new order on a common symbol, for the router to split."""
@@ -569,6 +578,7 @@ class RoutedOrder(Message):
         digest.mix_field(self.offset)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RouteDecided(Message):
     """How the router split an order, and why."""
@@ -616,6 +626,7 @@ class RouteDecided(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ParentOrder(Message):
     """An order that an execution algorithm works over time."""
@@ -693,6 +704,7 @@ class ParentOrder(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ParentPause(Message):
     """Pause or resume an execution algorithm."""
@@ -725,6 +737,7 @@ class ParentPause(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ParentCancel(Message):
     """End an execution algorithm early, with its working orders."""
@@ -753,6 +766,7 @@ class ParentCancel(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BasketOrder(Message):
     """Several instruments at once, with one intent."""
@@ -808,6 +822,7 @@ class BasketOrder(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class FlattenPosition(Message):
     """Close a position at the market, by an operator or a loss limit."""
@@ -843,6 +858,7 @@ class FlattenPosition(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class ExerciseOption(Message):
     """Exercise a long option."""
@@ -876,6 +892,7 @@ class ExerciseOption(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderStatusWanted(Message):
     """Ask the venue what it knows of one order."""
@@ -911,6 +928,7 @@ class OrderStatusWanted(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueStateWanted(Message):
     """Ask the venue for open orders, fills, positions or balances."""
@@ -943,6 +961,7 @@ class VenueStateWanted(Message):
         digest.mix_text(self.reason)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class DeadManSwitch(Message):
     """Tell the venue to cancel everything unless told again in time."""
