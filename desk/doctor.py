@@ -65,7 +65,8 @@ def _modules() -> Finding:
     mode, reason = hftrun_kernel.mode(), hftrun_kernel.reason()
     if mode == "compiled":
         return Finding("modules", f"compiled: {reason}", GOOD)
-    return Finding("modules", f"interpreted: {reason}", FAIR, "install a C compiler and run `make setup` for full speed")
+    remedy = "install a C compiler and run `make setup` for full speed"
+    return Finding("modules", f"interpreted: {reason}", FAIR, remedy)
 
 
 def _compiler() -> Finding:

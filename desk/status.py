@@ -8,12 +8,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 import hftrun_kernel
 from desk.durations import format_duration
 from market.order_life import state_name
 
 if TYPE_CHECKING:
     from runtime.histogram import Histogram
+    from runtime.lane import Lane
     from runtime.session import Session
     from runtime.supervisor import ShutdownReport
 
@@ -77,11 +80,11 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
             for lane in lanes
             for slot in lane.core.slots
         },
-        "channels": [_channel(channel.statistics()) for channel in session.system.channels()],
+        "channels": [attrs.asdict(channel.statistics()) for channel in session.system.channels()],
     }
 
 
-def _lane(lane: Any, names: dict[int, str], actors: dict[int, str]) -> dict[str, Any]:
+def _lane(lane: Lane, names: dict[int, str], actors: dict[int, str]) -> dict[str, Any]:
     core = lane.core
     ledger = core.ledger
     return {
@@ -125,12 +128,6 @@ def _lane(lane: Any, names: dict[int, str], actors: dict[int, str]) -> dict[str,
 
 def _percentiles(histogram: Histogram) -> dict[str, int]:
     return {f"p{number:g}": int(histogram.percentile(number)) for number in PERCENTILES} if histogram.count else {}
-
-
-def _channel(statistics: Any) -> dict[str, Any]:
-    import attrs
-
-    return attrs.asdict(statistics)
 
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:

@@ -49,6 +49,10 @@ class EmitStorm(Exception):
     """One input led to more messages than the lane allows; the actor that emitted most is named."""
 
 
+class SaveFailed(Exception):
+    """An actor could not say what its state is; the message names it."""
+
+
 class ReplayDiverged(Exception):
     """A replayed input did not do what the journal says it did."""
 
@@ -284,9 +288,9 @@ class LaneCore:
                 limit = head + self.dispatch_limit
                 self.stop_storm(head)
             own = head > own_from
-            if self.observed[message.schema_id] and not self.observe(message, own):
-                continue
             route = self.routes[message.schema_id]
+            if self.observed[message.schema_id] and not self.observe(message, own, route):
+                continue
             for handler in route.handlers_of(message):
                 self.call(handler, message)
             if own:
@@ -294,9 +298,9 @@ class LaneCore:
                     taker.give(message)
         queue.clear()
 
-    def observe(self, message: Message, own: bool) -> bool:
+    def observe(self, message: Message, own: bool, route: Route) -> bool:
         """Keep ledger and digest; says whether the message may go on to its takers."""
-        if self.ledger.halted and isinstance(message, NewOrder):
+        if self.ledger.halted and isinstance(message, NewOrder) and (own or len(route.everyone) > 0):
             # Risk refuses too; this is the second lock, for the case that risk itself is what failed.
             self.refused_while_halted += 1
             self.outlet.queue.append(
@@ -576,7 +580,7 @@ class LaneCore:
             "timers": self.timers.save(),
             "ledger": self.ledger.save(),
             "down": [slot.name for slot in self.slots if slot.down],
-            "actors": {slot.name: slot.actor.save() for slot in self.slots if not slot.down},
+            "actors": {slot.name: saved_state(slot) for slot in self.slots if not slot.down},
         }
 
     def load(self, state: dict[str, object]) -> None:
@@ -603,6 +607,14 @@ class LaneCore:
         """The actor that is at work right now, for the watchdog."""
         current = self.current
         return current.name if current is not None else "none"
+
+
+def saved_state(slot: Slot) -> dict[str, object]:
+    """The state of one actor; users write `save`, so it may raise anything."""
+    try:
+        return slot.actor.save()
+    except Exception as error:
+        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
 
 
 def describe(error: Exception) -> str:

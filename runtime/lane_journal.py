@@ -14,9 +14,11 @@ import attrs
 import trio
 
 from runtime.journal.durability import Durability
+from runtime.journal.errors import SnapshotNotPlain
 from runtime.journal.reader import JournalReader, TornTail
-from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore
+from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
 from runtime.journal.writer import JournalWriter
+from runtime.lane_core import SaveFailed
 from runtime.replay_core import Replayer
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ class LaneJournal:
         self.snapshots = SnapshotStore(
             storage, lane=core.name, schema_fingerprint=options.schema_fingerprint, keep=options.keep_snapshots
         )
+        self.on_trouble: Callable[[str], None] = ignore_trouble
+        self.snapshots_missed = 0
+        self._rebuild_earlier = rebuilder(build_core, storage, self.snapshots)
         self._writer: JournalWriter | None = None
         self._durability: Durability | None = None
         self._snapshot_due_ns = 0
@@ -102,7 +107,7 @@ class LaneJournal:
     def recover(self) -> Recovered:
         """Bring the core to where its journal ends, cut a torn tail, and open the journal for writing."""
         core = self.core
-        found = replay_into(core, self.storage, self.snapshots, self.rebuild, LAST)
+        found = replay_into(core, self.storage, self.snapshots, self._rebuild_earlier, LAST)
         torn = found.reader.cut_torn_tail()
         core.failures.extend(found.replayer.finish())
         for port in core.ports:
@@ -135,18 +140,10 @@ class LaneJournal:
 
     def rebuild(self, slot: Slot, failed_sequence: int) -> Actor:
         """A fresh actor in the state that the failed one had before the input that killed it."""
-        if self._writer is not None:
-            self._writer.hand_over()
-        shadow = self.build_core()
-        found = replay_into(shadow, self.storage, self.snapshots, self.rebuild, failed_sequence - 1)
-        found.replayer.finish()
-        actor = slot.make()
-        reference = shadow.slot_of[int(slot.actor_id)]
-        if not reference.down:
-            actor.load(reference.actor.save())
+        self.writer.hand_over()
         # Later rebuilds begin behind this one.
         self._snapshot_due_ns = 0
-        return actor
+        return self._rebuild_earlier(slot, failed_sequence)
 
     # ---- on the way
 
@@ -163,11 +160,20 @@ class LaneJournal:
         self._snapshot_due_ns = self.clock.now_ns() + self.options.snapshot_every_ns
         if self._snapshot is None and not self.core.failures:
             self._snapshot = self.take_snapshot()
-            self._snapshot_wanted.set()
+            if self._snapshot is not None:
+                self._snapshot_wanted.set()
 
-    def take_snapshot(self) -> Snapshot:
-        """The state of the lane at this moment."""
+    def take_snapshot(self) -> Snapshot | None:
+        """The state of the lane at this moment; None when an actor cannot give its own, which is told."""
         core = self.core
+        try:
+            state = core.save()
+            check_plain(state)
+        except (SaveFailed, SnapshotNotPlain) as error:
+            # The journal is whole without it: a later start only takes longer.
+            self.snapshots_missed += 1
+            self.on_trouble(f"no snapshot of lane {core.name}: {error}")
+            return None
         return Snapshot(
             lane=core.name,
             sequence=int(core.sequence),
@@ -176,7 +182,7 @@ class LaneJournal:
             count=int(core.digest.count),
             schema_fingerprint=self.options.schema_fingerprint,
             build=self.options.build,
-            state=core.save(),
+            state=state,
         )
 
     async def run(self) -> None:
@@ -195,10 +201,15 @@ class LaneJournal:
         """The orderly end: a last snapshot and the close record."""
         core = self.core
         self.writer.hand_over()
-        if core.sequence and not core.failures:
-            await self.snapshots.save(self.take_snapshot(), self.durability)
+        snapshot = self.take_snapshot() if core.sequence and not core.failures else None
+        if snapshot is not None:
+            await self.snapshots.save(snapshot, self.durability)
         await self.durability.close(int(core.outlet.now_ns), int(core.digest.value), int(core.digest.count))
         core.records = None
+
+
+def ignore_trouble(_: str) -> None:
+    """What happens with a missed snapshot while nobody listens; it is counted all the same."""
 
 
 @attrs.frozen
@@ -209,6 +220,23 @@ class Replayed:
     replayer: Replayer
     snapshot_sequence: int
     skipped: tuple[SkippedSnapshot, ...]
+
+
+def rebuilder(
+    build: Callable[[], LaneCore], storage: Storage, snapshots: SnapshotStore | None
+) -> Callable[[Slot, int], Actor]:
+    """What rebuilds one actor: a whole lane of fresh ones is brought to the input before the one that killed it."""
+
+    def rebuild(slot: Slot, failed_sequence: int) -> Actor:
+        shadow = build()
+        replay_into(shadow, storage, snapshots, rebuild, failed_sequence - 1).replayer.finish()
+        actor = slot.make()
+        reference = shadow.slot_of[int(slot.actor_id)]
+        if not reference.down:
+            actor.load(reference.actor.save())
+        return actor
+
+    return rebuild
 
 
 def replay_into(

@@ -166,7 +166,7 @@ class Ledger:
 
     def unsent_orders(self) -> list[LedgerOrder]:
         """The orders that were asked for and that risk has not let through yet."""
-        return [order for order in self.open.values() if not order.sent and order.state == PENDING]
+        return [order for order in self.open.values() if not order.sent]
 
     def position(self, strategy_id: int, instrument_id: int) -> AveragePosition | None:
         """The position of one strategy in one instrument, None when it never traded it."""

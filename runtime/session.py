@@ -9,17 +9,17 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 import hftrun_kernel
-from market.messages import RunStarted
+from market.messages import ClockCorrected, RunStarted
 from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
+from runtime.clock import LiveClock
 from runtime.config.show import config_sha256
 from runtime.faults import Kill, inject
 from runtime.journal.durability import DurabilitySetting
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+CLOCK_LOOK_SECONDS = 1.0
 BYTES_PER_MEBIBYTE = 1024 * 1024
 
 
@@ -91,6 +92,7 @@ class Session:
         system = build_system(blueprint, self.clock, randomness, self.log, journal_of)
         for lane in system.lanes:
             assert lane.journal is not None
+            lane.journal.on_trouble = self.log.error
             recovered = lane.journal.recover()
             self.recovered.append(recovered)
             if recovered.torn is not None:
@@ -100,9 +102,7 @@ class Session:
         inject(system, faults)
         return system
 
-    async def run(
-        self, duration_ns: int | None = None, beside: Callable[[Session], object] | None = None
-    ) -> ShutdownReport:
+    async def run(self, duration_ns: int | None = None) -> ShutdownReport:
         """Run until the duration is over or a shutdown is asked for."""
         self.started_ns = self.clock.now_ns()
         self._announce()
@@ -111,6 +111,7 @@ class Session:
         watchdog.start()
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_clock)
                 if duration_ns is not None:
                     nursery.start_soon(self._end_after, duration_ns)
                 report = await supervisor.run()
@@ -127,6 +128,17 @@ class Session:
         )
         for lane in self.system.lanes:
             lane.channels.urgent.offer(started)
+
+    async def _watch_clock(self) -> None:
+        """Tell the lanes, as an input, when the wall clock has moved away from the clock of the run."""
+        clock = self.clock
+        while isinstance(clock, LiveClock):
+            await trio.sleep(CLOCK_LOOK_SECONDS)
+            offset_ns = clock.correction_ns()
+            if offset_ns is not None:
+                self.log.warning("wall clock corrected", offset_ns=offset_ns)
+                for lane in self.system.lanes:
+                    lane.channels.urgent.offer(ClockCorrected(offset_ns))
 
     async def _end_after(self, duration_ns: int) -> None:
         await trio.sleep(duration_ns / NANOSECONDS)

@@ -162,7 +162,8 @@ def _connect_lanes(blueprint: Blueprint, lanes: list[Lane], mailboxes: dict[str,
         for other in lanes:
             if other is not lane:
                 port = Port(other.name, framed=True)
-                _connect_port(blueprint, lane, blueprint.actors_in(other.name), port, LANE_WIDE_TYPES)
+                always = _always(blueprint, lane.name, other.name)
+                _connect_port(blueprint, lane, blueprint.actors_in(other.name), port, always)
                 lane.core.ports.append(port)
                 lane.targets.append(Target(port, other.channels.lanes, other.channels.urgent))
         for service in blueprint.services:
@@ -172,6 +173,15 @@ def _connect_lanes(blueprint: Blueprint, lanes: list[Lane], mailboxes: dict[str,
                 _connect_port(blueprint, lane, [service], port, ())
                 lane.core.ports.append(port)
                 lane.targets.append(Target(port, mailbox.inbox, mailbox.urgent))
+
+
+def _always(blueprint: Blueprint, lane: str, other: str) -> tuple[type[Message], ...]:
+    """What one lane sends another whether or not an actor there takes it."""
+    if not blueprint.keeps_orders(other):
+        return LANE_WIDE_TYPES
+    # The ledger there must see the whole life of its orders.
+    observed = [one for one in OBSERVED_TYPES if one not in LANE_WIDE_TYPES and _can_leave(blueprint, lane, one)]
+    return (*LANE_WIDE_TYPES, *observed)
 
 
 def _connect_port(
@@ -254,7 +264,10 @@ def _deliveries(
         row = found.setdefault(schema_id_of(message_type), [])
         for lane in lanes:
             takers = blueprint.actors_in(lane.name)
-            if any(message_type in taker.takes for taker in takers):
+            observed = message_type in OBSERVED_TYPES and blueprint.keeps_orders(lane.name)
+            if observed:
+                row.append(Delivery(lane.channels.inbox, True, None))
+            elif any(message_type in taker.takes for taker in takers):
                 keys = _wanted_keys(blueprint, takers, message_type)
                 row.append(Delivery(lane.channels.inbox, True, keys))
         for other in blueprint.services:

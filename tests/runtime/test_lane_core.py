@@ -277,9 +277,18 @@ class Guard(Actor):
         """Take it and sit on it."""
 
 
+class Gateway(Actor):
+    """Takes what leaves."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {NewOrder: "on_order"}
+
+    def on_order(self, _: NewOrder) -> None:
+        """Nothing."""
+
+
 def test_a_failed_critical_actor_halts_trading_and_answers_what_it_held() -> None:
     """Everything is cancelled, orders that were never sent are refused, new ones are stopped by the lane itself."""
-    core = core_of(Guard, Recorder)
+    core = core_of(Guard, Gateway, Recorder)
     core.take(order(1)[0], 5, True)
     core.take(FairValue(1, 100.0, 1.0, 0), 10, True)
     assert core.ledger.halted
