@@ -9,7 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from market.book import BUY, SELL, Book, BookError, Ladder, NoSuchLevel
+from market.book import Book
+from market.ladder import MOST_PRICE, BookError, Ladder, NoSuchLevel
+from market.messages.constants import BUY, SELL
 from tests.generators import book_levels, book_prices, book_sizes
 from tests.seeds import examples
 
@@ -85,11 +87,11 @@ def test_questions_from_the_touch() -> None:
 
 def test_sums_and_products_are_exact_beyond_64_bits() -> None:
     """Sizes and costs that pass 2^63 are exact integers, never wrapped."""
-    book = filled([(MAX_I64, MAX_I64), (MAX_I64 - 1, MAX_I64)], [])
+    book = filled([(MOST_PRICE, MAX_I64), (MOST_PRICE - 1, MAX_I64)], [])
     assert book.bids.cumulative_size(2) == 2 * MAX_I64
     assert book.bids.size_to(1) == 2 * MAX_I64
-    assert book.bids.price_for_size(MAX_I64 + 1) == (MAX_I64 - 1, MAX_I64 + 1)
-    assert book.bids.vwap(2 * MAX_I64) == (MAX_I64 * (2 * MAX_I64 - 1), 2 * MAX_I64)
+    assert book.bids.price_for_size(MAX_I64 + 1) == (MOST_PRICE - 1, MAX_I64 + 1)
+    assert book.bids.vwap(2 * MAX_I64) == (MAX_I64 * (2 * MOST_PRICE - 1), 2 * MAX_I64)
 
 
 def test_negative_prices_keep_their_order() -> None:
@@ -126,10 +128,10 @@ def test_truncate_and_clear() -> None:
 
 @pytest.mark.parametrize(
     ("side", "price", "size"),
-    [(0, 1, 1), (2, 1, 1), (BUY, 1, -1), (SELL, -(2**63), 1), (BUY, -(2**63), 1)],
+    [(0, 1, 1), (2, 1, 1), (BUY, 1, -1), (SELL, -(2**63), 1), (BUY, -(2**62), 1), (BUY, 2**62, 0)],
 )
 def test_what_no_book_can_hold_is_refused(side: int, price: int, size: int) -> None:
-    """An unknown side, a negative size and the one price that has no negative are typed errors and change nothing."""
+    """An unknown side, a negative size and a price too large are typed errors and change nothing."""
     book = filled(SMALL_BIDS, SMALL_ASKS)
     before = book.save()
     with pytest.raises(BookError):
@@ -254,6 +256,18 @@ class BookAgainstDictionaries(RuleBasedStateMachine):
         saved = self.book.save()
         self.book = Book()
         self.book.load(saved)
+
+    @rule(side=SIDES, levels=st.lists(st.tuples(book_prices(), book_sizes()), max_size=40), best_first=st.booleans())
+    def set_many(self, side: int, levels: list[tuple[int, int]], best_first: bool) -> None:
+        """Set a message's levels at once, best first as venues send them or in any order."""
+        if best_first:
+            levels = sorted(levels, reverse=side == BUY)
+        prices, sizes = vec[i64]([0, *(p for p, _ in levels)]), vec[i64]([0, *(s for _, s in levels)])
+        self.book.side(side).set_many(prices, sizes, 1, len(prices))
+        for price, size in levels:
+            self.naive[side].pop(price, None)
+            if size:
+                self.naive[side][price] = size
 
     @rule(side=SIDES, size=st.integers(0, 3000), levels=st.integers(0, 300), price=book_prices())
     def ask(self, side: int, size: int, levels: int, price: int) -> None:
