@@ -355,3 +355,9 @@ def find_end(storage: Storage, *, first_sequence: int = 1, repair: bool = False)
     if repair:
         reader.cut_torn_tail()
     return end
+
+
+def last_sequence(storage: Storage) -> int:
+    """The number of the last whole record, 0 without any; reads the last segment only, to choose a snapshot by."""
+    firsts = [first for first in map(first_sequence_of, storage.list()) if first is not None]
+    return find_end(storage, first_sequence=max(firsts, default=1)).next_sequence - 1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.journal.errors import JournalDamaged, JournalFailed, JournalForeign, JournalFull
-from runtime.journal.reader import JournalReader, find_end
+from runtime.journal.reader import JournalReader, find_end, last_sequence
 from runtime.journal.segments import MAX_HEADER_BYTES, SegmentHeader, decode_header, encode_header, segment_name
 from runtime.journal.storage import DirectoryStorage
 from runtime.journal.writer import archive_segments
@@ -79,6 +79,20 @@ def test_reading_begins_at_any_record(first: int) -> None:
     found, end = read_all(disk, first_sequence=first, chunk_bytes=150)
     assert found == records[first - 1 :]
     assert (end.next_sequence, end.digest) == (61, records[-1][2])
+
+
+def test_the_last_number_is_found_without_reading_all() -> None:
+    """To choose a snapshot only the last segment is read, torn or not."""
+    disk = SimulatedDisk(1)
+    assert last_sequence(disk) == 0
+    write_all(make_writer(disk, segment_bytes=1200), draw_records(1, 60))
+    assert last_sequence(disk) == 60
+    first, last = disk.list()[0], disk.list()[-1]
+    disk.remove(first)
+    disk.truncate(last, disk.size(last) - 1)
+    assert last_sequence(disk) == 59
+    disk.truncate(last, 3)
+    assert segment_name(last_sequence(disk) + 1) == last
 
 
 def test_reading_from_beyond_the_end_is_refused() -> None:
