@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from market.messages import MAX_SCHEMA_ID, schema_id_of
 from runtime.actor import Actor, ActorSetup, Outlet
-from runtime.lane_core import Handler, LaneCore, RosterEntry, Slot
-from runtime.ledger import OBSERVED_TYPES, Ledger
+from runtime.lane_core import LaneCore
+from runtime.lane_parts import Handler, RosterEntry, Slot
+from runtime.ledger import OBSERVED_TYPES, Ledger, MoneyTerms
 
 if TYPE_CHECKING:
     from runtime.blueprint import Blueprint, Node
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     """The core of one lane with fresh actors, connected among themselves and to nothing outside."""
     outlet = Outlet(Ledger(blueprint.keeps_orders(lane)))
+    for instrument in blueprint.instruments:
+        outlet.ledger.terms[instrument.instrument_id] = MoneyTerms(
+            instrument.money_multiplier, instrument.money_divisor, instrument.inverse
+        )
     core = LaneCore(lane, outlet, blueprint.config.runtime.dispatch_limit)
     for message_type in OBSERVED_TYPES:
         core.observed[schema_id_of(message_type)] = True

@@ -18,8 +18,9 @@ from runtime.timers import NEVER
 if TYPE_CHECKING:
     from runtime.channels import Channel, Doorbell
     from runtime.clock import Clock
-    from runtime.lane_core import Failure, LaneCore, Port
+    from runtime.lane_core import LaneCore
     from runtime.lane_journal import LaneJournal
+    from runtime.lane_parts import Failure, Port
 
 NANOSECONDS = 1_000_000_000
 

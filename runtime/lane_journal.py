@@ -18,7 +18,7 @@ from runtime.journal.errors import SnapshotNotPlain
 from runtime.journal.reader import JournalReader, TornTail
 from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
 from runtime.journal.writer import JournalWriter
-from runtime.lane_core import SaveFailed
+from runtime.lane_parts import SaveFailed
 from runtime.replay_core import Replayer
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from runtime.clock import Clock
     from runtime.journal.durability import DurabilitySetting, RunBlocking
     from runtime.journal.storage import Storage
-    from runtime.lane_core import LaneCore, Slot
+    from runtime.lane_core import LaneCore
+    from runtime.lane_parts import Slot
 
 LAST = 2**62
 HAND_OVER_BYTES = 8 * 1024 * 1024

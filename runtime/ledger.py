@@ -73,6 +73,15 @@ OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
 )
 
 
+class MoneyTerms:
+    """How price times size of one instrument becomes money."""
+
+    def __init__(self, multiplier: int, divisor: int, inverse: bool) -> None:
+        self.multiplier: Final = multiplier
+        self.divisor: Final = divisor
+        self.inverse: Final = inverse
+
+
 class LedgerOrder:
     """One order as the ledger knows it."""
 
@@ -136,6 +145,7 @@ class Ledger:
         self.open: dict[int, LedgerOrder] = {}
         self.ended: dict[int, LedgerOrder] = {}
         self.positions: dict[tuple[int, int], AveragePosition] = {}
+        self.terms: dict[int, MoneyTerms] = {}
         self.halted: bool = False
         self.halt_reason: str = ""
         self.orders: i64 = 0
@@ -318,7 +328,7 @@ class Ledger:
         key = (int(strategy_id), int(message.instrument_id))
         position = self.positions.get(key)
         if position is None:
-            position = AveragePosition()
+            position = self.new_position(message.instrument_id)
             self.positions[key] = position
         position.apply_fill(message.side, message.price, message.size, message.fee)
         if order is None:
@@ -328,6 +338,13 @@ class Ledger:
         if order.filled > order.size:
             return f"order {order.order_id} of size {order.size} was filled for {order.filled}"
         return self.move(order.order_id, FILL_REST if order.filled == order.size else FILL_PART)
+
+    def new_position(self, instrument_id: int) -> AveragePosition:
+        """An empty position that counts money as its instrument does."""
+        terms = self.terms.get(instrument_id)
+        if terms is None:
+            return AveragePosition()
+        return AveragePosition(terms.multiplier, terms.divisor, terms.inverse)
 
     # ---- state
 
@@ -355,7 +372,7 @@ class Ledger:
             self.ended[order.order_id] = order
         self.positions = {}
         for strategy_id, instrument_id, saved in state["positions"]:
-            position = AveragePosition()
+            position = self.new_position(instrument_id)
             position.load(saved)
             self.positions[(strategy_id, instrument_id)] = position
         self.halted = state["halted"]

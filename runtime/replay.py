@@ -15,8 +15,9 @@ from runtime.config.load import load_tree
 from runtime.journal.reader import TornTail
 from runtime.journal.snapshots import SnapshotStore
 from runtime.journal.storage import DirectoryStorage
-from runtime.lane_core import LaneCore, ReplayDiverged
+from runtime.lane_core import LaneCore
 from runtime.lane_journal import LAST, Replayed, rebuilder, replay_into
+from runtime.lane_parts import ReplayDiverged
 from runtime.state import CONFIG_NAME, LANES, StateMismatch
 
 

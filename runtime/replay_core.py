@@ -14,7 +14,8 @@ from mypy_extensions import i64
 
 from market.messages import ActorFailed, Message
 from runtime.journal.records import BATCH_END, CLOSE, RecordScanner
-from runtime.lane_core import Failure, LaneCore, ReplayDiverged, describe
+from runtime.lane_core import LaneCore
+from runtime.lane_parts import Failure, ReplayDiverged, describe
 
 
 class HeldRecord:

@@ -16,7 +16,7 @@ import attrs
 
 from market.messages import BatchMark, Message
 from runtime.actor import RESTART
-from runtime.lane_core import InjectedFault
+from runtime.lane_parts import InjectedFault
 
 if TYPE_CHECKING:
     from market.instruments import InstrumentTable

@@ -29,14 +29,14 @@ from market.messages import (
 from runtime.actor import HALT_TRADING, RESTART, RESTART_WITH_DEPENDENTS, STOP
 from runtime.backoff import RestartTracker
 from runtime.channels import FULL
-from runtime.lane_core import InjectedFault, describe
+from runtime.lane_parts import InjectedFault, describe
 
 if TYPE_CHECKING:
     from runtime.backoff import BackoffOptions
     from runtime.channels import Channel
     from runtime.clock import Clock
     from runtime.lane import Lane
-    from runtime.lane_core import Failure
+    from runtime.lane_parts import Failure
     from runtime.logs import Logger
     from runtime.watchdog import Stall
 

@@ -21,8 +21,9 @@ from runtime.backoff import BackoffOptions
 from runtime.build_core import build_core
 from runtime.channels import Channel, Doorbell, policy_of
 from runtime.lane import Lane, LaneChannels, Target
-from runtime.lane_core import LaneCore, Port, RemoteTaker
+from runtime.lane_core import LaneCore
 from runtime.lane_drain import LaneOptions
+from runtime.lane_parts import Port, RemoteTaker
 from runtime.ledger import OBSERVED_TYPES
 from runtime.service import Delivery, InjectedKill, Mailbox, Service, ServiceSetup
 from runtime.supervisor import ServiceEntry, Supervisor, SupervisorOptions

