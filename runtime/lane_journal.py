@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.journal.durability import Durability
-from runtime.journal.errors import SnapshotNotPlain
-from runtime.journal.reader import JournalReader, TornTail
+from runtime.journal.errors import SnapshotFailed, SnapshotNotPlain
+from runtime.journal.reader import JournalReader, TornTail, last_sequence
 from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
 from runtime.journal.writer import JournalWriter
 from runtime.lane_parts import SaveFailed
@@ -42,7 +43,6 @@ class JournalOptions:
     segment_bytes: int
     snapshot_every_ns: int
     keep_snapshots: int
-    schema_fingerprint: str
     build: str
 
 
@@ -82,7 +82,7 @@ class LaneJournal:
         self.build_core = build_core
         self.run_blocking = run_blocking
         self.snapshots = SnapshotStore(
-            storage, lane=core.name, schema_fingerprint=options.schema_fingerprint, keep=options.keep_snapshots
+            storage, lane=core.name, schema_fingerprint=SCHEMA_FINGERPRINT, keep=options.keep_snapshots
         )
         self.on_trouble: Callable[[str], None] = ignore_trouble
         self.snapshots_missed = 0
@@ -108,6 +108,8 @@ class LaneJournal:
     def recover(self) -> Recovered:
         """Bring the core to where its journal ends, cut a torn tail, and open the journal for writing."""
         core = self.core
+        # A snapshot that is ahead of the journal tells of inputs that a loss of power took: it must never be used.
+        self.snapshots.set_aside(last_sequence(self.storage))
         found = replay_into(core, self.storage, self.snapshots, self._rebuild_earlier, LAST)
         torn = found.reader.cut_torn_tail()
         core.failures.extend(found.replayer.finish())
@@ -124,7 +126,7 @@ class LaneJournal:
         self._writer = JournalWriter(
             self.storage,
             lane=self.core.name,
-            schema_fingerprint=options.schema_fingerprint,
+            schema_fingerprint=SCHEMA_FINGERPRINT,
             build=options.build,
             next_sequence=next_sequence,
             clock=self.clock.now_ns,
@@ -181,7 +183,7 @@ class LaneJournal:
             time_ns=int(core.outlet.now_ns),
             digest=int(core.digest.value),
             count=int(core.digest.count),
-            schema_fingerprint=self.options.schema_fingerprint,
+            schema_fingerprint=SCHEMA_FINGERPRINT,
             build=self.options.build,
             state=state,
         )
@@ -194,9 +196,17 @@ class LaneJournal:
                 await self._snapshot_wanted.wait()
                 snapshot = self._snapshot
                 if snapshot is not None:
-                    await self.snapshots.save(snapshot, self.durability)
+                    await self._save(snapshot)
                 self._snapshot = None
                 self._snapshot_wanted = trio.Event()
+
+    async def _save(self, snapshot: Snapshot) -> None:
+        """Write a snapshot; one that cannot be written costs only time at the next start."""
+        try:
+            await self.snapshots.save(snapshot, self.durability)
+        except SnapshotFailed as error:
+            self.snapshots_missed += 1
+            self.on_trouble(f"no snapshot of lane {self.core.name}: {error}")
 
     async def close(self) -> None:
         """The orderly end: a last snapshot and the close record."""
@@ -204,7 +214,7 @@ class LaneJournal:
         self.writer.hand_over()
         snapshot = self.take_snapshot() if core.sequence and not core.failures else None
         if snapshot is not None:
-            await self.snapshots.save(snapshot, self.durability)
+            await self._save(snapshot)
         await self.durability.close(int(core.outlet.now_ns), int(core.digest.value), int(core.digest.count))
         core.records = None
 
@@ -257,7 +267,9 @@ def replay_into(
         if found.snapshot is not None:
             core.load(found.snapshot.state)
             snapshot_sequence = found.snapshot.sequence
-    reader = JournalReader(storage, first_sequence=snapshot_sequence + 1, lane=core.name)
+    reader = JournalReader(
+        storage, first_sequence=snapshot_sequence + 1, lane=core.name, schema_fingerprint=SCHEMA_FINGERPRINT
+    )
     replayer = Replayer(core, last_sequence)
     while not replayer.done and reader.refill():
         replayer.scan(reader.scanner)

@@ -16,7 +16,6 @@ import trio
 
 import hftrun_kernel
 from market.messages import ClockCorrected, RunStarted
-from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
@@ -49,7 +48,6 @@ def journal_options(blueprint: Blueprint) -> JournalOptions:
         segment_bytes=journal.segment_mb * BYTES_PER_MEBIBYTE,
         snapshot_every_ns=journal.snapshot_every_ms * NANOSECONDS_PER_MILLISECOND,
         keep_snapshots=journal.keep_snapshots,
-        schema_fingerprint=SCHEMA_FINGERPRINT,
         build=hftrun_kernel.mode(),
     )
 

@@ -27,7 +27,6 @@ from market.messages import (
     ShutdownRequested,
     Signal,
 )
-from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.actor import HALT_TRADING, RESTART, STOP, Actor, ActorSetup, Strategy
 from runtime.blueprint import Blueprint, Node
 from runtime.build_core import build_core
@@ -322,7 +321,7 @@ def system_of(run: Plan, disks: dict[str, SimulatedDisk], lanes: int = 1) -> Sys
     """The system built on simulated disks, in simulated time."""
     blueprint = blueprint_of(run, lanes)
     clock = TrioClock(START_NS)
-    options = JournalOptions(DurabilitySetting.INTERVAL, 50, 1 << 20, 400_000_000, 2, SCHEMA_FINGERPRINT, "test")
+    options = JournalOptions(DurabilitySetting.INTERVAL, 50, 1 << 20, 400_000_000, 2, "test")
 
     def journal_of(core: LaneCore) -> LaneJournal:
         name = core.name
