@@ -426,6 +426,10 @@ class OrderManager(Actor):
         self.wants.clear()
         self.wake_for_all()
 
+    def summary(self) -> dict[str, object]:
+        """What it asked for in this run, and what is not answered."""
+        return {"orders_sent": int(self.counter), "unanswered": len(self.requests), "wants": len(self.wants)}
+
     def save(self) -> dict[str, object]:
         """The wants and the open requests."""
         return {

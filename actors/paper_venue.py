@@ -347,6 +347,15 @@ class PaperVenue(Actor):
         if len(self.arrivals) > 0:
             self.set_timer(TIMER, self.arrivals[0].due_ns)
 
+    def summary(self) -> dict[str, object]:
+        """What was accepted and traded, what rests, and what is on its way."""
+        return {
+            "accepted": int(self.accepted),
+            "fills": int(self.traded),
+            "resting": len(self.orders),
+            "on_the_way": len(self.arrivals),
+        }
+
     def save(self) -> dict[str, object]:
         """Orders, touches, requests on their way, and the counters."""
         return {

@@ -105,26 +105,30 @@ class Portfolio(Actor):
         return holding
 
     def summary(self) -> dict[str, object]:
-        """Positions and results as decimal text, by symbol; plain data for the status line and the summary file."""
+        """Positions and results as decimal text, by symbol."""
         told: dict[str, object] = {}
+        words: list[str] = []
         for instrument_id, instrument in self.instruments.items():
             holding = self.holding(instrument_id)
             traded = self.traded[instrument_id]
             mark = self.marks.get(instrument_id)
+            position = instrument.format_size(holding.net_size)
+            profit = instrument.format_money(holding.profit)
+            words.append(f"{instrument.symbol} {position}, profit {profit} {instrument.money_asset}")
             told[instrument.symbol] = {
-                "position": instrument.format_size(holding.net_size),
+                "position": position,
                 "mark": "" if mark is None else instrument.format_price(mark),
                 "currency": instrument.money_asset,
                 "realised": instrument.format_money(holding.realised),
                 "unrealised": instrument.format_money(holding.unrealised),
                 "fees": instrument.format_money(holding.fees),
-                "profit": instrument.format_money(holding.profit),
+                "profit": profit,
                 "fills": int(traded.fills),
                 "maker_fills": int(traded.maker_fills),
                 "traded_size": instrument.format_size(traded.size),
                 "traded_notional": instrument.format_money(traded.notional),
             }
-        return told
+        return {"status": "; ".join(words), "instruments": told}
 
     def save(self) -> dict[str, object]:
         """Marks and what was traded; the positions are the ledger's."""

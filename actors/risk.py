@@ -124,6 +124,9 @@ class Risk(Actor):
         self.passed_ns: list[int] = []
         # A halt of our own that the ledger hears of when this step is over; it ends with the reset.
         self.halting: bool = False
+        self.passed: i64 = 0
+        self.refused: i64 = 0
+        self.last_refusal: str = ""
 
     # ---- orders
 
@@ -140,6 +143,7 @@ class Risk(Actor):
             or self.is_too_much(order, watched)
         ):
             return
+        self.passed += 1
         self.passed_ns.append(self.now)
         self.emit(
             NewOrder(
@@ -167,9 +171,9 @@ class Risk(Actor):
 
     def refuse(self, order: ChildOrder, code: i64, reason: str) -> None:
         """Answer an order that does not pass."""
-        self.emit(
-            OrderRejected(order.order_id, order.instrument_id, code, f"order {order.order_id}: {reason}", SOURCE)
-        )
+        self.refused += 1
+        self.last_refusal = f"order {order.order_id}: {reason}"
+        self.emit(OrderRejected(order.order_id, order.instrument_id, code, self.last_refusal, SOURCE))
 
     def is_forbidden(self, order: ChildOrder, watched: Watched) -> bool:
         """Whether no order at all may leave now."""
@@ -342,9 +346,14 @@ class Risk(Actor):
 
     # ---- state
 
+    def summary(self) -> dict[str, object]:
+        """How many orders passed, and why the last one did not."""
+        return {"passed": int(self.passed), "refused": int(self.refused), "last_refusal": self.last_refusal}
+
     def save(self) -> dict[str, object]:
         """References, days, and the orders of the window."""
         return {
+            "counts": [int(self.passed), int(self.refused), self.last_refusal],
             "watched": [watched.save() for watched in self.watched.values()],
             "passed_ns": list(self.passed_ns),
             "halting": self.halting,
@@ -355,6 +364,8 @@ class Risk(Actor):
         rows = state["watched"]
         passed_ns = state["passed_ns"]
         halting = state["halting"]
+        counts = state["counts"]
+        assert isinstance(counts, list)
         assert isinstance(rows, list)
         assert isinstance(passed_ns, list)
         assert isinstance(halting, bool)
@@ -362,3 +373,6 @@ class Risk(Actor):
             self.watched[row[0]].load(row)
         self.passed_ns = [int(one) for one in passed_ns]
         self.halting = halting
+        self.passed = counts[0]
+        self.refused = counts[1]
+        self.last_refusal = counts[2]

@@ -14,6 +14,7 @@ from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
 from market.dialect import BOOK_CHANGED, GAP, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
+from market.instruments import Instrument
 from market.messages import (
     BROKEN,
     FRAME_SNAPSHOT,
@@ -36,6 +37,7 @@ from market.messages import (
 from runtime.actor import Actor, ActorSetup
 from runtime.ledger import Ledger
 
+STATE_NAMES: Final = ("SYNCING", "LIVE", "STALE", "BROKEN")
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 SHOWN_BYTES: Final = 200
 
@@ -43,10 +45,12 @@ SHOWN_BYTES: Final = 200
 class KeptBook:
     """One instrument's book, its state, and what was last told of it."""
 
-    def __init__(self, instrument_id: i64, venue_symbol: str, decoder: Decoder) -> None:
-        self.instrument_id: Final = instrument_id
-        self.venue_symbol: Final = venue_symbol
+    def __init__(self, instrument: Instrument, decoder: Decoder) -> None:
+        self.instrument: Final = instrument
+        self.instrument_id: Final[i64] = instrument.instrument_id
+        self.venue_symbol: Final[str] = instrument.venue_symbol
         self.decoder: Final = decoder
+        self.gaps: i64 = 0
         self.state: i64 = SYNCING
         self.receive_ns: i64 = 0
         self.asked_ns: i64 = 0
@@ -105,6 +109,7 @@ class KeptBook:
                 int(self.told_bid_size),
                 int(self.told_ask_price),
                 int(self.told_ask_size),
+                int(self.gaps),
             ],
             "changed": self.changed,
         }
@@ -126,6 +131,7 @@ class KeptBook:
         self.told_bid_size = numbers[5]
         self.told_ask_price = numbers[6]
         self.told_ask_size = numbers[7]
+        self.gaps = numbers[8]
         self.changed = changed
 
 
@@ -162,7 +168,7 @@ class VenueBook(Actor):
         for instrument_id in setup.instrument_ids:
             instrument = setup.instruments.by_id(instrument_id)
             decoder = self.dialect.decoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
-            kept = KeptBook(instrument_id, instrument.venue_symbol, decoder)
+            kept = KeptBook(instrument, decoder)
             self.books.append(kept)
             self.book_of[instrument_id] = kept
 
@@ -215,6 +221,7 @@ class VenueBook(Actor):
                 self.ask(kept, cause)
         elif outcome == GAP:
             cause = decoder.cause
+            kept.gaps += 1
             self.set_state(kept, SYNCING, f"gap: {cause}")
             self.ask(kept, cause)
         elif outcome == SNAPSHOT_WANTED and kept.asked_ns == 0:
@@ -332,6 +339,19 @@ class VenueBook(Actor):
         self.set_timer(kept.instrument_id, now + self.stale_after_ns)
 
     # ---- state
+
+    def summary(self) -> dict[str, object]:
+        """State and touch of every book."""
+        books: dict[str, object] = {}
+        words: list[str] = []
+        for kept in self.books:
+            instrument = kept.instrument
+            book = kept.decoder.book
+            state = STATE_NAMES[kept.state]
+            touch = f"{instrument.format_price(book.best_bid_price)}/{instrument.format_price(book.best_ask_price)}"
+            books[instrument.symbol] = {"state": state, "touch": touch, "gaps": int(kept.gaps)}
+            words.append(f"{instrument.symbol} {state} {touch}")
+        return {"status": "; ".join(words), "books": books}
 
     def save(self) -> dict[str, object]:
         """Every book with its levels."""

@@ -203,7 +203,7 @@ class BinanceDecoder(Decoder):
             "update_id": self.update_id,
             "venue_ns": self.venue_ns,
             "book": self.book.save(),
-            "buffer": list(self._buffer),
+            "buffer": [frame.decode("latin-1") for frame in self._buffer],
             "buffer_first_ids": list(self._buffer_first_ids),
         }
 
@@ -214,5 +214,5 @@ class BinanceDecoder(Decoder):
         self.update_id = cast(int, saved["update_id"])
         self.venue_ns = cast(int, saved["venue_ns"])
         self.book.load(cast("list[list[int]]", saved["book"]))
-        self._buffer = list(cast("list[bytes]", saved["buffer"]))
+        self._buffer = [text.encode("latin-1") for text in cast("list[str]", saved["buffer"])]
         self._buffer_first_ids = list(cast("list[int]", saved["buffer_first_ids"]))

@@ -1,0 +1,194 @@
+"""The venue book: continuity, states, what it tells and when."""
+
+from __future__ import annotations
+
+from actors.venue_book import VenueBook
+from market.messages import (
+    BROKEN,
+    BUY,
+    FRAME_SNAPSHOT,
+    FRAME_STREAM,
+    LIVE,
+    SELL,
+    STALE,
+    SYNCING,
+    ActorRestarted,
+    BookStateChanged,
+    ConnectionDown,
+    ConnectionUp,
+    PublicTrade,
+    RawFrame,
+    Rejected,
+    SnapshotWanted,
+    TopOfBook,
+)
+from tests.actors.trading_lane import CONNECTION, INSTRUMENT_ID, TradingLane
+from venues.binance import BinanceSpot
+
+Levels = list[tuple[int, int]]
+ENCODER = BinanceSpot().encoder("BTCUSDT", 2, 5)
+
+
+def stream(lane: TradingLane, data: bytes) -> RawFrame:
+    """A frame of the stream, received now."""
+    return RawFrame(CONNECTION, FRAME_STREAM, INSTRUMENT_ID, lane.now_ns, data)
+
+
+def depth(lane: TradingLane, first: int, last: int, bids: Levels, asks: Levels) -> RawFrame:
+    """A change of the book, received now."""
+    return stream(lane, ENCODER.depth(lane.now_ns, first, last, bids, asks))
+
+
+def snapshot(lane: TradingLane, update_id: int = 100) -> RawFrame:
+    """A book of 100.00 / 101.00, received now."""
+    body = ENCODER.snapshot(update_id, [(10_000, 5), (9_900, 7)], [(10_100, 6), (10_200, 8)])
+    return RawFrame(CONNECTION, FRAME_SNAPSHOT, INSTRUMENT_ID, lane.now_ns, body)
+
+
+def live_book() -> TradingLane:
+    """A venue book that has its snapshot at id 100."""
+    lane = TradingLane(VenueBook)
+    lane.take(ConnectionUp(CONNECTION, 1))
+    lane.take(snapshot(lane))
+    return lane
+
+
+def states(lane: TradingLane) -> list[int]:
+    """The states that were told."""
+    return [change.state for change in lane.of(BookStateChanged)]
+
+
+def test_new_connection_asks_for_a_snapshot_and_becomes_live() -> None:
+    """A connection begins without a book, asks for one, and tells its touch once it has it."""
+    lane = TradingLane(VenueBook)
+    lane.take(ConnectionUp(CONNECTION, 1))
+    assert len(lane.of(SnapshotWanted)) == 1
+    assert lane.of(TopOfBook) == []
+    lane.take(snapshot(lane))
+    assert states(lane) == [LIVE]
+    (top,) = lane.of(TopOfBook)
+    assert (top.state, top.bid_price, top.bid_size, top.ask_price, top.ask_size) == (LIVE, 10_000, 5, 10_100, 6)
+
+
+def test_touch_is_told_once_at_the_end_of_a_batch() -> None:
+    """Several changes in one read give one touch; a change behind the touch gives none."""
+    lane = live_book()
+    lane.forget()
+    lane.take(depth(lane, 101, 101, [(10_010, 1)], []), depth(lane, 102, 102, [(10_020, 2)], []))
+    assert [top.bid_price for top in lane.of(TopOfBook)] == [10_020]
+    lane.take(depth(lane, 103, 103, [(9_900, 9)], []))
+    assert len(lane.of(TopOfBook)) == 1
+
+
+def test_trade_is_told_at_once() -> None:
+    """A trade is told before the touch of its batch, with the side that came to trade."""
+    lane = live_book()
+    lane.forget()
+    trade = stream(lane, ENCODER.trade(lane.now_ns, 7, 10_000, 3, SELL))
+    lane.take(trade, depth(lane, 101, 101, [(10_000, 2)], []))
+    kinds = [type(message) for message in lane.heard if isinstance(message, PublicTrade | TopOfBook)]
+    assert kinds == [PublicTrade, TopOfBook]
+    (told,) = lane.of(PublicTrade)
+    assert (told.trade_id, told.price, told.size, told.aggressor_side) == (7, 10_000, 3, SELL)
+
+
+def test_gap_drops_the_book_and_asks_again() -> None:
+    """A missing event makes the book SYNCING without levels in the same step, until a later snapshot is applied."""
+    lane = live_book()
+    lane.forget()
+    lane.take(depth(lane, 105, 106, [(10_010, 1)], []))
+    assert states(lane) == [SYNCING]
+    assert len(lane.of(SnapshotWanted)) == 1
+    assert [(top.state, top.bid_size, top.ask_size) for top in lane.of(TopOfBook)] == [(SYNCING, 0, 0)]
+    lane.take(snapshot(lane, 105))
+    assert states(lane) == [SYNCING, LIVE]
+    assert lane.of(TopOfBook)[-1].bid_price == 10_010
+
+
+def test_crossed_book_is_broken_until_a_snapshot() -> None:
+    """A bid at or above the ask is never shown as a market."""
+    lane = live_book()
+    lane.forget()
+    lane.take(depth(lane, 101, 101, [(10_100, 1)], []))
+    assert states(lane) == [BROKEN]
+    assert lane.of(TopOfBook)[-1].state == BROKEN
+    lane.take(snapshot(lane, 101))
+    assert states(lane) == [BROKEN, LIVE]
+
+
+def test_silence_makes_it_stale_and_a_frame_live_again() -> None:
+    """A book that hears nothing for long enough is STALE; it keeps its levels and is LIVE with the next event."""
+    lane = live_book()
+    lane.forget()
+    lane.pass_ms(2_900)
+    assert states(lane) == []
+    lane.pass_ms(200)
+    assert states(lane) == [STALE]
+    assert lane.of(TopOfBook)[-1].bid_size == 5
+    lane.take(depth(lane, 101, 101, [], [(10_200, 1)]))
+    assert states(lane) == [STALE, LIVE]
+    assert lane.of(TopOfBook)[-1].state == LIVE
+
+
+def test_snapshot_that_does_not_come_is_asked_for_again() -> None:
+    """A book without a snapshot never waits in silence."""
+    lane = TradingLane(VenueBook)
+    lane.take(ConnectionUp(CONNECTION, 1))
+    lane.pass_ms(9_500)
+    assert len(lane.of(SnapshotWanted)) == 4
+
+
+def test_malformed_frame_is_rejected_and_the_book_goes_on() -> None:
+    """Bytes that cannot be understood change nothing and are told with their reason and their beginning."""
+    lane = live_book()
+    lane.forget()
+    lane.take(stream(lane, b'{"e":"depthUpdate","E":"soon"}'))
+    (rejected,) = lane.of(Rejected)
+    assert rejected.connection_id == CONNECTION
+    assert rejected.data.startswith(b'{"e":"depthUpdate"')
+    lane.take(depth(lane, 101, 101, [(10_010, 1)], []))
+    assert lane.of(TopOfBook)[-1].bid_price == 10_010
+    assert states(lane) == []
+
+
+def test_frame_of_another_instrument_is_rejected() -> None:
+    """A frame that names an instrument that is not kept is told, not applied; other connections are not ours."""
+    lane = live_book()
+    lane.forget()
+    other = BinanceSpot().encoder("ETHUSDT", 2, 5).trade(lane.now_ns, 1, 100, 1, BUY)
+    lane.take(RawFrame(CONNECTION, FRAME_STREAM, 0, lane.now_ns, other))
+    assert len(lane.of(Rejected)) == 1
+    lane.take(RawFrame(CONNECTION + 1, FRAME_STREAM, 0, lane.now_ns, other))
+    assert len(lane.of(Rejected)) == 1
+    ours = ENCODER.trade(lane.now_ns, 1, 10_000, 1, BUY)
+    lane.take(RawFrame(CONNECTION, FRAME_STREAM, 0, lane.now_ns, ours))
+    assert len(lane.of(PublicTrade)) == 1
+
+
+def test_lost_connection_leaves_no_book() -> None:
+    """Without a connection nothing is known."""
+    lane = live_book()
+    lane.forget()
+    lane.take(ConnectionDown(CONNECTION, 1, "reset by peer"))
+    assert states(lane) == [SYNCING]
+    assert lane.of(TopOfBook)[-1].bid_size == 0
+
+
+def test_restart_of_another_actor_hears_the_touch_again() -> None:
+    """Whoever begins anew gets the present touch without waiting for it to change."""
+    lane = live_book()
+    lane.forget()
+    lane.take(ActorRestarted(2, 1))
+    assert [top.bid_price for top in lane.of(TopOfBook)] == [10_000]
+
+
+def test_own_restart_begins_without_a_book_and_says_so() -> None:
+    """After a failure of its own it tells everyone that there is no book, and asks for a snapshot."""
+    lane = live_book()
+    lane.forget()
+    lane.take(ActorRestarted(1, 1))
+    assert states(lane)[0] == SYNCING
+    assert lane.of(TopOfBook)[0].state == SYNCING
+    assert len(lane.of(SnapshotWanted)) == 1
+    lane.take(snapshot(lane, 200))
+    assert lane.of(TopOfBook)[-1].state == LIVE

@@ -1,0 +1,134 @@
+"""Every actor of the house through the conformance check, over a simulated run with its accidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from actors.order_manager import OrderManager
+from market.messages import (
+    FRAME_SNAPSHOT,
+    FRAME_STREAM,
+    LIVE,
+    STALE,
+    SYNCING,
+    BookStateChanged,
+    CancelOrder,
+    ConnectionDown,
+    ConnectionUp,
+    HaltReset,
+    Lagging,
+    Message,
+    OrderFilled,
+    PauseQuoting,
+    RawFrame,
+    RunStarted,
+    SnapshotWanted,
+    TradingHalted,
+)
+from runtime.actor import Actor
+from runtime.build_core import build_core
+from runtime.lane_core import LaneCore
+from tests.actors.trading_lane import (
+    CONNECTION,
+    INSTRUMENT_ID,
+    MILLISECOND,
+    STANDARD,
+    START_NS,
+    SimulatedLane,
+    Spy,
+    plan_of,
+    simulated_line,
+)
+from tests.conformance.check_actor import Input, Listener, check_declarations, check_save_and_load
+from tests.seeds import seeds
+
+ACTORS = SimulatedLane.CLASSES
+SILENCE_NS = 4_000 * MILLISECOND
+LOST = {200}
+SNAPSHOTS = {3, 220, 250}
+ACCIDENTS: dict[int, Message] = {
+    0: ConnectionUp(CONNECTION, 1),
+    40: RawFrame(CONNECTION, FRAME_STREAM, INSTRUMENT_ID, START_NS, b"{"),
+    60: Lagging(300_000_000),
+    70: Lagging(0),
+    90: PauseQuoting(True, "test"),
+    100: PauseQuoting(False, "test"),
+    130: TradingHalted("test", "test"),
+    150: HaltReset("test"),
+    240: ConnectionDown(CONNECTION, 1, "test"),
+    245: ConnectionUp(CONNECTION, 2),
+}
+
+
+def make_core() -> LaneCore:
+    """The lane of the main job, fresh, with a spy at its end."""
+    return build_core(plan_of(ACTORS, {}), "main")
+
+
+def inputs_with_accidents(seed: int) -> Iterator[Input]:
+    """A run in which everything happens once that an actor may have to remember.
+
+    A frame is malformed, one is lost and the snapshot comes late, the lane lags, quoting is paused, trading is halted,
+    the feed falls silent, the connection is lost.
+    """
+    line = simulated_line(seed)
+    now_ns = START_NS
+    yield RunStarted(now_ns, 1, "", ""), now_ns, True
+    for read in range(300):
+        now_ns += SILENCE_NS if read == 270 else 5 * MILLISECOND
+        if read in ACCIDENTS:
+            yield ACCIDENTS[read], now_ns, False
+        for number, data in enumerate(frames := line.step(now_ns), start=1):
+            if read not in LOST:
+                yield RawFrame(CONNECTION, FRAME_STREAM, INSTRUMENT_ID, now_ns, data), now_ns, number == len(frames)
+        if read in SNAPSHOTS:
+            yield RawFrame(CONNECTION, FRAME_SNAPSHOT, INSTRUMENT_ID, now_ns, line.snapshot()), now_ns, True
+
+
+@pytest.mark.parametrize("class_", [*ACTORS, Spy], ids=lambda class_: class_.__name__)
+def test_declarations_are_true(class_: type[Actor]) -> None:
+    """Handlers exist, what is owned is given, state that is saved can be loaded."""
+    check_declarations(class_)
+
+
+@pytest.mark.parametrize("class_", ACTORS, ids=lambda class_: class_.__name__)
+@pytest.mark.parametrize("seed", seeds(1, 10))
+def test_save_load_and_go_on_equals_going_on(class_: type[Actor], seed: int) -> None:
+    """Wherever an actor is stopped and taken up again, it goes on as if nothing had happened."""
+    inputs = list(inputs_with_accidents(seed))
+    check_save_and_load(make_core, class_, inputs, range(0, len(inputs), 23))
+
+
+def test_the_run_is_worth_checking() -> None:
+    """The recorded run has what it takes: fills, cancels, states that change, snapshots asked for."""
+    listener = Listener(make_core())
+    for one in inputs_with_accidents(0):
+        listener.take(one)
+    heard = getattr(listener.core.slots[-1].actor, "heard", [])
+    kinds = {type(message) for message in heard}
+    states = {message.state for message in heard if isinstance(message, BookStateChanged)}
+    assert {SYNCING, LIVE, STALE} <= states
+    assert {OrderFilled, CancelOrder, BookStateChanged, SnapshotWanted, TradingHalted} <= kinds
+
+
+class Forgetful(OrderManager):
+    """Loses its wants when it is saved."""
+
+    def save(self) -> dict[str, object]:
+        """Everything but the wants."""
+        return {**super().save(), "wants": []}
+
+
+def test_a_forgetful_actor_would_be_found() -> None:
+    """The check sees state that is not saved."""
+    classes = tuple(Forgetful if one is OrderManager else one for one in ACTORS)
+    inputs = list(inputs_with_accidents(0))
+    with pytest.raises(AssertionError, match="goes on differently"):
+        check_save_and_load(
+            lambda: build_core(plan_of(classes, {Forgetful: STANDARD[OrderManager]}), "main"),
+            Forgetful,
+            inputs,
+            range(20, 200, 20),
+        )
