@@ -125,3 +125,22 @@ def messages(draw: st.DrawFn, schema_id: int = 0) -> Message:
     message = make(**{field.name: draw(message_field_values(field)) for field in spec.fields})
     assert isinstance(message, Message)
     return message
+
+
+def book_events() -> st.SearchStrategy[list[tuple[int, list[tuple[int, int]], list[tuple[int, int]]]]]:
+    """Changes of a book as a venue tells them: how many update ids each spans, and the levels of both sides."""
+    levels = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5)), max_size=4)
+    return st.lists(st.tuples(st.integers(1, 3), levels, levels), min_size=1, max_size=12)
+
+
+def wire_decimals() -> st.SearchStrategy[str]:
+    """Decimal text as venues write it, mostly with eight places, and what is nearly that."""
+    whole = st.one_of(st.integers(0, 10**6), st.integers(0, 10**20)).map(str)
+    places = st.one_of(
+        st.integers(0, 10**8 - 1).map("{:08d}".format),
+        st.integers(0, 99).map("{:02d}000000".format),
+        st.just("00000000"),
+        st.text("0123456789", max_size=10),
+    )
+    usual = st.builds("{}.{}".format, whole, places)
+    return st.one_of(usual, usual, whole, st.text("0123456789.-+eE:/ ", max_size=14))
