@@ -1,9 +1,8 @@
-"""The message catalogue: binary and JSON form of every type, damage, versions, digest, and that it is current."""
+"""The message catalogue: that it is current, the binary form of every type, damage, and versions."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 import struct
 import sys
@@ -23,25 +22,20 @@ from market.message_schema import forms
 from market.message_schema.catalogue import GROUPS, MESSAGES, VALUES, schema_faults
 from market.messages import (
     BUY,
-    CAUSE_REQUESTED,
     GROUP_MARKET_DATA,
-    LIVE,
     MAX_SCHEMA_ID,
     MESSAGE_TYPES,
     BookSnapshot,
     CancelAll,
     ConnectionUp,
-    Digest,
     FairValue,
     Message,
     MessageError,
-    OrderCancelled,
     PauseQuoting,
     PositionChanged,
     PublicTrade,
     RawFrame,
     TopOfBook,
-    base,
     decode,
     encode,
     encode_into,
@@ -58,11 +52,6 @@ from tools.message_classes import group_module
 
 IDS = sorted(MESSAGES)
 BASE_SOURCE = Path(generate_messages.ROOT) / "market/messages/base.py"
-
-
-def compiled() -> bool:
-    """Whether this process runs compiled messages."""
-    return not str(base.__file__).endswith(".py")
 
 
 def names(schema_id: int) -> str:
@@ -368,194 +357,3 @@ def test_bytes_left_over_need_a_newer_version() -> None:
         new.decode_sample(1, body, 0, len(body) - 1, 2)
     with pytest.raises(sys_error, match="no message has the number 2"):
         new.decode_sample(2, body, 0, len(body), 2)
-
-
-# ------------------------------------------------------------------------------------------------------ JSON form
-
-
-def test_json_form_is_readable() -> None:
-    """Fields by name, named values by their names, unknown values as numbers, bytes as text or as base64."""
-    top = TopOfBook(1, LIVE, 2, 3, 4, 5, 6, 7, 8)
-    assert to_json(top).startswith('{"type": "TopOfBook", "instrument_id": 1, "state": "live", "bid_price": 2,')
-    cancelled = json.loads(to_json(OrderCancelled(1, 2, 3, CAUSE_REQUESTED, "done")))
-    assert cancelled["cause"] == "requested"
-    assert json.loads(to_json(OrderCancelled(1, 2, 3, 99, "")))["cause"] == 99
-    assert json.loads(to_json(RawFrame(1, 1, 0, 0, b'{"a":1}')))["data"] == '{"a":1}'
-    assert json.loads(to_json(RawFrame(1, 1, 0, 0, b"\xff")))["data"] == {"base64": "/w=="}
-    assert json.loads(to_json(RawFrame(1, 1, 0, 0, b"")))["kind"] == "snapshot"
-    big = json.loads(to_json(PositionChanged(1, 2, 3, 10**40, -(10**40), 0)))
-    assert (big["average_price_numerator"], big["realised"]) == (10**40, -(10**40))
-
-
-def test_json_may_leave_out_what_has_a_default() -> None:
-    """An order without the rarer fields is an order with their defaults."""
-    kind = MESSAGE_TYPES[101]
-    fields = {field.name: 1 for field in MESSAGES[101].fields if field.default is None and field.kind == "i64"}
-    form = {"type": "ChildOrder", "post_only": True, "reduce_only": False, **fields, "side": "sell"}
-    order = from_json(json.dumps(form))
-    assert isinstance(order, kind)
-    assert json.loads(to_json(order))["self_trade"] == "none"
-    assert json.loads(to_json(order))["side"] == "sell"
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("[]", "a message is a JSON object"),
-        ("{}", "no message has the type None"),
-        ('{"type": ["TopOfBook"]}', "no message has the type"),
-        ('{"type": "Nonsense"}', "no message has the type 'Nonsense'"),
-        ('{"type": "ConnectionUp", "epoch": 1}', "ConnectionUp.connection_id is missing"),
-        ('{"type": "ConnectionUp", "connection_id": 1, "epoch": 1, "age": 1}', "ConnectionUp has no field 'age'"),
-        ('{"type": "ConnectionUp", "connection_id": true, "epoch": 1}', "connection_id is a whole number, not True"),
-        ('{"type": "ConnectionUp", "connection_id": 1.0, "epoch": 1}', "connection_id is a whole number, not 1.0"),
-        ('{"type": "ConnectionUp", "connection_id": 9223372036854775808, "epoch": 1}', "does not fit 64 bits"),
-        ('{"type": "ConnectionUp", "connection_id": 1e400, "epoch": 1}', "is a whole number"),
-        ('{"type": "PauseQuoting", "paused": 1, "operator": ""}', "PauseQuoting.paused is a bool, not 1"),
-        ('{"type": "PauseQuoting", "paused": true, "operator": 1}', "PauseQuoting.operator is a str, not 1"),
-    ],
-)
-def test_json_that_is_no_message_is_refused(text: str, fault: str) -> None:
-    """The error says which field is wrong, and how."""
-    with pytest.raises(MessageError, match=fault.replace("[", r"\[").replace(".", r"\.")):
-        from_json(text)
-
-
-@pytest.mark.parametrize(
-    ("schema_id", "field", "value", "fault"),
-    [
-        (4, "state", '"lively"', "is one of syncing, live, stale, broken"),
-        (6, "bid_prices", "3", "is an array of whole numbers"),
-        (6, "bid_prices", "[3, null]", "is a whole number, not None"),
-        (10, "price", '"high"', "is a number"),
-        (10, "price", "true", "is a number"),
-        (10, "price", "1" + "0" * 400, "too large for a float"),
-        (10, "price", '"NaN:0"', "is no NaN"),
-        (10, "price", '"NaN:fffffffffffffffff"', "is no NaN"),
-        (10, "price", '"NaN:-8000000000000001"', "is no NaN"),
-        (10, "price", '"NaN:xyz"', "is no NaN"),
-        (1, "data", "3", "is text, or an object"),
-        (1, "data", '{"base64": "#"}', "is not base64"),
-        (1, "data", '{"base64": "\\u00e9"}', "is not base64"),
-        (1, "data", '"\\ud800"', "lone surrogate"),
-        (209, "realised", "1.5", "is a whole number"),
-    ],
-)
-def test_json_with_a_wrong_value_is_refused(schema_id: int, field: str, value: str, fault: str) -> None:
-    """A value of the wrong kind is refused, for every kind of field."""
-    samples: dict[str, object] = {"i64": 1, "int": 1, "f64": 1.0, "str": "", "bytes": "", "i64s": [], "bool": True}
-    form = {"type": name_of(schema_id), **{each.name: samples[each.kind] for each in MESSAGES[schema_id].fields}}
-    from_json(json.dumps(form))
-    form[field] = "HERE"
-    with pytest.raises(MessageError, match=fault):
-        from_json(json.dumps(form).replace('"HERE"', value))
-
-
-@settings(max_examples=examples(200, 10_000), deadline=None)
-@given(st.data(), messages())
-def test_damaged_json_gives_a_message_or_a_message_error(data: st.DataObject, message: Message) -> None:
-    """Characters overwritten or cut anywhere give a MessageError or a message, nothing else."""
-    text = to_json(message)
-    at = data.draw(st.integers(0, len(text) - 1))
-    text = text[:at] + data.draw(st.text('0123456789"[]{},:.-eE\\ntruefals', max_size=3)) + text[at + 1 :]
-    try:
-        read = from_json(text)
-        encode(read)
-    except MessageError:
-        pass
-
-
-# --------------------------------------------------------------------------------------------- equality and digest
-
-
-def test_messages_are_equal_by_type_and_every_field() -> None:
-    """Another type, another value, or another bit of a float makes a difference; a NaN equals itself."""
-    assert ConnectionUp(1, 2) == ConnectionUp(1, 2)
-    assert ConnectionUp(1, 2) != ConnectionUp(1, 3)
-    assert ConnectionUp(1, 2) != CancelAll(1, "2")
-    assert ConnectionUp(1, 2) != (1, 2)
-    assert FairValue(1, 0.0, 1.0, 2) != FairValue(1, -0.0, 1.0, 2)
-    assert FairValue(1, math.nan, 1.0, 2) == FairValue(1, math.nan, 1.0, 2)
-    assert len({ConnectionUp(1, 2), ConnectionUp(1, 2), ConnectionUp(2, 2)}) == 2
-    assert repr(CancelAll(3, "it's over")) == 'CancelAll(instrument_id=3, reason="it\'s over")'
-
-
-def test_route_key_is_the_instrument() -> None:
-    """Messages about one instrument are routed by it, others to everyone."""
-    assert TopOfBook(9, 1, 2, 3, 4, 5, 6, 7, 8).route_key() == 9
-    assert RawFrame(4, 0, 9, 0, b"").route_key() == 9
-    assert ConnectionUp(4, 1).route_key() == 0
-    assert CancelAll(0, "all").route_key() == 0
-
-
-@pytest.mark.skipif(not compiled(), reason="the interpreter does not enforce Final")
-def test_compiled_messages_cannot_be_changed() -> None:
-    """No field and no number of a compiled message can be assigned."""
-    up = ConnectionUp(1, 2)
-    for name in ("connection_id", "schema_id", "other"):
-        with pytest.raises(AttributeError):
-            setattr(up, name, 5)
-
-
-def test_digest_is_the_same_everywhere() -> None:
-    """These values hold in compiled and interpreted form, on every machine: a change breaks every kept digest."""
-    digest = Digest()
-    assert (digest.value, digest.count) == (EMPTY_DIGEST, 0)
-    digest.mix(-1)
-    digest.mix(2**63 - 1)
-    digest.mix(-(2**63))
-    assert (digest.value, digest.count) == (DIGEST_OF_VALUES, 3)
-    digest.mix_message(PositionChanged(1, 2, -3, 2**80, -(2**80), 5))
-    digest.mix_message(RawFrame(1, 0, 2, 3, b"\x00\xff"))
-    digest.mix_message(FairValue(1, 0.1, -0.0, 2))
-    digest.mix_message(CancelAll(0, "why é \ud800"))
-    digest.mix_message(BookSnapshot(1, 2, vec[i64]([3, 4]), vec[i64](), vec[i64]([-1]), vec[i64](), 5, 6))
-    digest.mix_message(PauseQuoting(True, ""))
-    assert (digest.value, digest.count) == (DIGEST_OF_MESSAGES, 9)
-
-
-@settings(max_examples=examples(100, 5000), deadline=None)
-@given(st.lists(messages(), min_size=1, max_size=4), st.data())
-def test_digest_goes_on_from_what_was_saved(several: list[Message], data: st.DataObject) -> None:
-    """Save and load at any point give the digest of going on; it stays below 2^62; another order is another digest."""
-    at = data.draw(st.integers(0, len(several)))
-    whole, first, second = Digest(), Digest(), Digest()
-    for message in several:
-        whole.mix_message(message)
-        assert 0 <= whole.value < 2**62
-    for message in several[:at]:
-        first.mix_message(message)
-    second.load(json.loads(json.dumps(first.save())))
-    for message in several[at:]:
-        second.mix_message(message)
-    assert (second.value, second.count) == (whole.value, whole.count)
-    turned = Digest()
-    for message in reversed(several):
-        turned.mix_message(message)
-    if several != several[::-1]:
-        assert turned.value != whole.value
-
-
-@settings(max_examples=examples(200, 10_000), deadline=None)
-@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 63))
-def test_digest_sees_a_single_bit(value: int, bit: int) -> None:
-    """Two values that differ in one bit have different digests."""
-    changed = value ^ (1 << bit) if bit < 63 else -value - 1
-    one, other = Digest(), Digest()
-    one.mix(value)
-    other.mix(changed)
-    assert one.value != other.value
-
-
-@pytest.mark.parametrize("state", [None, {}, {"value": 1}, []])
-def test_digest_refuses_a_state_that_is_none(state: object) -> None:
-    """What was not saved by a digest is refused."""
-    with pytest.raises(ValueError, match="a saved digest has value and count"):
-        Digest().load(state)
-
-
-EMPTY_DIGEST = 2147483649
-DIGEST_OF_VALUES = 3055413296480229004
-DIGEST_OF_MESSAGES = 1615753322447374792
