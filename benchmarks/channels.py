@@ -6,13 +6,13 @@ a message and a checksum over what was received, in its order.
 
 from __future__ import annotations
 
-import gc
 from random import Random
 from time import perf_counter_ns
 from typing import Final
 
 import trio
 
+from benchmarks.figures import Measured, Run, Sample, figure
 from market.messages import FairValue
 from market.messages.base import Message
 from runtime.channels import BLOCK, Channel
@@ -39,17 +39,17 @@ def checksum_of(received: list[Message]) -> int:
     return checksum
 
 
-def subject() -> tuple[float, int]:
+def subject() -> Sample:
     """Nanoseconds a message through a `Channel`, sent and drained in batches."""
     return trio.run(_through_channel)
 
 
-def reference() -> tuple[float, int]:
+def reference() -> Sample:
     """Nanoseconds a message through a trio memory channel, each send and receive awaited."""
     return trio.run(_through_trio)
 
 
-async def _through_channel() -> tuple[float, int]:
+async def _through_channel() -> Sample:
     messages = seeded_messages()
     channel = Channel("bench", CAPACITY, BLOCK)
     received: list[Message] = []
@@ -58,7 +58,6 @@ async def _through_channel() -> tuple[float, int]:
         for _ in range(BATCHES):
             await channel.send_batch(list(messages))
 
-    gc.collect()
     async with trio.open_nursery() as nursery:
         start_ns = perf_counter_ns()
         nursery.start_soon(send)
@@ -69,7 +68,7 @@ async def _through_channel() -> tuple[float, int]:
     return taken_ns / len(received), checksum_of(received)
 
 
-async def _through_trio() -> tuple[float, int]:
+async def _through_trio() -> Sample:
     messages = seeded_messages()
     sender, receiver = trio.open_memory_channel[Message](CAPACITY)
     received: list[Message] = []
@@ -79,7 +78,6 @@ async def _through_trio() -> tuple[float, int]:
             for message in messages:
                 await sender.send(message)
 
-    gc.collect()
     async with trio.open_nursery() as nursery:
         start_ns = perf_counter_ns()
         nursery.start_soon(send)
@@ -87,3 +85,9 @@ async def _through_trio() -> tuple[float, int]:
             received.append(await receiver.receive())
         taken_ns = perf_counter_ns() - start_ns
     return taken_ns / len(received), checksum_of(received)
+
+
+@figure(name="channel.message_ns", unit="ns", limit=600)
+def channel_message(run: Run) -> Measured:
+    """One message between two tasks, sent and drained in batches of 64."""
+    return run.measure(subject, "awaited trio channel", reference)

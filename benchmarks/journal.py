@@ -1,9 +1,9 @@
 """What it costs to append a record to the journal, and how fast a journal is replayed.
 
-The records hold seeded frames whose binary form has 400 bytes. Appending includes encoding, checksum, digest field and
-the copy that one write a batch takes; the write itself is the kernel's. Replaying reads segments from the disk (in the
-cache by then), checks every record, decodes it and lets a lane with one idle actor take it, digests compared. The
-references do the same bytes with `struct`, and the same reading without dispatch, in interpreted Python.
+The records hold seeded frames whose binary form has 400 bytes. Appending includes encoding, checksum, one decision
+mixed into the digest, and the copy that one write a batch takes; the write itself is the kernel's. The reference makes
+the same bytes with `struct`, interpreted. Replaying reads segments from the disk (in the cache by then), checks every
+record, decodes it and lets a lane with one idle actor take it, digests compared, as a recovery does it.
 """
 
 from __future__ import annotations
@@ -16,28 +16,22 @@ from time import perf_counter_ns
 from typing import Final
 from zlib import crc32
 
+from benchmarks.figures import Measured, Run, Sample, figure
 from benchmarks.journal_loops import START_NS, Idle, append_messages
-from market.instruments import InstrumentTable
-from market.messages import FRAME_STREAM, Message, RawFrame, encode
-from runtime.actor import RESTART
-from runtime.blueprint import Blueprint, Node
-from runtime.build_core import build_core
-from runtime.config.model import SystemConfig
+from benchmarks.lanes import lane_of
+from market.messages import FRAME_STREAM, Digest, Message, RawFrame, encode
 from runtime.journal.reader import JournalReader
 from runtime.journal.records import BATCH_END, RecordBuffer
 from runtime.journal.storage import DirectoryStorage
 from runtime.journal.writer import JournalWriter
-from runtime.lane_core import LaneCore
 from runtime.replay_core import Replayer
 
 MESSAGE_BYTES: Final = 400
 FRAMES: Final = 1_000
-ROUNDS: Final = 50
-REFERENCE_ROUNDS: Final = 5
+ROUNDS: Final = 20
 BATCH: Final = 8
 _HEAD = struct.Struct("<II")
 _FIELDS = struct.Struct("<qqqqB")
-_PAYLOAD_FIELDS_BYTES: Final = 33
 
 
 def seeded_frames(seed: int = 1) -> list[Message]:
@@ -56,39 +50,51 @@ def seeded_frames(seed: int = 1) -> list[Message]:
     ]
 
 
-def append() -> tuple[float, int]:
-    """Nanoseconds a record; the checksum is that of the first batches."""
+def append() -> Sample:
+    """Nanoseconds a record; the checksum is of every byte that was to be written."""
     frames = seeded_frames()
     buffer = RecordBuffer(1, 1 << 20)
+    digest = Digest()
     start_ns = perf_counter_ns()
-    append_messages(buffer, frames, ROUNDS, BATCH)
+    writes = append_messages(buffer, digest, frames, ROUNDS, BATCH)
     taken_ns = perf_counter_ns() - start_ns
-    checked = RecordBuffer(1, 1 << 20)
-    for sequence, frame in enumerate(frames, start=1):
-        checked.append_message(sequence, START_NS + sequence, sequence * 7, sequence, BATCH_END, frame)
-    return taken_ns / (FRAMES * ROUNDS), crc32(checked.take())
+    return taken_ns / (FRAMES * ROUNDS), _checksum(writes)
 
 
-def append_reference() -> tuple[float, int]:
-    """The same records with `struct` and `zlib` in an interpreted loop."""
+def append_reference() -> Sample:
+    """The same records with `struct` and `zlib` in an interpreted loop; message and digest make their own bytes."""
     frames = seeded_frames()
-    checksum = 0
+    digest = Digest()
+    sequence = 0
+    writes: list[bytes] = []
+    parts: list[bytes] = []
     start_ns = perf_counter_ns()
-    for _ in range(REFERENCE_ROUNDS):
-        parts: list[bytes] = []
-        for sequence, frame in enumerate(frames, start=1):
-            payload = _FIELDS.pack(sequence, START_NS + sequence, sequence * 7, sequence, BATCH_END) + encode(frame)
+    for _ in range(ROUNDS):
+        for frame in frames:
+            sequence += 1
+            head = _FIELDS.pack(sequence, START_NS + sequence, digest.value, digest.count, BATCH_END)
+            payload = head + encode(frame)
+            digest.mix(sequence)
             parts.append(_HEAD.pack(len(payload), crc32(payload)) + payload)
-        checksum = crc32(b"".join(parts))
+            if len(parts) == BATCH:
+                writes.append(b"".join(parts))
+                parts.clear()
     taken_ns = perf_counter_ns() - start_ns
-    return taken_ns / (FRAMES * REFERENCE_ROUNDS), checksum
+    return taken_ns / (FRAMES * ROUNDS), _checksum(writes)
 
 
-def replay() -> tuple[float, int]:
+def _checksum(writes: list[bytes]) -> int:
+    checksum = 0
+    for write in writes:
+        checksum = crc32(write, checksum)
+    return checksum
+
+
+def replay() -> Sample:
     """Records a second: read, checked, decoded and dispatched to an idle actor."""
     with tempfile.TemporaryDirectory() as folder:
         storage = _write_journal(Path(folder), ROUNDS)
-        replayer = Replayer(_core())
+        replayer = Replayer(lane_of(Idle))
         reader = JournalReader(storage)
         start_ns = perf_counter_ns()
         while reader.refill():
@@ -97,28 +103,7 @@ def replay() -> tuple[float, int]:
         taken_ns = perf_counter_ns() - start_ns
     idle = replayer.core.slots[0].actor
     assert isinstance(idle, Idle)
-    assert idle.frames == FRAMES * ROUNDS
-    return int(replayer.records) * 1e9 / taken_ns, replayer.core.sequence
-
-
-def replay_reference() -> tuple[float, int]:
-    """Records a second: read and checked with `struct` and `zlib` in an interpreted loop, not even decoded."""
-    with tempfile.TemporaryDirectory() as folder:
-        storage = _write_journal(Path(folder), ROUNDS)
-        sequence = 0
-        start_ns = perf_counter_ns()
-        for name in storage.list():
-            data = storage.read(name, 0, storage.size(name))
-            position = 16 + int.from_bytes(data[8:12], "little")
-            while position < len(data):
-                length, checksum = _HEAD.unpack_from(data, position)
-                payload = data[position + 8 : position + 8 + length]
-                assert crc32(payload) == checksum
-                sequence = _FIELDS.unpack_from(payload)[0]
-                assert payload[_PAYLOAD_FIELDS_BYTES:]
-                position += 8 + length
-        taken_ns = perf_counter_ns() - start_ns
-    return FRAMES * ROUNDS * 1e9 / taken_ns, sequence
+    return int(replayer.records) * 1e9 / taken_ns, int(idle.frames)
 
 
 def _write_journal(folder: Path, rounds: int) -> DirectoryStorage:
@@ -127,7 +112,7 @@ def _write_journal(folder: Path, rounds: int) -> DirectoryStorage:
     writer = JournalWriter(
         storage, lane="main", schema_fingerprint="", build="", next_sequence=1, clock=perf_counter_ns
     )
-    core = _core()
+    core = lane_of(Idle)
     core.records = writer.buffer
     frames = seeded_frames()
     for number in range(rounds):
@@ -138,20 +123,13 @@ def _write_journal(folder: Path, rounds: int) -> DirectoryStorage:
     return storage
 
 
-def _core() -> LaneCore:
-    """A lane with one idle actor."""
-    node = Node(
-        name="idle",
-        node_id=1,
-        kind="actor",
-        class_=Idle,
-        class_path="benchmarks.journal_loops:Idle",
-        policy=RESTART,
-        lane="main",
-        instrument_ids=(),
-        params=None,
-        takes=Idle.HANDLERS,
-        gives=(),
-        owns=(),
-    )
-    return build_core(Blueprint(SystemConfig(), InstrumentTable(), {"one": 1}, (node,), ()), "main")
+@figure(name="journal.append_ns", unit="ns", limit=500)
+def journal_append(run: Run) -> Measured:
+    """One record of 400 bytes with its checksum and the digest."""
+    return run.measure(append, "struct and zlib in Python", append_reference)
+
+
+@figure(name="journal.replay_records_per_second", unit="records/s", limit=1_000_000, at_least=True)
+def journal_replay(run: Run) -> Measured:
+    """Records read, checked, decoded and dispatched to an idle actor."""
+    return run.measure(replay)

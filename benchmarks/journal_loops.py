@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from mypy_extensions import i64
 
-from market.messages import Message, RawFrame
+from market.messages import Digest, Message, RawFrame
 from runtime.actor import Actor, ActorSetup
 from runtime.journal.records import BATCH_END, RecordBuffer
 
@@ -27,17 +27,20 @@ class Idle(Actor):
         self.frames += 1
 
 
-def append_messages(buffer: RecordBuffer, messages: list[Message], rounds: i64, batch: i64) -> i64:
-    """Append every message `rounds` times, `batch` records to a write; the bytes that would have been written."""
+def append_messages(
+    buffer: RecordBuffer, digest: Digest, messages: list[Message], rounds: i64, batch: i64
+) -> list[bytes]:
+    """Append every message `rounds` times, a decision mixed for each; what one write for each `batch` would take."""
     sequence = buffer.next_sequence
-    written: i64 = 0
     waiting: i64 = 0
+    writes: list[bytes] = []
     for _ in range(rounds):
         for message in messages:
-            buffer.append_message(sequence, START_NS + sequence, sequence * 7, sequence, BATCH_END, message)
+            buffer.append_message(sequence, START_NS + sequence, digest.value, digest.count, BATCH_END, message)
+            digest.mix(sequence)
             sequence += 1
             waiting += 1
             if waiting == batch:
-                written += i64(len(buffer.take()))
+                writes.append(buffer.take())
                 waiting = 0
-    return written + i64(len(buffer.take()))
+    return writes

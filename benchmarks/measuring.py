@@ -1,7 +1,6 @@
-"""What it costs to record one latency, in a compiled loop and from Python, beside plain Python with the same buckets.
+"""What it costs compiled code to record one latency, beside plain Python with the same buckets.
 
-All record the same seeded latencies, spread over five powers of ten, and return nanoseconds a record and a checksum
-over buckets and sum.
+Both record the same seeded latencies, spread over five powers of ten; the checksum is over buckets and sum.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from benchmarks.figures import Measured, Run, Sample, figure
 from benchmarks.measuring_loops import record_all
 from runtime.histogram import Histogram
 
@@ -27,7 +27,7 @@ def seeded_latencies(seed: int = 1, count: int = VALUES) -> list[int]:
     return [int(300 * 10 ** random.uniform(0, 5)) for _ in range(count)]
 
 
-def subject() -> tuple[float, int]:
+def subject() -> Sample:
     """Nanoseconds a record in a compiled loop."""
     values = vec[i64](seeded_latencies())
     histogram = Histogram()
@@ -37,19 +37,7 @@ def subject() -> tuple[float, int]:
     return taken_ns / (VALUES * ROUNDS), checksum_of(histogram)
 
 
-def subject_from_python() -> tuple[float, int]:
-    """Nanoseconds a record called from an interpreted loop, the loop included."""
-    values = seeded_latencies()
-    histogram = Histogram()
-    start_ns = perf_counter_ns()
-    for _ in range(ROUNDS):
-        for value in values:
-            histogram.record(value)
-    taken_ns = perf_counter_ns() - start_ns
-    return taken_ns / (VALUES * ROUNDS), checksum_of(histogram)
-
-
-def reference() -> tuple[float, int]:
+def reference() -> Sample:
     """Nanoseconds a record with a list and `int.bit_length`, inlined in an interpreted loop."""
     values = seeded_latencies()
     counts = [0] * 4_096
@@ -72,3 +60,9 @@ def checksum_of(histogram: Histogram) -> int:
     saved = histogram.save()
     buckets = zip(saved[_HEAD_FIELDS::2], saved[_HEAD_FIELDS + 1 :: 2], strict=True)
     return histogram.sum + sum(bucket * count for bucket, count in buckets)
+
+
+@figure(name="histogram.record_ns", unit="ns", limit=40)
+def histogram_record(run: Run) -> Measured:
+    """One latency recorded by compiled code."""
+    return run.measure(subject, "list and bit_length in Python", reference)

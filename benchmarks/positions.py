@@ -11,6 +11,7 @@ from random import Random
 from time import perf_counter_ns
 from typing import Final
 
+from benchmarks.figures import Measured, Run, Sample, figure
 from market.positions import AveragePosition
 
 FILLS: Final = 20_000
@@ -32,7 +33,7 @@ def seeded_fills(seed: int = 1, count: int = FILLS) -> list[Fill]:
     return fills
 
 
-def subject(fills: list[Fill] | None = None) -> tuple[float, int]:
+def subject(fills: list[Fill] | None = None) -> Sample:
     """Nanoseconds a fill and checksum of `AveragePosition`."""
     fills = seeded_fills() if fills is None else fills
     position = AveragePosition()
@@ -45,7 +46,7 @@ def subject(fills: list[Fill] | None = None) -> tuple[float, int]:
     return taken_ns / len(fills), _checksum(checksum, position.net_size, position.cost, position.fees)
 
 
-def reference(fills: list[Fill] | None = None) -> tuple[float, int]:
+def reference(fills: list[Fill] | None = None) -> Sample:
     """Nanoseconds a fill and checksum of the same rules in `Decimal`, with prices and sizes as a venue writes them."""
     fills = seeded_fills() if fills is None else fills
     money = -(PRICE_SCALE + SIZE_SCALE)
@@ -96,6 +97,13 @@ class DecimalPosition:
         self.net_size = net + signed
         self.realised += delta
         return delta
+
+
+@figure(name="position.fill_ns", unit="ns", limit=300)
+def position_fill(run: Run) -> Measured:
+    """One fill of an averaged position, called from Python."""
+    fills = seeded_fills()
+    return run.measure(lambda: subject(fills), "Decimal", lambda: reference(fills))
 
 
 def _checksum(realised: int, net: int, cost: int, fees: int) -> int:
