@@ -264,7 +264,7 @@ class MarketMaker(Strategy):
         return {
             "flags": [self.lagging, self.paused, self.stopping],
             "quoting": [
-                [instrument_id, one.fair_value, one.receive_ns, one.changed, one.wanted]
+                [instrument_id, one.fair_value, one.receive_ns, one.changed, one.wanted and list(one.wanted)]
                 for instrument_id, one in self.quoting.items()
             ],
         }

@@ -28,9 +28,13 @@ from market.messages import (
     TradingHalted,
     WantedQuotes,
 )
+from runtime.blueprint import draw_blueprint
+from runtime.classes import params_of
+from runtime.config.load import load_config
 from runtime.config.rules import DecimalText
 from strategies.market_maker import MarketMaker
 from tests.actors.trading_lane import CONNECTION, INSTRUMENT, INSTRUMENT_ID, STANDARD, SimulatedLane
+from tests.data import ROOT
 from tests.seeds import seeds
 
 
@@ -204,6 +208,25 @@ def test_the_same_inputs_give_the_same_digest() -> None:
         lane.run(400)
         digests.append((lane.core.digest.value, lane.core.digest.count))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_shipped_configuration_is_planned_without_a_problem() -> None:
+    """Every class loads, every setting is known, everything that is said is heard by somebody who should."""
+    loaded = load_config(ROOT / "configs" / "mm.toml", {}, params_of)
+    blueprint, problems = draw_blueprint(loaded)
+    assert problems == []
+    assert [node.class_ for node in blueprint.actors] == list(SimulatedLane.CLASSES)
+
+
+@pytest.mark.parametrize("name", ["mm.toml", "standard-actors.toml"])
+def test_every_setting_of_the_shipped_configuration_is_explained(name: str) -> None:
+    """Every value has a comment beside it that says what it does; the name of a class speaks for itself."""
+    silent = [
+        line
+        for line in (ROOT / "configs" / name).read_text(encoding="utf-8").splitlines()
+        if "=" in line and "#" not in line and not line.startswith("class =")
+    ]
+    assert silent == []
 
 
 def test_summary_tells_the_result_in_words() -> None:

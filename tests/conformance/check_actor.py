@@ -75,8 +75,19 @@ def run(make: MakeCore, class_: type[Actor], inputs: list[Input], place: int | N
 def through_json(core: LaneCore, class_: type[Actor]) -> None:
     """Replace an actor by a fresh one with the state that JSON brought over."""
     slot = next(slot for slot in core.slots if isinstance(slot.actor, class_))
-    text = json.dumps(slot.actor.save(), allow_nan=False)
+    state = slot.actor.save()
+    assert not_plain(state) == [], f"{class_.__name__} saves what is no plain data"
+    text = json.dumps(state, allow_nan=False)
     fresh = slot.make()
     fresh.load(json.loads(text))
     assert json.dumps(fresh.save(), allow_nan=False) == text, f"{class_.__name__} does not save what it loaded"
     slot.replace_actor(fresh)
+
+
+def not_plain(value: object, place: str = "$") -> list[str]:
+    """Where a saved state holds something that a snapshot would refuse; a tuple would come back as a list."""
+    if isinstance(value, dict):
+        return [found for key, one in value.items() for found in not_plain(one, f"{place}.{key}")]
+    if isinstance(value, list):
+        return [found for index, one in enumerate(value) for found in not_plain(one, f"{place}[{index}]")]
+    return [] if value is None or type(value) in (bool, int, float, str) else [f"{place}: {type(value).__name__}"]
