@@ -6,13 +6,17 @@ handlers of its actors run here, in one trio task, and nowhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from market.messages import Message, NewOrder, OrderRejected
+from runtime.channels import ChannelClosed
 from runtime.lane_drain import Inlet, LaneDrain, LaneOptions
+from runtime.ledger import REJECTED_BY_LANE
 from runtime.timers import NEVER
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from runtime.lane_parts import Failure, Port
 
 NANOSECONDS = 1_000_000_000
+# How soon a full receiver is tried again.
+RETRY_SECONDS = 0.002
 
 
 @attrs.frozen
@@ -70,6 +76,7 @@ class Lane:
         self.targets: list[Target] = []
         self.on_failure: Callable[[Lane, Failure], None] = raise_failure
         self.closing = False
+        self.undelivered = 0
 
     async def run(self) -> None:
         """Work until `close` is called and everything that had arrived is done; then end the journal in order."""
@@ -89,25 +96,29 @@ class Lane:
             await trio.lowlevel.checkpoint()
             taken = drain.turn(self.clock.now_ns())
             self.report_failures()
-            await self.let_out()
-            if taken or not drain.is_empty():
+            delivered = await self.let_out()
+            if taken:
                 continue
-            if self.closing:
+            if not delivered:
+                await self.wait(RETRY_SECONDS)
+            elif not drain.is_empty():
+                continue
+            elif self.closing:
                 return
-            await self.wait()
+            else:
+                await self.wait(math.inf)
 
     def close(self) -> None:
         """Ask the loop to end once its channels are empty."""
         self.closing = True
         self.channels.doorbell.ring()
 
-    async def wait(self) -> None:
+    async def wait(self, at_most_seconds: float) -> None:
         """Sleep until something arrives or a timer is due."""
         due_ns = self.core.timers.next_due_ns()
-        if due_ns == NEVER:
-            await self.channels.doorbell.wait()
-            return
-        seconds = max(0, due_ns - self.clock.now_ns()) / NANOSECONDS
+        seconds = at_most_seconds
+        if due_ns != NEVER:
+            seconds = min(seconds, max(0, due_ns - self.clock.now_ns()) / NANOSECONDS)
         with trio.move_on_after(seconds):
             await self.channels.doorbell.wait()
 
@@ -117,24 +128,44 @@ class Lane:
         while reported:
             self.on_failure(self, reported.pop(0))
 
-    async def let_out(self) -> None:
-        """Hand the journal over, then deliver: what leaves has its cause on record first."""
+    async def let_out(self) -> bool:
+        """Hand the journal over, then deliver: what leaves has its cause on record first. Says whether all has left."""
         leaving = self.drain.waiting_to_leave() > 0
         if self.journal is not None:
             await self.journal.hand_over(leaving)
-        if leaving:
-            for target in self.targets:
-                await self.deliver(target)
+        if not leaving:
+            return True
+        for target in self.targets:
+            self.deliver(target)
+        return self.drain.waiting_to_leave() == 0
 
-    async def deliver(self, target: Target) -> None:
-        """Give a port's messages to their receiver, the urgent ones first."""
+    def deliver(self, target: Target) -> None:
+        """Give a port's messages to their receiver, the urgent ones first.
+
+        What a full channel does not take stays here, in order: a slow receiver must not keep the lane from a cancel.
+        """
         port = target.port
-        if port.urgent:
-            await target.urgent.send_batch(port.urgent)
-        if port.pending:
-            # What a cancelled call could not send stays in the port.
-            await target.inbox.send_batch(port.pending)
-            port.mark = 0
+        for channel, waiting in ((target.urgent, port.urgent), (target.inbox, port.pending)):
+            if not waiting:
+                continue
+            try:
+                taken = channel.offer_batch(waiting)
+            except ChannelClosed:
+                self.take_back(port, list(waiting))
+                taken = len(waiting)
+            del waiting[:taken]
+        port.mark = len(port.pending)
+
+    def take_back(self, port: Port, messages: list[Message]) -> None:
+        """A receiver that is gone for good answers nothing: the orders that it should have got are refused here."""
+        now_ns = self.clock.now_ns()
+        for message in messages:
+            self.undelivered += 1
+            if isinstance(message, NewOrder):
+                refusal = OrderRejected(
+                    message.order_id, message.instrument_id, REJECTED_BY_LANE, f"{port.name} is down", "lane"
+                )
+                self.core.take(refusal, now_ns, True)
 
 
 def raise_failure(_lane: Lane, failure: Failure) -> None:

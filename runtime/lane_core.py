@@ -29,6 +29,7 @@ from market.messages import (
     OrderRejected,
     ReplaceRejected,
     RunStarted,
+    ShutdownRequested,
     TimerFired,
     TradingHalted,
 )
@@ -142,9 +143,16 @@ class LaneCore:
         elif isinstance(message, TradingHalted):
             if not self.ledger.halted:
                 self.outlet.queue.append(CancelAll(0, message.reason))
-        elif isinstance(message, RunStarted) and self.sequence == 1:
-            for slot in self.slots:
-                self.call_start(slot)
+        elif isinstance(message, ShutdownRequested):
+            self.ledger.closing = True
+            if self.ledger.complete:
+                # The order manager does so too; the orders must go even when it is what failed.
+                self.outlet.queue.append(CancelAll(0, message.reason))
+        elif isinstance(message, RunStarted):
+            self.ledger.closing = False
+            if self.sequence == 1:
+                for slot in self.slots:
+                    self.call_start(slot)
 
     # ---- dispatch
 
@@ -172,18 +180,21 @@ class LaneCore:
 
     def observe(self, message: Message, own: bool, route: Route) -> bool:
         """Keep ledger and digest; says whether the message may go on to its takers."""
-        if self.ledger.halted and isinstance(message, NewOrder) and (own or len(route.everyone) > 0):
+        ledger = self.ledger
+        locked = ledger.halted or ledger.closing
+        if locked and isinstance(message, NewOrder) and (own or len(route.everyone) > 0):
             # Risk refuses too; this is the second lock, for the case that risk itself is what failed.
             self.refused_while_halted += 1
+            reason = "trading is halted" if ledger.halted else "the system is shutting down"
             self.outlet.queue.append(
-                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, "trading is halted", "lane")
+                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason, "lane")
             )
             return False
         if own:
             self.digest.mix_message(message)
             if self.on_decision is not None:
                 self.on_decision(message, self.sequence)
-        anomaly = self.ledger.observe(message)
+        anomaly = ledger.observe(message)
         if len(anomaly) > 0:
             self.note_anomaly(anomaly)
         return True

@@ -97,13 +97,11 @@ class LaneDrain:
         """Take what one channel holds, as far as the limits of a turn allow."""
         taken: i64 = 0
         budget = self.options.batch_limit
-        while budget > 0 and inlet.refill(budget):
+        while budget > 0 and self.waiting_to_leave() < self.options.outbox_capacity and inlet.refill(budget):
             if not self.urgent.is_empty():
                 taken += self.take_urgent(now_ns)
             taken += self.take_from(inlet, now_ns)
             budget -= 1
-            if self.waiting_to_leave() >= self.options.outbox_capacity:
-                break
         return taken
 
     def take_from(self, inlet: Inlet, now_ns: i64) -> i64:

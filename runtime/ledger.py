@@ -148,6 +148,7 @@ class Ledger:
         self.terms: dict[int, MoneyTerms] = {}
         self.halted: bool = False
         self.halt_reason: str = ""
+        self.closing: bool = False
         self.orders: i64 = 0
         self.fills: i64 = 0
         self.duplicates: i64 = 0
@@ -356,6 +357,7 @@ class Ledger:
             "positions": [[key[0], key[1], p.save()] for key, p in self.positions.items()],
             "halted": self.halted,
             "halt_reason": self.halt_reason,
+            "closing": self.closing,
             "counts": [self.orders, self.fills, self.duplicates, self.rejections],
         }
 
@@ -377,4 +379,5 @@ class Ledger:
             self.positions[(strategy_id, instrument_id)] = position
         self.halted = state["halted"]
         self.halt_reason = state["halt_reason"]
+        self.closing = state["closing"]
         self.orders, self.fills, self.duplicates, self.rejections = state["counts"]

@@ -47,6 +47,11 @@ class Mailbox:
     inbox: Channel
     urgent: Channel
 
+    def close(self) -> None:
+        """Take nothing more."""
+        self.inbox.close()
+        self.urgent.close()
+
     async def receive(self) -> Message:
         """The next message, urgent ones first; waits while there is none."""
         while True:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runtime.lane import Lane
     from runtime.lane_parts import Failure
     from runtime.logs import Logger
+    from runtime.service import Mailbox
     from runtime.watchdog import Stall
 
 NANOSECONDS = 1_000_000_000
@@ -65,6 +66,7 @@ class Unit:
     tracker: RestartTracker
     run: Callable[[], Awaitable[None]] | None = None
     lane: Lane | None = None
+    mailbox: Mailbox | None = None
     actor_id: int = 0
     state: UnitState = UnitState.WAITING
     failures: int = 0
@@ -81,6 +83,7 @@ class ServiceEntry:
     name: str
     policy: str
     make: Callable[[], Callable[[], Awaitable[None]]]
+    mailbox: Mailbox
 
 
 @attrs.frozen
@@ -104,6 +107,11 @@ class ShutdownReport:
     def orderly(self) -> bool:
         """Whether everything was cancelled, confirmed and stopped within the deadline."""
         return self.flat and not self.unfinished and not self.fatal
+
+
+def unit_name(lane: Lane) -> str:
+    """What a lane is called among the units; an actor with a lane of its own has that lane's name already."""
+    return f"lane {lane.name}"
 
 
 class Supervisor:
@@ -134,14 +142,16 @@ class Supervisor:
         self._started: list[Unit] = []
         self.units: dict[str, Unit] = {}
         for lane in lanes:
-            self._add(Unit(lane.name, "lane", HALT_TRADING, self._tracker(), run=lane.run, lane=lane))
+            self._add(Unit(unit_name(lane), "lane", HALT_TRADING, self._tracker(), run=lane.run, lane=lane))
             lane.on_failure = self.on_actor_failure
             for slot in lane.core.slots:
                 actor = Unit(slot.name, "actor", slot.policy, self._tracker(), lane=lane, actor_id=slot.actor_id)
                 actor.state = UnitState.RUNNING
                 self._add(actor)
         for entry in services:
-            self._add(Unit(entry.name, "service", entry.policy, self._tracker(), run=self._runner(entry)))
+            self._add(
+                Unit(entry.name, "service", entry.policy, self._tracker(), self._runner(entry), mailbox=entry.mailbox)
+            )
 
     # ---- what others ask of it
 
@@ -227,6 +237,9 @@ class Supervisor:
         finally:
             if unit.state in (UnitState.RUNNING, UnitState.BACKING_OFF):
                 unit.state = UnitState.STOPPED
+            if unit.mailbox is not None:
+                # Nobody will take these any more: whoever sends is told, instead of waiting.
+                unit.mailbox.close()
             unit.finished.set()
 
     def _runner(self, entry: ServiceEntry) -> Callable[[], Awaitable[None]]:
@@ -241,8 +254,8 @@ class Supervisor:
         if unit.kind == "lane":
             unit.state = UnitState.FAILED
             self.fatal = self.fatal or f"{unit.name}: {unit.last_error}"
-            self.halt(f"lane {unit.name} failed", unit.name)
-            self.request_shutdown(f"lane {unit.name} failed")
+            self.halt(f"{unit.name} failed", unit.name)
+            self.request_shutdown(f"{unit.name} failed")
             return None
         self._tell_lanes(ServiceFailed(unit.name, unit.last_error, unit.failures))
         if unit.policy == STOP:
@@ -323,7 +336,7 @@ class Supervisor:
         return not any(lane.channels.urgent.core.depth or lane.core.ledger.open_order_count() for lane in self.lanes)
 
     def _any_lane_runs(self) -> bool:
-        return any(self.units[lane.name].state is UnitState.RUNNING for lane in self.lanes)
+        return any(self.units[unit_name(lane)].state is UnitState.RUNNING for lane in self.lanes)
 
     async def _stop(self, unit: Unit, deadline: float) -> bool:
         """End one unit; a lane may first take what has arrived. Says whether it ended by itself and in time."""

@@ -93,7 +93,8 @@ def build_system(
     kills = {node.name: InjectedKill() for node in blueprint.services}
     edges = Edges(blueprint, lanes, mailboxes, kills, clock, randomness, log)
     services = [
-        ServiceEntry(node.name, node.policy, _service_maker(edges, node)) for node in _in_order_of_start(blueprint)
+        ServiceEntry(node.name, node.policy, _service_maker(edges, node), mailboxes[node.name])
+        for node in _in_order_of_start(blueprint)
     ]
     supervisor = Supervisor(lanes, services, clock, randomness, _supervisor_options(config), log)
     for channel in _all_channels(lanes, mailboxes):

@@ -24,7 +24,6 @@ from market.messages import (
     OrderAccepted,
     OrderCancelled,
     PublicTrade,
-    ShutdownRequested,
     Signal,
 )
 from runtime.actor import HALT_TRADING, RESTART, STOP, Actor, ActorSetup, Strategy
@@ -260,17 +259,6 @@ class Market(Actor):
         self.resting = resting
 
 
-class Closer(Actor):
-    """Cancels everything when the system shuts down, as an order manager does."""
-
-    HANDLERS: ClassVar[dict[type[Message], str]] = {ShutdownRequested: "on_shutdown"}
-    GIVES: ClassVar[tuple[type[Message], ...]] = (CancelAll,)
-
-    def on_shutdown(self, _: Message) -> None:
-        """Cancel."""
-        self.emit(CancelAll(0, "shutdown"))
-
-
 OrderFields = tuple[int, int, int, int, int, int, int, int, int, int, int, bool, bool, int, int]
 
 
@@ -311,7 +299,6 @@ def blueprint_of(run: Plan, lanes: int = 1) -> Blueprint:
         node_of(Taker, 4),
         node_of(Critical, 5, lane=second, params=run),
         node_of(Market, 6, lane=second),
-        node_of(Closer, 7, lane=second),
         services=(service_of(Feed, 1, run), service_of(Sink, 2, run)),
         config=config,
     )

@@ -1,0 +1,111 @@
+"""The main job's actors fused in one lane and each in a lane of its own: the same decisions; the same in every run."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import attrs
+import trio
+
+from market.messages import Message, RunStarted, encode, name_of
+from runtime.blueprint import Blueprint, draw_blueprint
+from runtime.classes import params_of
+from runtime.clock import TrioClock
+from runtime.config.load import load_config
+from runtime.config.model import ActorConfig, ServiceConfig, SystemConfig
+from runtime.wiring import build_system
+from tests.simulation.factory import START_NS
+from tests.simulation.world import Silence, simulate
+
+if TYPE_CHECKING:
+    from runtime.logs import Logger
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "mm.toml"
+FEED = {"message_limit": 3_000, "burst_share": 0.0, "messages_per_second": 400}
+
+
+def main_job(own_lanes: bool, seed: int = 1) -> Blueprint:
+    """The shipped configuration with a limited feed, fused or with every actor in a lane of its own."""
+
+    def changed(config: SystemConfig) -> SystemConfig:
+        lane = "own" if own_lanes else "main"
+        actors: dict[str, ActorConfig] = {
+            name: attrs.evolve(actor, lane=lane) for name, actor in config.actors.items()
+        }
+        services: dict[str, ServiceConfig] = {
+            name: attrs.evolve(one, params={**one.params, **FEED, "seed": seed})
+            for name, one in config.services.items()
+        }
+        return attrs.evolve(config, actors=actors, services=services)
+
+    loaded = load_config(CONFIG, environment={}, params_of=params_of)
+    config = changed(loaded.config)
+    params = {
+        place: attrs.evolve(value, **FEED, seed=seed) if place[0] == "services" else value
+        for place, value in loaded.params.items()
+    }
+    blueprint, problems = draw_blueprint(attrs.evolve(loaded, config=config, params=params))
+    assert problems == []
+    return blueprint
+
+
+def decisions_of(blueprint: Blueprint, seed: int) -> dict[str, list[bytes]]:
+    """Run it in simulated time until the feed is silent; gives what was decided, by message type, in order."""
+    decided: dict[str, list[bytes]] = {}
+
+    def note(message: Message, _: int) -> None:
+        decided.setdefault(name_of(message.schema_id), []).append(encode(message))
+
+    async def main(_: random.Random) -> None:
+        clock = TrioClock(START_NS)
+        log = cast("Logger", Silence())
+        system = build_system(blueprint, clock, random.Random(5), log, lambda _: None)
+        for lane in system.lanes:
+            lane.core.on_decision = note
+            lane.channels.urgent.offer(RunStarted(START_NS, 7, "", ""))
+        with trio.move_on_after(12):
+            await system.supervisor.run()
+        for lane in system.lanes:
+            assert not lane.core.anomalies
+
+    simulate(seed, main)
+    return decided
+
+
+def test_fused_and_unfused_make_the_same_decisions() -> None:
+    """An actor does not know which lane it is in."""
+    fused = decisions_of(main_job(own_lanes=False), 1)
+    unfused = decisions_of(main_job(own_lanes=True), 2)
+    assert len(fused["ChildOrder"]) > 100
+    assert len(fused["OrderFilled"]) > 5
+    assert fused.keys() == unfused.keys()
+    for name, messages in fused.items():
+        assert messages == unfused[name], name
+
+
+def test_a_run_does_not_depend_on_process_or_hash_seed() -> None:
+    """The same inputs give the same digest in processes with other hash seeds."""
+    program = "from tests.simulation.test_lanes import print_digest; print_digest()"
+    found = set()
+    for hash_seed in ("0", "1", "4711"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment,
+            cwd=CONFIG.parents[1],
+        )  # fmt: skip
+        found.add(done.stdout)
+    assert len(found) == 1
+    assert found.pop().strip().isdigit()
+
+
+def print_digest() -> None:
+    """For the test above: run, and print a digest of every decision."""
+    from zlib import crc32
+
+    decided = decisions_of(main_job(own_lanes=False), 1)
+    print(crc32(b"".join(b"".join(messages) for messages in decided.values())))
