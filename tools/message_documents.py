@@ -43,6 +43,10 @@ assert decode(encode(trade)) == trade
 assert from_json(to_json(trade)) == trade
 ```
 
+To add a message, write it into its group in `market/message_schema/` with a number that was never used, and run
+`python -m tools.generate_messages`. A field that is added to a message that journals hold comes last, with a default
+and with `since` one above the version of the message. A message that goes leaves its number in `RETIRED_IDS`.
+
 ## Binary form
 
 Little endian, no padding. A header of eight bytes, then the fields in the order of the tables.
