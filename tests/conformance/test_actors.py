@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.order_manager import OrderManager
 from market.messages import (
     FRAME_SNAPSHOT,
     FRAME_STREAM,
@@ -30,6 +29,7 @@ from market.messages import (
 from runtime.actor import Actor
 from runtime.build_core import build_core
 from runtime.lane_core import LaneCore
+from strategies.market_maker import MarketMaker
 from tests.actors.trading_lane import (
     CONNECTION,
     INSTRUMENT_ID,
@@ -113,22 +113,22 @@ def test_the_run_is_worth_checking() -> None:
     assert {OrderFilled, CancelOrder, BookStateChanged, SnapshotWanted, TradingHalted} <= kinds
 
 
-class Forgetful(OrderManager):
-    """Loses its wants when it is saved."""
+class Forgetful(MarketMaker):
+    """Forgets, when it is saved, that it was paused."""
 
     def save(self) -> dict[str, object]:
-        """Everything but the wants."""
-        return {**super().save(), "wants": []}
+        """Everything but what forbids quotes."""
+        return {**super().save(), "flags": [False, False, False]}
 
 
 def test_a_forgetful_actor_would_be_found() -> None:
     """The check sees state that is not saved."""
-    classes = tuple(Forgetful if one is OrderManager else one for one in ACTORS)
+    classes = tuple(Forgetful if one is MarketMaker else one for one in ACTORS)
     inputs = list(inputs_with_accidents(0))
     with pytest.raises(AssertionError, match="goes on differently"):
         check_save_and_load(
-            lambda: build_core(plan_of(classes, {Forgetful: STANDARD[OrderManager]}), "main"),
+            lambda: build_core(plan_of(classes, {Forgetful: STANDARD[MarketMaker]}), "main"),
             Forgetful,
             inputs,
-            range(20, 200, 20),
+            range(100, 160, 5),
         )
