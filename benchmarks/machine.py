@@ -21,6 +21,8 @@ import attrs
 
 import hftrun_kernel
 
+# The folder that the packages lie in, whether a clone or an installation.
+TREE: Final = Path(hftrun_kernel.__file__).resolve().parent
 CALIBRATION_STEPS: Final = 100_000
 CALIBRATION_REPEATS: Final = 9
 COLLECTOR: Final = "off while timing, run between samples"

@@ -1,0 +1,24 @@
+"""Every figure that this project claims, in the order in which they are measured."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks import books, channels, journal, lanes, measuring, messages, positions, slowdown, start
+from benchmarks.figures import Figure
+
+FIGURES: Final[tuple[Figure, ...]] = (
+    books.level_update,
+    books.depth_message,
+    messages.make,
+    messages.make_compiled,
+    lanes.lane_hop,
+    lanes.lane_hop_interpreted,
+    channels.channel_message,
+    journal.journal_append,
+    journal.journal_replay,
+    measuring.histogram_record,
+    positions.position_fill,
+    start.help_printed,
+    slowdown.pure_slowdown,
+)
