@@ -2,7 +2,7 @@
 
 Changes near the touch move a few elements and are found at once; deep ones take a free slot nearby. Prices and sizes
 are scaled integers; sums and products are exact. An empty side has best price 0 and best size 0, and no level ever has
-size 0, so a best size of 0 always means "empty". A call that raises leaves the side as it was.
+size 0, so a best size of 0 always means "empty". A level that no side can hold is refused and changes nothing.
 """
 
 from __future__ import annotations
@@ -83,26 +83,46 @@ class Ladder:
         self._tidy()
 
     def set_many(self, prices: vec[i64], sizes: vec[i64], start: i64, end: i64) -> None:
-        """Set the levels `start` to `end` of two arrays, one after the other; quickest when they come best first."""
-        position = start
-        while position < end:
-            price = prices[position]
-            if price < -MOST_PRICE or price > MOST_PRICE or sizes[position] < 0:
-                raise BookError(f"no level can have price {price} and size {sizes[position]}")
-            position += 1
+        """Set the levels `start` to `end` of two arrays, one after the other; quickest when they come best first.
+
+        When one of them is refused, those before it stay set. The body of `_put` is written out here, because the calls
+        would cost as much as the work.
+        """
         side = self._side
-        near = self._end
+        keys = self._keys
+        held_sizes = self._sizes
+        held_end = self._end
+        near = held_end
         last_key: i64 = MAX_I64
         while start < end:
-            key = side * prices[start]
+            price = prices[start]
+            size = sizes[start]
+            start += 1
+            if price < -MOST_PRICE or price > MOST_PRICE or size < 0:
+                self._tidy()
+                raise BookError(f"no level can have price {price} and size {size}")
+            key = side * price
             # Coming best first, a level lies deeper than the one before it.
-            if key >= last_key or near > self._end:
-                near = self._end
-            slot = _slot_of(self._keys, near, key)
-            self._put(slot, key, sizes[start])
+            if key >= last_key or near > held_end:
+                near = held_end
+            slot = _slot_of(keys, near, key)
+            if slot < held_end and keys[slot] == key:
+                held = held_sizes[slot]
+                held_sizes[slot] = size
+                # Shifted, a negated size is -1 where there is one: no guess of the processor can be wrong here.
+                self._count += ((0 - held) >> 63) - ((0 - size) >> 63)
+            elif size != 0:
+                self._count += 1
+                if slot > 0 and held_sizes[slot - 1] == 0:
+                    keys[slot - 1] = key
+                    held_sizes[slot - 1] = size
+                else:
+                    self._insert(slot, key, size)
+                    keys = self._keys
+                    held_sizes = self._sizes
+                    held_end = self._end
             near = slot + 1
             last_key = key
-            start += 1
         self._tidy()
 
     def _put(self, slot: i64, key: i64, size: i64) -> None:

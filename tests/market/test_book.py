@@ -139,6 +139,15 @@ def test_what_no_book_can_hold_is_refused(side: int, price: int, size: int) -> N
     assert book.save() == before
 
 
+def test_many_levels_are_set_up_to_the_one_that_is_refused() -> None:
+    """Of several levels set at once, those before an impossible one stay, and the book goes on in order."""
+    book = filled(SMALL_BIDS, SMALL_ASKS)
+    with pytest.raises(BookError):
+        book.bids.set_many(vec[i64]([100, 98, 96, 95]), vec[i64]([0, 4, -1, 5]), 0, 4)
+    assert book.bids.levels() == [(99, 7), (98, 4), (97, 1)]
+    assert book.best_bid_price == 99
+
+
 def test_levels_and_sides_that_do_not_exist() -> None:
     """Asking for a level or a side that is not there is a typed error."""
     book = filled(SMALL_BIDS, SMALL_ASKS)
