@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from market.messages import Message, NewOrder, OrderRejected
+from market.messages import REJECT_UNREACHABLE, Message, NewOrder, OrderRejected
 from runtime.channels import ChannelClosed
 from runtime.lane_drain import Inlet, LaneDrain, LaneOptions
-from runtime.ledger import REJECTED_BY_LANE
+from runtime.lane_parts import describe
 from runtime.timers import NEVER
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runtime.clock import Clock
     from runtime.lane_core import LaneCore
     from runtime.lane_journal import LaneJournal
-    from runtime.lane_parts import Failure, Port
+    from runtime.lane_parts import Failure, Port, Slot
 
 NANOSECONDS = 1_000_000_000
 # How soon a full receiver is tried again.
@@ -163,7 +163,7 @@ class Lane:
             self.undelivered += 1
             if isinstance(message, NewOrder):
                 refusal = OrderRejected(
-                    message.order_id, message.instrument_id, REJECTED_BY_LANE, f"{port.name} is down", "lane"
+                    message.order_id, message.instrument_id, REJECT_UNREACHABLE, f"{port.name} is down", "lane"
                 )
                 self.core.take(refusal, now_ns, True)
 
@@ -171,3 +171,11 @@ class Lane:
 def raise_failure(_lane: Lane, failure: Failure) -> None:
     """What happens with a failure while nobody supervises the lane."""
     raise failure.error
+
+
+def words_of(slot: Slot) -> dict[str, object]:
+    """What an actor tells of itself; users write `summary`, and words must never stop the trade."""
+    try:
+        return slot.actor.summary()
+    except Exception as error:
+        return {"status": f"{slot.name}.summary() failed: {describe(error)}"}

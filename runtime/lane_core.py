@@ -15,6 +15,8 @@ from mypy_extensions import i64
 
 from market.messages import (
     MAX_SCHEMA_ID,
+    REJECT_HALTED,
+    REJECT_UNREACHABLE,
     ActorFailed,
     ActorRestarted,
     ActorStopped,
@@ -40,15 +42,16 @@ from runtime.lane_parts import (
     Failure,
     Handler,
     InjectedFault,
+    LoadFailed,
     Port,
     ReplayDiverged,
     RosterEntry,
     Route,
+    SaveFailed,
     Slot,
     describe,
-    saved_state,
 )
-from runtime.ledger import REJECTED_BY_LANE, Ledger
+from runtime.ledger import Ledger
 from runtime.timers import TimerTable
 
 NOT_FORCED: Final[i64] = -1
@@ -120,8 +123,8 @@ class LaneCore:
             for slot in self.batch_end_slots:
                 self.call_batch_end(slot)
                 self.run_queue(0)
-        for port in self.ports:
-            port.frame()
+            for port in self.ports:
+                port.frame()
 
     def take_control(self, message: Message) -> None:
         """What the lane itself does with an input before the actors see it."""
@@ -187,7 +190,7 @@ class LaneCore:
             self.refused_while_halted += 1
             reason = "trading is halted" if ledger.halted else "the system is shutting down"
             self.outlet.queue.append(
-                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason, "lane")
+                OrderRejected(message.order_id, message.instrument_id, REJECT_HALTED, reason, "lane")
             )
             return False
         if own:
@@ -329,11 +332,11 @@ class LaneCore:
         reason = f"{slot.name} is down"
         if isinstance(message, ChildOrder | NewOrder):
             self.outlet.queue.append(
-                OrderRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason, "lane")
+                OrderRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason, "lane")
             )
         elif isinstance(message, ChildReplace):
             self.outlet.queue.append(
-                ReplaceRejected(message.order_id, message.instrument_id, REJECTED_BY_LANE, reason)
+                ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
             )
 
     # ---- failures
@@ -430,7 +433,7 @@ class LaneCore:
         """Answer the orders that were asked for and never sent on: the actor that held them is gone."""
         for order in self.ledger.unsent_orders():
             self.outlet.queue.append(
-                OrderRejected(order.order_id, order.instrument_id, REJECTED_BY_LANE, reason, "lane")
+                OrderRejected(order.order_id, order.instrument_id, REJECT_UNREACHABLE, reason, "lane")
             )
 
     def rebuild_actor(self, slot: Slot, failed_sequence: i64) -> None:
@@ -484,9 +487,25 @@ class LaneCore:
         for slot in self.slots:
             slot.down = slot.name in down
             if not slot.down:
-                slot.actor.load(actors[slot.name])
+                load_state(slot, actors[slot.name])
 
     def label(self) -> str:
         """The actor that is at work right now, for the watchdog."""
         current = self.current
         return current.name if current is not None else "none"
+
+
+def saved_state(slot: Slot) -> dict[str, object]:
+    """The state of one actor; users write `save`, so it may raise anything."""
+    try:
+        return slot.actor.save()
+    except Exception as error:
+        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
+
+
+def load_state(slot: Slot, state: dict[str, object]) -> None:
+    """Give one actor back its state; users write `load`, so it may raise anything."""
+    try:
+        slot.actor.load(state)
+    except Exception as error:
+        raise LoadFailed(f"{slot.name}.load() failed: {describe(error)}") from error

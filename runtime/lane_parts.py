@@ -26,6 +26,10 @@ class SaveFailed(Exception):
     """An actor could not say what its state is; the message names it."""
 
 
+class LoadFailed(Exception):
+    """An actor could not take back what it saved; the message names it."""
+
+
 class ReplayDiverged(Exception):
     """A replayed input did not do what the journal says it did."""
 
@@ -83,7 +87,7 @@ class Port:
         self.mark: i64 = 0
 
     def frame(self) -> None:
-        """Close the messages of one input into one batch for a receiver that runs strategies at its end."""
+        """Close what one batch led to into one batch for a receiver that runs strategies at its end."""
         count: i64 = len(self.pending) - self.mark
         if count > 1 and self.framed:
             self.pending.insert(self.mark, BatchMark(count))
@@ -152,14 +156,6 @@ class Failure:
         self.input_sequence: Final = input_sequence
         self.dispatch_index: Final = dispatch_index
         self.error: Final = error
-
-
-def saved_state(slot: Slot) -> dict[str, object]:
-    """The state of one actor; users write `save`, so it may raise anything."""
-    try:
-        return slot.actor.save()
-    except Exception as error:
-        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
 
 
 def describe(error: Exception) -> str:

@@ -50,9 +50,6 @@ from market.order_life import (
 )
 from market.positions import AveragePosition
 
-# The code of a refusal that comes from the lane itself, because the actor that should have answered could not.
-REJECTED_BY_LANE: Final = 90
-
 OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
     ChildOrder,
     NewOrder,

@@ -115,6 +115,7 @@ VALUES: Final[tuple[ValuesSpec, ...]] = (
         ("REJECT_EXPIRED", 35, "Its time had passed on arrival."),
         ("REJECT_AUTHENTICATION", 36, "Keys, signature or permission."),
         ("REJECT_INSTRUMENT_STATUS", 37, "The instrument does not trade now."),
+        ("REJECT_UNREACHABLE", 38, "Whoever should have taken the order is down or gone; the lane answers for it."),
     )),
     ValuesSpec("instrument_status", "How an instrument trades.", "STATUS_", (
         ("STATUS_CLOSED", 0, "Not at all."),

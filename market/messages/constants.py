@@ -121,6 +121,7 @@ REJECT_PENDING: Final = 34  # Another change of the order is on its way.
 REJECT_EXPIRED: Final = 35  # Its time had passed on arrival.
 REJECT_AUTHENTICATION: Final = 36  # Keys, signature or permission.
 REJECT_INSTRUMENT_STATUS: Final = 37  # The instrument does not trade now.
+REJECT_UNREACHABLE: Final = 38  # Whoever should have taken the order is down or gone; the lane answers for it.
 
 # instrument_status: How an instrument trades.
 STATUS_CLOSED: Final = 0  # Not at all.
