@@ -56,6 +56,12 @@ from runtime.timers import TimerTable
 
 NOT_FORCED: Final[i64] = -1
 
+# The hooks of an actor that are not handlers of messages.
+ON_TIMER: Final[i64] = 0
+ON_BATCH_END: Final[i64] = 1
+ON_START: Final[i64] = 2
+ON_PRIME: Final[i64] = 3
+
 
 class LaneCore:
     """See the head of this file."""
@@ -121,7 +127,7 @@ class LaneCore:
         self.run_queue(own_from)
         if batch_end:
             for slot in self.batch_end_slots:
-                self.call_batch_end(slot)
+                self.call_hook(slot, ON_BATCH_END)
                 self.run_queue(0)
             for port in self.ports:
                 port.frame()
@@ -132,7 +138,7 @@ class LaneCore:
             self.timers.remove(message.actor_id, message.timer_id)
             timer_slot = self.slot_of.get(message.actor_id)
             if timer_slot is not None:
-                self.call_timer(timer_slot, message)
+                self.call_hook(timer_slot, ON_TIMER, message)
         elif isinstance(message, ActorFailed):
             self.take_failure(message)
         elif isinstance(message, ActorRestarted):
@@ -155,7 +161,7 @@ class LaneCore:
             self.ledger.closing = False
             if self.sequence == 1:
                 for slot in self.slots:
-                    self.call_start(slot)
+                    self.call_hook(slot, ON_START)
 
     # ---- dispatch
 
@@ -235,75 +241,40 @@ class LaneCore:
         if len(queue) > mark:
             self.count_emitted(slot, len(queue) - mark)
 
-    def call_timer(self, slot: Slot, timer: TimerFired) -> None:
-        """Give a timer to the one actor that set it."""
-        if not self.begin(slot):
-            return
-        mark: i64 = len(self.outlet.queue)
-        try:
-            if self.dispatch_index == self.forced_index:
-                self.force(slot)
-            slot.actor.on_timer(timer)
-        except Exception as error:
-            self.fail(slot, mark, error)
-        self.end(slot, mark)
-
-    def call_batch_end(self, slot: Slot) -> None:
-        """Let an actor act once on everything that the batch brought."""
-        if not self.begin(slot):
-            return
-        mark: i64 = len(self.outlet.queue)
-        try:
-            if self.dispatch_index == self.forced_index:
-                self.force(slot)
-            slot.actor.on_batch_end()
-        except Exception as error:
-            self.fail(slot, mark, error)
-        self.end(slot, mark)
-
-    def call_start(self, slot: Slot) -> None:
-        """Start an actor of a new system."""
-        if not self.begin(slot):
-            return
-        mark: i64 = len(self.outlet.queue)
-        try:
-            if self.dispatch_index == self.forced_index:
-                self.force(slot)
-            slot.actor.start()
-        except Exception as error:
-            self.fail(slot, mark, error)
-        self.end(slot, mark)
-
-    def call_prime(self, slot: Slot, actor: Actor) -> None:
-        """Put a fresh actor to work with what the ledger knows."""
-        slot.replace_actor(actor)
-        slot.down = False
-        self.begin(slot)
-        mark: i64 = len(self.outlet.queue)
-        try:
-            if self.dispatch_index == self.forced_index:
-                self.force(slot)
-            slot.actor.prime(self.ledger)
-        except Exception as error:
-            self.fail(slot, mark, error)
-        self.end(slot, mark)
-
-    def begin(self, slot: Slot) -> bool:
-        """Number a call that is not a message's; says whether the actor is there to take it."""
+    def call_hook(self, slot: Slot, hook: i64, timer: TimerFired | None = None) -> None:
+        """Call one of an actor's own hooks, with the same care as a handler."""
         self.dispatch_index += 1
         if slot.down:
             slot.skipped += 1
-            return False
+            return
+        queue = self.outlet.queue
+        mark: i64 = len(queue)
         self.current = slot
-        return True
-
-    def end(self, slot: Slot, mark: i64) -> None:
-        """Let take effect what a call that is not a message's asked for."""
+        try:
+            if self.dispatch_index == self.forced_index:
+                self.force(slot)
+            if hook == ON_BATCH_END:
+                slot.actor.on_batch_end()
+            elif hook == ON_START:
+                slot.actor.start()
+            elif hook == ON_PRIME:
+                slot.actor.prime(self.ledger)
+            elif timer is not None:
+                slot.actor.on_timer(timer)
+        except Exception as error:
+            self.fail(slot, mark, error)
         self.current = None
         if len(self.outlet.timer_requests) > 0:
             self.apply_timers()
-        if len(self.outlet.queue) > mark:
-            self.count_emitted(slot, len(self.outlet.queue) - mark)
+        if len(queue) > mark:
+            self.count_emitted(slot, len(queue) - mark)
+
+    def put_to_work(self, slot: Slot, actor: Actor) -> None:
+        """Put a fresh actor into its slot, with what the ledger knows."""
+        slot.replace_actor(actor)
+        slot.down = False
+        slot.restarts += 1
+        self.call_hook(slot, ON_PRIME)
 
     def apply_timers(self) -> None:
         """Set and cancel the timers that a handler asked for, now that it has returned."""
@@ -440,20 +411,17 @@ class LaneCore:
         """Bring a critical actor back as it was before the input that killed it, at once; trading stays halted."""
         rebuild = self.rebuild
         actor = slot.make() if rebuild is None else rebuild(slot, failed_sequence)
-        slot.restarts += 1
-        self.call_prime(slot, actor)
+        self.put_to_work(slot, actor)
 
     def take_restart(self, restarted: ActorRestarted) -> None:
         """Make a failed actor anew, and with it what hangs on it where its policy says so."""
         entry = self.roster.get(restarted.actor_id)
         slot = self.slot_of.get(restarted.actor_id)
         if slot is not None and slot.policy != STOP:
-            slot.restarts += 1
-            self.call_prime(slot, slot.make())
+            self.put_to_work(slot, slot.make())
         if entry is not None and entry.policy == RESTART_WITH_DEPENDENTS:
             for dependent in entry.dependents:
-                dependent.restarts += 1
-                self.call_prime(dependent, dependent.make())
+                self.put_to_work(dependent, dependent.make())
 
     # ---- state
 

@@ -78,16 +78,20 @@ class LaneDrain:
 
     def turn(self, now_ns: i64) -> i64:
         """Take what is due and what has arrived, up to the batch limit; gives the number of inputs taken."""
-        started_ns: i64 = perf_counter_ns()
-        self.busy_since_ns = started_ns
+        self.busy_since_ns = perf_counter_ns()
         taken: i64 = self.take_urgent(now_ns) + self.take_timers(now_ns)
         taken += self.take_channel(self.lanes, now_ns)
         taken += self.take_channel(self.inbox, now_ns)
         self.busy_since_ns = 0
-        if taken > 0:
-            self.inputs += taken
-            self.input_time.record((perf_counter_ns() - started_ns) // taken)
+        self.inputs += taken
         return taken
+
+    def take(self, message: Message, stamp_ns: i64, batch_end: bool) -> None:
+        """Give one input to the core and note how long it took; the next one's time begins here."""
+        self.core.take(message, stamp_ns, batch_end)
+        done_ns: i64 = perf_counter_ns()
+        self.input_time.record(done_ns - self.busy_since_ns)
+        self.busy_since_ns = done_ns
 
     def is_empty(self) -> bool:
         """Whether nothing has arrived that is not taken."""
@@ -119,7 +123,7 @@ class LaneDrain:
         if isinstance(message, RawFrame):
             stamp_ns = message.receive_ns
             self.guard_lag(now_ns, stamp_ns)
-        self.core.take(message, stamp_ns, batch_end)
+        self.take(message, stamp_ns, batch_end)
         return 1
 
     def take_urgent(self, now_ns: i64) -> i64:
@@ -128,7 +132,7 @@ class LaneDrain:
         while self.urgent.refill(self.options.batch_limit):
             message = self.urgent.pop()
             if not isinstance(message, BatchMark):
-                self.core.take(message, now_ns, True)
+                self.take(message, now_ns, True)
                 taken += 1
         return taken
 
@@ -141,7 +145,7 @@ class LaneDrain:
             if first is None or first[0] > now_ns:
                 break
             due_ns, actor_id, timer_id = first
-            self.core.take(TimerFired(actor_id, timer_id, due_ns), now_ns, True)
+            self.take(TimerFired(actor_id, timer_id, due_ns), now_ns, True)
             taken += 1
         return taken
 
@@ -153,10 +157,10 @@ class LaneDrain:
         if lag_ns > limit_ns:
             if self.lag_reported_ns == 0 or now_ns - self.lag_reported_ns >= limit_ns:
                 self.lag_reported_ns = now_ns
-                self.core.take(Lagging(lag_ns), now_ns, True)
+                self.take(Lagging(lag_ns), now_ns, True)
         elif self.lag_reported_ns != 0:
             self.lag_reported_ns = 0
-            self.core.take(Lagging(0), now_ns, True)
+            self.take(Lagging(0), now_ns, True)
 
     def waiting_to_leave(self) -> i64:
         """How many messages wait for delivery."""

@@ -277,6 +277,6 @@ def test_fresh_manager_numbers_above_everything_the_ledger_knows() -> None:
     """Without saved state no id is used twice."""
     lane = quoting()
     slot = lane.core.slots[0]
-    lane.core.call_prime(slot, slot.make())
+    lane.core.put_to_work(slot, slot.make())
     lane.take(wanted([(99, 10), (98, 10)], []))
     assert [order.order_id for order in lane.of(ChildOrder)] == [FIRST_ID + 2]

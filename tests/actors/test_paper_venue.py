@@ -293,7 +293,7 @@ def test_fresh_venue_takes_its_orders_back_from_the_ledger() -> None:
     place(lane, 1, BUY, BID, 1_000)
     lane.take(*sent(2, BUY, BID, 1_000))
     slot = lane.core.slots[0]
-    lane.core.call_prime(slot, slot.make())
+    lane.core.put_to_work(slot, slot.make())
     lane.take(top(BID, ASK, 100, 5_000))
     assert [rejected.order_id for rejected in lane.of(OrderRejected)] == [2]
     lane.take(trade(BID, 400, SELL))
