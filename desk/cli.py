@@ -5,24 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-import hftrun_kernel
-
-EXIT_OK = 0
-EXIT_NOT_ORDERLY = 1
-EXIT_USAGE = 2
-EXIT_FATAL = 3
+from desk.exits import EXIT_OK, EXIT_USAGE
 
 app = App(
     name="hftrun",
     help="An actor-based trading runtime. `hftrun configs/mm.toml` trades on paper.",
-    help_epilogue="Exit codes: 0 all went well, 1 something is wrong with what was asked about or the run did not end "
-    "in order, 2 the command or the configuration cannot be used, 3 the run failed.",
+    help_epilogue="Exit codes: 0 all went well; 1 what was looked at is not as it should be, or the run did not end in "
+    "order; 2 the command, the configuration or the state directory cannot be used; 3 the run failed; 130 interrupted.",
     version="0.1.0",
     result_action="return_value",
+    default_parameter=Parameter(negative=""),
 )
 
 
@@ -31,10 +26,10 @@ def run(
     config: Path,
     /,
     *,
-    duration: str = "",
+    duration: str | None = None,
     summary: Path | None = None,
     state: Path | None = None,
-    faults: str = "",
+    faults: str | None = None,
     live: bool = False,
     status_every: str = "1s",
 ) -> int:
@@ -57,9 +52,11 @@ def run(
     status_every
         Time between two status lines; 0s prints none.
     """
+    if not config.suffix and not config.exists():
+        return _refuse(f"there is neither a command nor a configuration file called {str(config)!r}")
     from desk.run_command import RunRequest, run_system
 
-    return run_system(RunRequest(config, duration, summary, state, faults, live, status_every))
+    return run_system(RunRequest(config, duration or "", summary, state, faults or "", live, status_every))
 
 
 @app.command
@@ -128,7 +125,7 @@ def replay(journal: Path, /, *, json: bool = False) -> int:
 
 @app.command
 def bench(
-    *, only: Annotated[list[str] | None, Parameter(negative="")] = None, json: Path | None = None, repeats: int = 0
+    *, only: list[str] | None = None, json: Path | None = None, repeats: int = 0
 ) -> int:
     """Measure the figures that this project claims, each beside a reference in the same run.
 
@@ -151,13 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(list(sys.argv[1:] if arguments is None else arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        sys.stderr.write(f"hftrun: {str(error).strip()}\nTry `hftrun --help`.\n")
-        return EXIT_USAGE
-    except BrokenPipeError:
-        # Whoever read the output has had enough; that is no failure.
-        sys.stderr.close()
-        return EXIT_OK
+        return _refuse(str(error).strip())
     return code if isinstance(code, int) else EXIT_OK
 
 
-__all__ = ["EXIT_FATAL", "EXIT_NOT_ORDERLY", "EXIT_OK", "EXIT_USAGE", "app", "hftrun_kernel", "main"]
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"hftrun: {reason}\nTry `hftrun --help`.\n")
+    return EXIT_USAGE
+
+
+__all__ = ["app", "main"]

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import attrs
 
 import hftrun_kernel
+from desk.exits import EXIT_OK, EXIT_WRONG
 
 GOOD, FAIR, BAD = "good", "fair", "bad"
 PACKAGES = (
@@ -46,7 +47,7 @@ def print_diagnosis(as_json: bool) -> int:
             print(f"{one.name:<{width}}  {one.verdict:<4}  {one.value}")
             if one.remedy:
                 print(f"{'':<{width}}        remedy: {one.remedy}")
-    return 1 if any(one.verdict == BAD for one in findings) else 0
+    return EXIT_WRONG if any(one.verdict == BAD for one in findings) else EXIT_OK
 
 
 def diagnose() -> list[Finding]:

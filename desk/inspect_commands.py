@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from desk.exits import EXIT_OK, EXIT_USAGE
 from desk.loading import load_and_plan, tell_errors
 from runtime.config.errors import ConfigErrors
 from runtime.config.show import show_data, show_lines
@@ -13,7 +14,7 @@ from runtime.graph import as_dot, as_text
 
 
 def check_config(path: Path, show: bool, as_json: bool) -> int:
-    """Check a configuration and its wiring; exit code 1 when anything is wrong."""
+    """Check a configuration and its wiring; exit code 2 when anything is wrong."""
     try:
         loaded, blueprint = load_and_plan(path)
     except ConfigErrors as errors:
@@ -22,15 +23,21 @@ def check_config(path: Path, show: bool, as_json: bool) -> int:
             print(json.dumps({"ok": False, "errors": rows}, indent=2))
         else:
             tell_errors(errors)
-        return 1
+        return EXIT_USAGE
     if as_json:
         print(json.dumps({"ok": True, **show_data(loaded)}, indent=2))
-        return 0
+        return EXIT_OK
     if show:
         sys.stdout.writelines(line + "\n" for line in show_lines(loaded))
-    counts = f"{len(blueprint.actors)} actors in {len(blueprint.lanes)} lanes, {len(blueprint.services)} services"
-    print(f"{path}: no errors; {counts}, {len(blueprint.instrument_names)} instruments")
-    return 0
+    counts = ", ".join(
+        (
+            f"{_count(len(blueprint.actors), 'actor')} in {_count(len(blueprint.lanes), 'lane')}",
+            _count(len(blueprint.services), "service"),
+            _count(len(blueprint.instrument_names), "instrument"),
+        )
+    )
+    print(f"{path}: no errors; {counts}")
+    return EXIT_OK
 
 
 def print_graph(path: Path, dot: bool) -> int:
@@ -39,6 +46,10 @@ def print_graph(path: Path, dot: bool) -> int:
         _, blueprint = load_and_plan(path)
     except ConfigErrors as errors:
         tell_errors(errors)
-        return 1
+        return EXIT_USAGE
     sys.stdout.writelines(line + "\n" for line in (as_dot(blueprint) if dot else as_text(blueprint)))
-    return 0
+    return EXIT_OK
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -6,11 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+from desk.exits import EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.loading import tell_errors
 from runtime.config.errors import ConfigErrors
-from runtime.journal.errors import JournalError
+from runtime.lane import words_of
 from runtime.replay import LaneReplay, replay_state
-from runtime.state import StateMismatch
+from runtime.state import StateError
 
 
 def replay_journal(path: Path, as_json: bool) -> int:
@@ -19,19 +20,16 @@ def replay_journal(path: Path, as_json: bool) -> int:
         lanes = replay_state(path)
     except ConfigErrors as errors:
         tell_errors(errors)
-        return 2
-    except StateMismatch as error:
+        return EXIT_USAGE
+    except StateError as error:
         sys.stderr.write(f"hftrun: {error}\n")
-        return 2
-    except JournalError as error:
-        sys.stderr.write(f"hftrun: {error}\n")
-        return 1
+        return EXIT_USAGE
     if as_json:
-        print(json.dumps({"lanes": [_plain(lane) for lane in lanes]}, indent=2))
+        print(json.dumps({"lanes": [_plain(lane) for lane in lanes]}, indent=2, default=str))
     else:
         for lane in lanes:
             sys.stdout.writelines(line + "\n" for line in _words(lane))
-    return 1 if any(lane.divergence for lane in lanes) else 0
+    return EXIT_OK if all(lane.agrees for lane in lanes) else EXIT_WRONG
 
 
 def _plain(lane: LaneReplay) -> dict[str, object]:
@@ -43,9 +41,11 @@ def _plain(lane: LaneReplay) -> dict[str, object]:
         "digest": f"{lane.digest:016x}",
         "seconds": round(lane.seconds, 6),
         "torn": str(lane.torn) if lane.torn else "",
+        "agrees": lane.agrees,
         "divergence": lane.divergence,
+        "damage": lane.damage,
         "ledger": ledger.save(),
-        "summaries": {slot.name: slot.actor.summary() for slot in lane.core.slots},
+        "summaries": {slot.name: words_of(slot) for slot in lane.core.slots},
     }
 
 
@@ -57,5 +57,10 @@ def _words(lane: LaneReplay) -> list[str]:
     ]
     if lane.torn:
         lines.append(f"  {lane.torn} (left in place; the next run cuts it)")
-    lines.append(f"  DIVERGED: {lane.divergence}" if lane.divergence else "  every decision is the recorded one")
+    if lane.damage:
+        lines.append(f"  DAMAGED: {lane.damage}")
+    if lane.divergence:
+        lines.append(f"  DIVERGED: {lane.divergence}")
+    if lane.agrees:
+        lines.append("  every decision is the recorded one")
     return lines

@@ -1,22 +1,28 @@
 """`hftrun CONFIG`: runs a system in this terminal, prints status lines, and ends with a summary.
 
-Ctrl-C and SIGTERM ask for an orderly shutdown: stop quoting, cancel, confirm, flush. A second one makes it hurry.
+Ctrl-C, SIGTERM and a terminal that closes ask for an orderly shutdown: stop quoting, cancel, confirm, flush. A second
+one makes it hurry. So does nobody reading the output any more, as in `hftrun CONFIG | head`, ask for it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
 
 import hftrun_kernel
 from desk.durations import DurationError, parse_duration_ns
+from desk.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.loading import load_and_plan, tell_errors
-from desk.status import status_line, summary_lines, summary_of
+from desk.output import Output, abandon
+from desk.status import status_line
+from desk.summary import summary_lines, summary_of
 from runtime.blueprint import Blueprint
 from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
@@ -24,10 +30,9 @@ from runtime.faults import FaultError, Kill, parse_faults
 from runtime.journal.errors import JournalError
 from runtime.logs import configure_logs, get_logger
 from runtime.session import Session
-from runtime.state import StateMismatch
+from runtime.state import StateError
 from runtime.supervisor import ShutdownReport
 
-EXIT_OK, EXIT_NOT_ORDERLY, EXIT_USAGE, EXIT_FATAL = 0, 1, 2, 3
 NANOSECONDS = 1_000_000_000
 
 
@@ -53,6 +58,10 @@ class RunSettings:
     faults: list[Kill]
 
 
+class RequestError(ValueError):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
 def run_system(request: RunRequest) -> int:
     """Run it; every way in which it cannot start is told in words, with exit code 2."""
     try:
@@ -63,26 +72,35 @@ def run_system(request: RunRequest) -> int:
         )
         _, blueprint = load_and_plan(request.config)
         _check_mode(blueprint, request.live)
+        if request.summary is not None:
+            _check_writable(request.summary)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
-    except (DurationError, FaultError, ModeError) as error:
+    except (DurationError, FaultError, RequestError) as error:
         return _refuse(str(error))
     return _run_blueprint(request, settings, blueprint)
-
-
-class ModeError(ValueError):
-    """Paper and live were mixed up."""
 
 
 def _check_mode(blueprint: Blueprint, live: bool) -> None:
     configured = blueprint.config.mode == "live"
     if live and not configured:
-        raise ModeError('--live needs mode = "live" in the configuration as well')
+        raise RequestError('--live needs mode = "live" in the configuration as well')
     if configured and not live:
-        raise ModeError('the configuration says mode = "live": add --live if real money is meant')
+        raise RequestError('the configuration says mode = "live": add --live if real money is meant')
     if configured:
-        raise ModeError("this version has no gateway to a real venue yet: live mode cannot be started")
+        raise RequestError("this version has no gateway to a real venue yet: live mode cannot be started")
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before the run, and not after it, that a summary cannot be written; the file is not touched yet."""
+    folder = path.parent
+    if path.is_dir():
+        raise RequestError(f"--summary {path} is a directory: name a file")
+    if not folder.is_dir():
+        raise RequestError(f"--summary {path}: there is no directory {folder}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise RequestError(f"--summary {path} cannot be written: check its permissions")
 
 
 def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Blueprint) -> int:
@@ -92,69 +110,90 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
+    output = Output(sys.stdout)
     try:
         with Session(blueprint, clock, get_logger("hftrun"), request.state, settings.faults) as session:
-            _greet(session, request)
-            report = trio.run(_run, session, settings)
-            return _finish(session, report, request)
-    except (JournalError, StateMismatch, FaultError, OSError) as error:
+            _greet(session, request, output)
+            report = trio.run(_run, session, settings, output)
+            return _finish(session, report, request, output)
+    except (JournalError, StateError, FaultError) as error:
         return _refuse(str(error))
     finally:
         logs.close()
+        if output.failure:
+            abandon(sys.stdout)
 
 
-async def _run(session: Session, settings: RunSettings) -> ShutdownReport:
+async def _run(session: Session, settings: RunSettings, output: Output) -> ShutdownReport:
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, session)
         if settings.status_every_ns:
-            nursery.start_soon(_tell_status, session, settings.status_every_ns)
+            nursery.start_soon(_tell_status, session, settings.status_every_ns, output)
         report = await session.run(settings.duration_ns)
         nursery.cancel_scope.cancel()
     return report
 
 
 async def _heed_signals(session: Session, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup the hang-up is ignored already, and stays so.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    words = Output(sys.stderr)
+    with trio.open_signal_receiver(*heeded) as signals:
         task_status.started()
         async for number in signals:
             name = signal.Signals(number).name
-            sys.stderr.write(f"\n{name}: stopping in order; once more to hurry\n")
+            words.say("", f"hftrun: {name}, stopping in order; once more to hurry")
             session.system.supervisor.request_shutdown(name)
 
 
-async def _tell_status(session: Session, every_ns: int) -> None:
+async def _tell_status(session: Session, every_ns: int, output: Output) -> None:
     while True:
         await trio.sleep(every_ns / NANOSECONDS)
-        print(status_line(session), flush=True)
+        if not output.say(status_line(session)):
+            session.system.supervisor.request_shutdown("nobody reads the output any more")
+            return
 
 
-def _greet(session: Session, request: RunRequest) -> None:
+def _greet(session: Session, request: RunRequest, output: Output) -> None:
     config = session.blueprint.config
-    print(f"hftrun {config.name}: {config.mode} trading, {hftrun_kernel.mode()} modules, Ctrl-C stops")
-    for recovered in session.recovered:
-        if not recovered.is_new:
-            print(
-                f"lane {recovered.lane} resumes after input {recovered.sequence}: snapshot of "
-                f"{recovered.snapshot_sequence} and {recovered.records} journal records"
-            )
+    lines = [f"hftrun {config.name}: {config.mode} trading, {hftrun_kernel.mode()} modules, Ctrl-C stops"]
+    lines += [
+        f"lane {one.lane} resumes after input {one.sequence}: snapshot of {one.snapshot_sequence} and {one.records} "
+        f"journal records"
+        for one in session.recovered
+        if not one.is_new
+    ]
+    for lane in session.system.lanes:
+        if lane.core.ledger.halted:
+            lines.append(f"lane {lane.name}: trading is HALTED since an earlier run: {lane.core.ledger.halt_reason}")
     if request.state is None:
-        print("no --state: the journal of this run is not kept")
-    sys.stdout.flush()
+        lines.append("no --state: the journal of this run is not kept")
+    output.say_all(lines)
 
 
-def _finish(session: Session, report: ShutdownReport, request: RunRequest) -> int:
+def _finish(session: Session, report: ShutdownReport, request: RunRequest, output: Output) -> int:
     summary = summary_of(session, report)
-    sys.stdout.writelines(line + "\n" for line in summary_lines(summary))
-    sys.stdout.flush()
+    output.say_all(summary_lines(summary))
+    code = EXIT_OK if report.orderly else EXIT_WRONG
     if request.summary is not None:
-        request.summary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        code = max(code, _write_summary(summary, request.summary))
     if report.fatal:
-        return _refuse(report.fatal, EXIT_FATAL)
-    return EXIT_OK if report.orderly else EXIT_NOT_ORDERLY
-
-
-def _refuse(reason: str, code: int = EXIT_USAGE) -> int:
-    sys.stderr.write(f"hftrun: {reason}\n")
+        return _refuse(report.fatal, EXIT_FAILED)
     return code
 
 
+def _write_summary(summary: dict[str, Any], path: Path) -> int:
+    # What an actor of a user's own tells of itself may be of any type.
+    text = json.dumps(summary, indent=2, default=str) + "\n"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return _refuse(f"the summary could not be written to {path}: {error.strerror or error}", EXIT_WRONG)
+    return EXIT_OK
+
+
+def _refuse(reason: str, code: int = EXIT_USAGE) -> int:
+    Output(sys.stderr).say(f"hftrun: {reason}")
+    return code

@@ -1,6 +1,6 @@
-"""The words about a running or finished system: one status line, and the summary of a run.
+"""One line about a running system: each instrument's book, our quotes, position and profit; then what is wrong, counts.
 
-Everything is read from the lanes' own statistics, their ledgers and the actors' `summary()`; nothing is kept here.
+Everything is read from the ledgers, the supervisor and the actors' `summary()`; nothing is kept here.
 """
 
 from __future__ import annotations
@@ -8,150 +8,85 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-import hftrun_kernel
-from desk.durations import format_duration
-from market.order_life import state_name
+from desk.ledger_words import quotes
+from runtime.lane import words_of
 
 if TYPE_CHECKING:
-    from runtime.histogram import Histogram
     from runtime.lane import Lane
     from runtime.session import Session
-    from runtime.supervisor import ShutdownReport
 
-PERCENTILES = (50.0, 99.0, 99.9, 99.99)
+NANOSECONDS = 1_000_000_000
+# What the standard actors tell by symbol in their summaries; the desk puts it together, instrument by instrument.
+BY_SYMBOL = ("books", "instruments")
 
 
 def status_line(session: Session) -> str:
     """One line for a terminal or a pipe."""
-    now = time.strftime("%H:%M:%S", time.gmtime(session.clock.now_ns() // 1_000_000_000))
     lanes = session.system.lanes
-    parts = [now]
-    if any(lane.core.ledger.halted for lane in lanes):
-        parts.append("HALTED")
-    for lane in lanes:
-        for slot in lane.core.slots:
-            words = slot.actor.summary().get("status")
-            if slot.down:
-                parts.append(f"{slot.name} DOWN")
-            elif isinstance(words, str) and words:
-                parts.append(words)
-    inputs = sum(int(lane.drain.inputs) for lane in lanes)
-    orders = sum(int(lane.core.ledger.orders) for lane in lanes if lane.core.ledger.complete)
-    fills = sum(int(lane.core.ledger.fills) for lane in lanes if lane.core.ledger.complete)
-    failures = sum(unit.failures for unit in session.system.supervisor.units.values())
-    parts.append(f"inputs {inputs}, orders {orders}, fills {fills}, failures {failures}")
+    words = {slot.name: words_of(slot) for lane in lanes for slot in lane.core.slots}
+    parts = [time.strftime("%H:%M:%S", time.gmtime(session.clock.now_ns() // NANOSECONDS))]
+    parts += troubles(session)
+    told = by_symbol(words)
+    ledgers = [lane.core.ledger for lane in order_lanes(lanes)]
+    for instrument in session.blueprint.instruments:
+        own = " ".join(filter(None, (quotes(ledger, instrument) for ledger in ledgers)))
+        parts.append(_instrument_words(instrument.symbol, told.get(instrument.symbol, {}), own))
+    parts += [
+        str(one["status"])
+        for one in words.values()
+        if one.get("status") and not any(isinstance(one.get(key), dict) for key in BY_SYMBOL)
+    ]
+    parts.append(_counts(session))
     return " | ".join(parts)
 
 
-def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
-    """Everything about a run, as plain data."""
+def by_symbol(words: dict[str, dict[str, object]]) -> dict[str, dict[str, Any]]:
+    """What all actors tell of each instrument, put together."""
+    told: dict[str, dict[str, Any]] = {}
+    for one in words.values():
+        for key in BY_SYMBOL:
+            rows = one.get(key)
+            for symbol, row in (rows if isinstance(rows, dict) else {}).items():
+                if isinstance(row, dict):
+                    told.setdefault(symbol, {}).update(row)
+    return told
+
+
+def order_lanes(lanes: list[Lane]) -> list[Lane]:
+    """The lanes whose ledgers know every order from its birth to its end."""
+    return [lane for lane in lanes if lane.core.ledger.complete]
+
+
+def troubles(session: Session) -> list[str]:
+    """What a person should look at: a halt, actors that are out of service, units that have failed for good."""
+    system = session.system
+    reasons = [lane.core.ledger.halt_reason for lane in system.lanes if lane.core.ledger.halted]
+    found = [f"HALTED: {reasons[0]}"] if reasons else []
+    down = {slot.name for lane in system.lanes for slot in lane.core.slots if slot.down}
+    for unit in system.supervisor.units.values():
+        if unit.name in down or unit.state.value in ("backing off", "failed"):
+            found.append(f"{unit.name} {unit.state.value if unit.state.value != 'running' else 'down'}")
+    return found
+
+
+def _instrument_words(symbol: str, told: dict[str, Any], own: str) -> str:
+    words = [symbol]
+    if "state" in told:
+        words.append(f"{told['state']} {told.get('touch', '')}".rstrip())
+    words.append(f"quotes {own}" if own else "no quotes")
+    if "position" in told:
+        words.append(f"position {told['position']} profit {told['profit']} {told['currency']}")
+    return " ".join(words)
+
+
+def _counts(session: Session) -> str:
     lanes = session.system.lanes
-    blueprint = session.blueprint
-    names = {number: name for name, number in blueprint.instrument_names.items()}
-    actors = {node.node_id: node.name for node in blueprint.actors}
-    return {
-        "name": blueprint.config.name,
-        "mode": blueprint.config.mode,
-        "modules": hftrun_kernel.mode(),
-        "seconds": round((session.clock.now_ns() - session.started_ns) / 1e9, 3),
-        "shutdown": {
-            "reason": report.reason,
-            "orderly": report.orderly,
-            "flat": report.flat,
-            "unfinished": list(report.unfinished),
-            "fatal": report.fatal,
-        },
-        "halts": list(session.system.supervisor.halts),
-        "lanes": {lane.name: _lane(lane, names, actors) for lane in lanes},
-        "units": {
-            unit.name: {
-                "kind": unit.kind,
-                "state": unit.state.value,
-                "failures": unit.failures,
-                "restarts": unit.restarts,
-                "last_error": unit.last_error,
-            }
-            for unit in session.system.supervisor.units.values()
-        },
-        "actors": {
-            slot.name: {key: value for key, value in slot.actor.summary().items() if key != "status"}
-            for lane in lanes
-            for slot in lane.core.slots
-        },
-        "channels": [attrs.asdict(channel.statistics()) for channel in session.system.channels()],
+    ledgers = [lane.core.ledger for lane in order_lanes(lanes)]
+    units = session.system.supervisor.units.values()
+    counts = {
+        "inputs": sum(int(lane.drain.inputs) for lane in lanes),
+        "orders": sum(int(ledger.orders) for ledger in ledgers),
+        "fills": sum(int(ledger.fills) for ledger in ledgers),
+        "failures": sum(unit.failures for unit in units),
     }
-
-
-def _lane(lane: Lane, names: dict[int, str], actors: dict[int, str]) -> dict[str, Any]:
-    core = lane.core
-    ledger = core.ledger
-    return {
-        "inputs": int(core.sequence),
-        "inputs_this_run": int(lane.drain.inputs),
-        "decisions": int(core.digest.count),
-        "digest": f"{int(core.digest.value):016x}",
-        "orders": int(ledger.orders),
-        "fills": int(ledger.fills),
-        "rejections": int(ledger.rejections),
-        "duplicate_fills": int(ledger.duplicates),
-        "halted": ledger.halted,
-        "halt_reason": ledger.halt_reason,
-        "anomalies": list(core.anomalies),
-        "refused_while_halted": int(core.refused_while_halted),
-        "open_orders": [
-            {
-                "order_id": int(order.order_id),
-                "state": state_name(order.state),
-                "side": int(order.side),
-                "price": int(order.price),
-                "size": int(order.size),
-                "filled": int(order.filled),
-            }
-            for order in ledger.working_orders()
-        ],
-        "positions": [
-            {
-                "strategy": actors.get(key[0], str(key[0])),
-                "instrument": names.get(key[1], str(key[1])),
-                "net_size": int(position.net_size),
-                "realised": int(position.realised),
-                "fees": int(position.fees),
-            }
-            for key, position in sorted(ledger.positions.items())
-        ],
-        "input_ns": _percentiles(lane.drain.input_time),
-        "lag_ns": _percentiles(lane.drain.lag),
-    }
-
-
-def _percentiles(histogram: Histogram) -> dict[str, int]:
-    return {f"p{number:g}": int(histogram.percentile(number)) for number in PERCENTILES} if histogram.count else {}
-
-
-def summary_lines(summary: dict[str, Any]) -> list[str]:
-    """The summary for people."""
-    shutdown = summary["shutdown"]
-    how = "in order" if shutdown["orderly"] else "NOT in order"
-    lines = ["", f"{summary['name']} ran {summary['seconds']} s and stopped {how} ({shutdown['reason']})"]
-    for name, lane in summary["lanes"].items():
-        lines.append(
-            f"lane {name}: {lane['inputs']} inputs, {lane['decisions']} decisions, digest {lane['digest']}, "
-            f"{lane['orders']} orders, {lane['fills']} fills, {lane['rejections']} rejections"
-        )
-        if lane["input_ns"]:
-            shown = ", ".join(f"{key} {format_duration(value)}" for key, value in lane["input_ns"].items())
-            lines.append(f"  time an input takes: {shown}")
-        if lane["halted"]:
-            lines.append(f"  trading is HALTED: {lane['halt_reason']}")
-        for position in lane["positions"]:
-            lines.append(f"  position {position['strategy']} {position['instrument']}: net size {position['net_size']}")
-    for name, words in summary["actors"].items():
-        told = ", ".join(f"{key} {value}" for key, value in words.items() if not isinstance(value, dict | list))
-        if told:
-            lines.append(f"{name}: {told}")
-    failed = {name: unit for name, unit in summary["units"].items() if unit["failures"]}
-    for name, unit in failed.items():
-        lines.append(f"{unit['kind']} {name}: {unit['failures']} failures, last {unit['last_error']}, {unit['state']}")
-    return lines
+    return " ".join(f"{name} {count}" for name, count in counts.items())

@@ -48,6 +48,11 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     return core
 
 
+def make_actor(blueprint: Blueprint, node: Node) -> Actor:
+    """One actor, alone, with a ledger of its own; to see whether it can be made."""
+    return _maker(blueprint, node, Outlet(Ledger()))()
+
+
 def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:
     setup = ActorSetup(
         node.name,

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 import trio
 
 import hftrun_kernel
-from market.messages import ClockCorrected, RunStarted
+from market.messages import ClockCorrected, Message, NewOrder, RunStarted
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
 from runtime.config.show import config_sha256
 from runtime.faults import Kill, inject
+from runtime.histogram import Histogram
 from runtime.journal.durability import DurabilitySetting
 from runtime.lane_journal import JournalOptions, LaneJournal, Recovered
-from runtime.state import StateDirectory
+from runtime.lane_parts import LoadFailed, ReplayDiverged
+from runtime.state import StateDirectory, StateDiverged, changed_actors, explain_divergence
 from runtime.supervisor import ShutdownReport
 from runtime.watchdog import Watchdog
 from runtime.wiring import System, build_system
@@ -71,13 +73,23 @@ class Session:
         path = Path(tempfile.mkdtemp(prefix="hftrun-")) if state is None else state
         self.state = StateDirectory(path)
         self.recovered: list[Recovered] = []
+        # The ledger of each lane as the recovery left it, before anything new was taken.
+        self.ledgers_found: dict[str, dict[str, object]] = {}
+        # From the receipt of the frame that caused an order to the order's leave from risk.
+        self.tick_to_order = Histogram()
         self.started_ns = 0
-        self.system = self._build(faults or [])
+        is_built = False
+        try:
+            self.system = self._build(faults or [])
+            is_built = True
+        finally:
+            if not is_built:
+                self.close()
 
     def _build(self, faults: list[Kill]) -> System:
         blueprint = self.blueprint
         self.state.adopt(blueprint.config)
-        self.state.keep_sources(blueprint)
+        changed = changed_actors(self.state.path, blueprint)
         options = journal_options(blueprint)
         randomness = random.Random(blueprint.config.runtime.seed)
 
@@ -91,13 +103,20 @@ class Session:
         for lane in system.lanes:
             assert lane.journal is not None
             lane.journal.on_trouble = self.log.error
-            recovered = lane.journal.recover()
+            try:
+                recovered = lane.journal.recover()
+            except (ReplayDiverged, LoadFailed) as error:
+                told = explain_divergence(lane.name, error, changed)
+                raise StateDiverged(f"{self.state.path} cannot be gone on from: {told}") from error
             self.recovered.append(recovered)
+            self.ledgers_found[lane.name] = lane.core.ledger.save()
+            lane.core.on_decision = self._time_order
             if recovered.torn is not None:
                 self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
             for skipped in recovered.skipped:
                 self.log.warning("snapshot passed over", lane=lane.name, name=skipped.name, reason=skipped.reason)
         inject(system, faults)
+        self.state.keep_sources(blueprint)
         return system
 
     async def run(self, duration_ns: int | None = None) -> ShutdownReport:
@@ -117,6 +136,11 @@ class Session:
         finally:
             watchdog.stop()
         return report
+
+    def _time_order(self, message: Message, _sequence: int) -> None:
+        """Note how long an order took from the frame that caused it; one that no frame caused has no such time."""
+        if isinstance(message, NewOrder) and message.receive_ns > 0:
+            self.tick_to_order.record(max(0, self.clock.now_ns() - message.receive_ns))
 
     def _announce(self) -> None:
         """The first input of every lane in every run."""

@@ -11,13 +11,13 @@ import inspect
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.config.show import config_sha256, plain
 from runtime.journal.storage import DirectoryStorage, StateLock
 
 if TYPE_CHECKING:
-    from runtime.blueprint import Blueprint
+    from runtime.blueprint import Blueprint, Node
     from runtime.config.model import SystemConfig
 
 CONFIG_NAME = "config.json"
@@ -25,17 +25,32 @@ LANES = "lanes"
 SOURCES = "sources"
 
 
-class StateMismatch(Exception):
+class StateError(Exception):
+    """A state directory cannot be used; the message names it and says what to do."""
+
+
+class StateUnusable(StateError):
+    """What is named is no state directory, or cannot be read or written."""
+
+
+class StateMismatch(StateError):
     """A state directory was begun with something else than what is to run on it now."""
+
+
+class StateDiverged(StateError):
+    """The actors decide otherwise than their journal says they did, so nobody can go on from it."""
 
 
 class StateDirectory:
     """One directory, held by one process."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self.lock = StateLock(path)
+        except OSError as error:
+            raise StateUnusable(f"{path} cannot hold a state: {error.strerror or error}") from error
         self.path = path
-        self.lock = StateLock(path)
 
     def adopt(self, config: SystemConfig) -> bool:
         """Bind the directory to a configuration, or check that it is bound to this one; says whether it is new."""
@@ -45,7 +60,7 @@ class StateDirectory:
             document = {"sha256": sha256, "config": plain(config)}
             _write_whole(target, json.dumps(document, indent=2))
             return True
-        found = json.loads(target.read_text(encoding="utf-8"))["sha256"]
+        found, _ = read_document(self.path)
         if found != sha256:
             raise StateMismatch(
                 f"{self.path} was begun with another configuration (SHA-256 {found[:12]}, now {sha256[:12]}): "
@@ -59,11 +74,7 @@ class StateDirectory:
         folder.mkdir(exist_ok=True)
         found = []
         for node in blueprint.actors:
-            source = inspect.getsourcefile(node.class_) or inspect.getfile(node.class_)
-            path = Path(source)
-            if path.suffix != ".py":
-                path = path.with_name(path.name.partition(".")[0] + ".py")
-            data = path.read_bytes()
+            data = _source_of(node)
             sha256 = hashlib.sha256(data).hexdigest()
             found.append(sha256)
             if not (folder / f"{sha256}.py").exists():
@@ -78,6 +89,51 @@ class StateDirectory:
     def release(self) -> None:
         """Let another process have it."""
         self.lock.release()
+
+
+def read_document(path: Path) -> tuple[str, dict[str, Any]]:
+    """The hash and the tables of the configuration that a state directory was begun with."""
+    target = path / CONFIG_NAME
+    try:
+        document = json.loads(target.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StateUnusable(f"{path} is no state directory: it has no {CONFIG_NAME} (--state makes one)") from None
+    except OSError as error:
+        raise StateUnusable(f"{target} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StateUnusable(f"{target} is damaged ({error}): restore it from a copy") from error
+    sha256, config = (document.get("sha256"), document.get("config")) if isinstance(document, dict) else (None, None)
+    if not isinstance(sha256, str) or not isinstance(config, dict):
+        raise StateUnusable(f"{target} is damaged (it holds no configuration): restore it from a copy")
+    return sha256, config
+
+
+def changed_actors(path: Path, blueprint: Blueprint) -> list[str]:
+    """The actors whose source is none of those that ever ran on this state; every one of them may decide otherwise."""
+    folder = path / SOURCES
+    if not folder.is_dir():
+        return []
+    return [
+        node.name
+        for node in blueprint.actors
+        if not (folder / f"{hashlib.sha256(_source_of(node)).hexdigest()}.py").exists()
+    ]
+
+
+def explain_divergence(lane: str, error: object, changed: list[str]) -> str:
+    """What a divergence means to a person, with the likely cause where one is known."""
+    text = f"lane {lane} does not decide what its journal says it decided: {error}"
+    if changed:
+        return f"{text}. Since then the source of {', '.join(changed)} has changed; what ran is kept under {SOURCES}/"
+    return text
+
+
+def _source_of(node: Node) -> bytes:
+    """The Python source of an actor, compiled or not."""
+    path = Path(inspect.getsourcefile(node.class_) or inspect.getfile(node.class_))
+    if path.suffix != ".py":
+        path = path.with_name(path.name.partition(".")[0] + ".py")
+    return path.read_bytes()
 
 
 def _write_whole(path: Path, text: str) -> None:

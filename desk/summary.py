@@ -1,0 +1,224 @@
+"""The summary of a run: everything about it as plain data, and the part of that which people read at the end.
+
+`docs/command.md` explains every key. Money, prices and sizes are decimal text, times are nanoseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+import hftrun_kernel
+from desk.durations import format_duration
+from desk.ledger_words import open_orders, positions
+from desk.status import by_symbol, order_lanes
+from runtime.config.show import config_sha256
+from runtime.histogram import Histogram
+from runtime.lane import words_of
+
+if TYPE_CHECKING:
+    from runtime.lane import Lane
+    from runtime.lane_journal import Recovered
+    from runtime.session import Session
+    from runtime.supervisor import ShutdownReport
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+SHOWN_PERCENTILES = ("p50", "p99", "p99.9", "max")
+
+
+def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
+    """Everything about a run, as plain data."""
+    system = session.system
+    config = session.blueprint.config
+    words = {slot.name: words_of(slot) for lane in system.lanes for slot in lane.core.slots}
+    return {
+        "name": config.name,
+        "mode": config.mode,
+        "modules": hftrun_kernel.mode(),
+        "config_sha256": config_sha256(config),
+        "started_ns": session.started_ns,
+        "seconds": round((session.clock.now_ns() - session.started_ns) / 1e9, 3),
+        "shutdown": {**attrs.asdict(report), "orderly": report.orderly},
+        "halts": list(system.supervisor.halts),
+        "stalls": system.supervisor.stalls,
+        "totals": _totals(session),
+        "instruments": by_symbol(words),
+        "latency": {
+            "tick_to_order_ns": _percentiles(session.tick_to_order),
+            "input_ns": _percentiles(_merged([lane.drain.input_time for lane in system.lanes])),
+            "lag_ns": _percentiles(_merged([lane.drain.lag for lane in system.lanes])),
+        },
+        "recovered": {one.lane: _recovered(one, session.ledgers_found[one.lane]) for one in session.recovered},
+        "lanes": {lane.name: _lane(lane, session) for lane in system.lanes},
+        "units": {
+            unit.name: {
+                "kind": unit.kind,
+                "policy": unit.policy,
+                "state": unit.state.value,
+                "failures": unit.failures,
+                "restarts": unit.restarts,
+                "last_error": unit.last_error,
+            }
+            for unit in system.supervisor.units.values()
+        },
+        "actors": {name: {key: value for key, value in one.items() if key != "status"} for name, one in words.items()},
+        "channels": [attrs.asdict(channel.statistics()) for channel in system.channels()],
+    }
+
+
+def _totals(session: Session) -> dict[str, int]:
+    """Counts over all lanes; those of orders since the state was begun, and the part that this run added."""
+    lanes = session.system.lanes
+    units = session.system.supervisor.units.values()
+    totals = {
+        "inputs": sum(int(lane.drain.inputs) for lane in lanes),
+        "decisions": sum(int(lane.core.digest.count) for lane in lanes),
+        "failures": sum(unit.failures for unit in units),
+        "restarts": sum(int(slot.restarts) for lane in lanes for slot in lane.core.slots)
+        + sum(unit.restarts for unit in units if unit.kind == "service"),
+        "anomalies": sum(int(lane.core.anomaly_count) for lane in lanes),
+    }
+    counted = ("orders", "fills", "duplicate_fills", "rejections")
+    for place, name in enumerate(counted):
+        now = before = 0
+        for lane in order_lanes(lanes):
+            ledger = lane.core.ledger
+            now += int((ledger.orders, ledger.fills, ledger.duplicates, ledger.rejections)[place])
+            counts = session.ledgers_found[lane.name]["counts"]
+            assert isinstance(counts, list)
+            before += int(counts[place])
+        totals[name] = now
+        totals[f"{name}_this_run"] = now - before
+    totals["open_orders"] = sum(lane.core.ledger.open_order_count() for lane in order_lanes(lanes))
+    return totals
+
+
+def _recovered(recovered: Recovered, ledger: dict[str, object]) -> dict[str, Any]:
+    return {
+        "is_new": recovered.is_new,
+        "sequence": recovered.sequence,
+        "snapshot_sequence": recovered.snapshot_sequence,
+        "records": recovered.records,
+        "torn": "" if recovered.torn is None else str(recovered.torn),
+        "snapshots_passed_over": [f"{one.name}: {one.reason}" for one in recovered.skipped],
+        "ledger": ledger,
+    }
+
+
+def _lane(lane: Lane, session: Session) -> dict[str, Any]:
+    core = lane.core
+    ledger = core.ledger
+    return {
+        "inputs": int(core.sequence),
+        "inputs_this_run": int(lane.drain.inputs),
+        "decisions": int(core.digest.count),
+        "digest": f"{int(core.digest.value):016x}",
+        "knows_every_order": ledger.complete,
+        "halted": ledger.halted,
+        "halt_reason": ledger.halt_reason,
+        "refused_while_halted": int(core.refused_while_halted),
+        "anomalies": list(core.anomalies),
+        "open_orders": open_orders(ledger, session.blueprint),
+        "positions": positions(ledger, session.blueprint),
+        "snapshots_missed": lane.journal.snapshots_missed if lane.journal is not None else 0,
+        "input_ns": _percentiles(lane.drain.input_time),
+        "lag_ns": _percentiles(lane.drain.lag),
+    }
+
+
+def _merged(histograms: list[Histogram]) -> Histogram:
+    total = Histogram()
+    for histogram in histograms:
+        total.merge(histogram)
+    return total
+
+
+def _percentiles(histogram: Histogram) -> dict[str, int]:
+    if not histogram.count:
+        return {}
+    found = {f"p{number:g}": int(histogram.percentile(number)) for number in PERCENTILES}
+    return {"count": int(histogram.count), **found, "max": int(histogram.maximum)}
+
+
+# ---- for people
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The summary for people."""
+    shutdown = summary["shutdown"]
+    how = "in order" if shutdown["orderly"] else "NOT in order"
+    lines = ["", f"{summary['name']} ran {summary['seconds']} s and stopped {how}: {shutdown['reason']}"]
+    if not shutdown["orderly"]:
+        lines += _disorder(summary)
+    for symbol, told in summary["instruments"].items():
+        lines += _instrument_lines(symbol, told)
+    lines.append("  orders     " + _order_words(summary["totals"]))
+    for name, key in (("tick to order", "tick_to_order_ns"), ("an input", "input_ns"), ("lag", "lag_ns")):
+        values = summary["latency"][key]
+        if values:
+            shown = ", ".join(f"{label} {format_duration(values[label])}" for label in SHOWN_PERCENTILES)
+            lines.append(f"  latency    {name}: {shown}")
+    lines += _lane_lines(summary["lanes"])
+    lines += _failure_lines(summary["units"])
+    return lines
+
+
+def _instrument_lines(symbol: str, told: dict[str, Any]) -> list[str]:
+    lines = []
+    if "position" in told:
+        lines.append(
+            f"  {symbol:<10} position {told['position']}, profit {told['profit']} {told['currency']} "
+            f"(realised {told['realised']}, unrealised {told['unrealised']}, fees {told['fees']})"
+        )
+    if "gaps" in told:
+        live = f"live {told['live_percent']}% of the time, " if "live_percent" in told else ""
+        lines.append(f"  {'':<10} book {live}{told['gaps']} gap{'' if told['gaps'] == 1 else 's'}")
+    return lines
+
+
+def _order_words(totals: dict[str, int]) -> str:
+    words = ", ".join(
+        f"{totals[f'{name}_this_run']} {said}"
+        for name, said in (("orders", "sent"), ("fills", "fills"), ("rejections", "refused"))
+    )
+    if totals["orders"] != totals["orders_this_run"]:
+        words += f" (since the state was begun: {totals['orders']}, {totals['fills']}, {totals['rejections']})"
+    return f"{words}, {totals['open_orders']} open"
+
+
+def _disorder(summary: dict[str, Any]) -> list[str]:
+    shutdown = summary["shutdown"]
+    lines = []
+    if not shutdown["flat"]:
+        lines.append(f"  NOT FLAT   {summary['totals']['open_orders']} orders were not confirmed as cancelled in time")
+        for lane in summary["lanes"].values():
+            if lane["knows_every_order"]:
+                lines += [
+                    f"             {one['side']} {one['size']} {one['symbol']} at {one['price']}, {one['state']}"
+                    for one in lane["open_orders"]
+                ]
+    if shutdown["unfinished"]:
+        lines.append(f"  UNFINISHED {', '.join(shutdown['unfinished'])} did not end within the deadline")
+    return lines
+
+
+def _lane_lines(lanes: dict[str, dict[str, Any]]) -> list[str]:
+    lines = []
+    for name, lane in lanes.items():
+        lines.append(
+            f"  lane       {name}: {lane['inputs']} inputs, {lane['decisions']} decisions, digest {lane['digest']}"
+        )
+        if lane["halted"]:
+            lines.append(f"  HALTED     {lane['halt_reason']}")
+        lines += [f"  ANOMALY    {anomaly}" for anomaly in lane["anomalies"]]
+    return list(dict.fromkeys(lines))
+
+
+def _failure_lines(units: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        f"  FAILED     {unit['kind']} {name}: {unit['failures']} times, {unit['restarts']} restarts, "
+        f"now {unit['state']}; last {unit['last_error']}"
+        for name, unit in units.items()
+        if unit["failures"]
+    ]
