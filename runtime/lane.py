@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.lane_core import LaneCore
     from runtime.lane_journal import LaneJournal
     from runtime.lane_parts import Failure, Port, Slot
+    from runtime.metrics import MetricRegistry
 
 NANOSECONDS = 1_000_000_000
 # How soon a full receiver is tried again.
@@ -59,6 +60,7 @@ class Lane:
         channels: LaneChannels,
         clock: Clock,
         options: LaneOptions,
+        metrics: MetricRegistry,
         journal: LaneJournal | None = None,
     ) -> None:
         self.name = core.name
@@ -66,12 +68,17 @@ class Lane:
         self.channels = channels
         self.clock = clock
         self.journal = journal
+        labels = {"lane": core.name}
+        self.input_time = metrics.histogram("lane_input_ns", "Time that one input takes.", labels)
+        self.lag = metrics.histogram("lane_lag_ns", "Age of a frame when it is taken.", labels)
         self.drain = LaneDrain(
             core,
             Inlet(channels.urgent.core, channels.urgent.drain_into),
             Inlet(channels.lanes.core, channels.lanes.drain_into),
             Inlet(channels.inbox.core, channels.inbox.drain_into),
             options,
+            self.input_time.current,
+            self.lag.current,
         )
         self.targets: list[Target] = []
         self.on_failure: Callable[[Lane, Failure], None] = raise_failure

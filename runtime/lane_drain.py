@@ -64,14 +64,23 @@ class Inlet:
 class LaneDrain:
     """See the head of this file."""
 
-    def __init__(self, core: LaneCore, urgent: Inlet, lanes: Inlet, inbox: Inlet, options: LaneOptions) -> None:
+    def __init__(
+        self,
+        core: LaneCore,
+        urgent: Inlet,
+        lanes: Inlet,
+        inbox: Inlet,
+        options: LaneOptions,
+        input_time: Histogram,
+        lag: Histogram,
+    ) -> None:
         self.core: Final = core
         self.urgent: Final = urgent
         self.lanes: Final = lanes
         self.inbox: Final = inbox
         self.options: Final = options
-        self.input_time: Final = Histogram()
-        self.lag: Final = Histogram()
+        self.input_time: Final = input_time
+        self.lag: Final = lag
         self.busy_since_ns: i64 = 0
         self.lag_reported_ns: i64 = 0
         self.inputs: i64 = 0

@@ -25,8 +25,10 @@ from runtime.lane_core import LaneCore
 from runtime.lane_drain import LaneOptions
 from runtime.lane_parts import Port, RemoteTaker
 from runtime.ledger import OBSERVED_TYPES
+from runtime.metrics import MetricRegistry
 from runtime.service import Delivery, InjectedKill, Mailbox, Service, ServiceSetup
 from runtime.supervisor import ServiceEntry, Supervisor, SupervisorOptions
+from runtime.system_metrics import register_system
 
 if TYPE_CHECKING:
     from runtime.blueprint import Blueprint, Node
@@ -53,6 +55,7 @@ class System:
     mailboxes: dict[str, Mailbox]
     kills: dict[str, InjectedKill]
     supervisor: Supervisor
+    metrics: MetricRegistry
 
     def lane(self, name: str) -> Lane:
         """A lane by name."""
@@ -84,10 +87,11 @@ def build_system(
     options = LaneOptions(
         runtime.max_lag_ms * NANOSECONDS_PER_MILLISECOND, runtime.batch_limit, runtime.outbox_capacity
     )
+    metrics = MetricRegistry()
     lanes = []
     for name in blueprint.lanes:
         core = build_core(blueprint, name)
-        lanes.append(Lane(core, _lane_channels(config, name), clock, options, journal_of(core)))
+        lanes.append(Lane(core, _lane_channels(config, name), clock, options, metrics, journal_of(core)))
     mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
     _connect_lanes(blueprint, lanes, mailboxes)
     kills = {node.name: InjectedKill() for node in blueprint.services}
@@ -99,7 +103,9 @@ def build_system(
     supervisor = Supervisor(lanes, services, clock, randomness, _supervisor_options(config), log)
     for channel in _all_channels(lanes, mailboxes):
         channel.on_trip = supervisor.channel_tripped
-    return System(blueprint, lanes, mailboxes, kills, supervisor)
+    system = System(blueprint, lanes, mailboxes, kills, supervisor, metrics)
+    register_system(metrics, system)
+    return system
 
 
 def _supervisor_options(config: SystemConfig) -> SupervisorOptions:
