@@ -52,6 +52,10 @@ class KeptBook:
         self.decoder: Final = decoder
         self.gaps: i64 = 0
         self.state: i64 = SYNCING
+        # How long it was LIVE since it was begun, without the stretch that it is in now.
+        self.begun_ns: i64 = 0
+        self.live_since_ns: i64 = 0
+        self.live_ns: i64 = 0
         self.receive_ns: i64 = 0
         self.asked_ns: i64 = 0
         self.changed: bool = False
@@ -60,6 +64,30 @@ class KeptBook:
         self.told_bid_size: i64 = 0
         self.told_ask_price: i64 = 0
         self.told_ask_size: i64 = 0
+
+    def begin(self, now_ns: i64) -> None:
+        """Measure anew from here how much of the time it is LIVE."""
+        self.begun_ns = now_ns
+        self.live_since_ns = now_ns
+        self.live_ns = 0
+
+    def enter(self, state: i64, now_ns: i64) -> None:
+        """Change the state, and note how long a stretch of LIVE was."""
+        if self.state == LIVE:
+            self.live_ns += now_ns - self.live_since_ns
+        self.live_since_ns = now_ns
+        self.state = state
+
+    def live_percent(self, now_ns: i64) -> str:
+        """The share of the time in which it was LIVE, with one digit after the point."""
+        elapsed_ns: int = now_ns - self.begun_ns
+        if elapsed_ns <= 0:
+            return "0.0"
+        live_ns: int = self.live_ns
+        if self.state == LIVE:
+            live_ns += now_ns - self.live_since_ns
+        tenths = live_ns * 1_000 // elapsed_ns
+        return f"{tenths // 10}.{tenths % 10}"
 
     def top(self) -> TopOfBook:
         """The touch as it is now; without levels while the book cannot be vouched for."""
@@ -110,6 +138,9 @@ class KeptBook:
                 int(self.told_ask_price),
                 int(self.told_ask_size),
                 int(self.gaps),
+                int(self.begun_ns),
+                int(self.live_since_ns),
+                int(self.live_ns),
             ],
             "changed": self.changed,
         }
@@ -132,6 +163,9 @@ class KeptBook:
         self.told_ask_price = numbers[6]
         self.told_ask_size = numbers[7]
         self.gaps = numbers[8]
+        self.begun_ns = numbers[9]
+        self.live_since_ns = numbers[10]
+        self.live_ns = numbers[11]
         self.changed = changed
 
 
@@ -263,7 +297,7 @@ class VenueBook(Actor):
         """Enter a state and tell it; the same state again is no news."""
         if state == kept.state:
             return
-        kept.state = state
+        kept.enter(state, self.now)
         kept.changed = True
         self.emit(
             BookStateChanged(kept.instrument_id, state, cause, kept.decoder.venue_ns, kept.receive_ns)
@@ -298,6 +332,7 @@ class VenueBook(Actor):
         """What was known when an earlier run ended is old."""
         for kept in self.books:
             self.lose(kept, SYNCING, "a new run")
+            kept.begin(self.now)
             kept.asked_ns = 0
             kept.receive_ns = self.now
             self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
@@ -317,6 +352,7 @@ class VenueBook(Actor):
     def prime(self, ledger: Ledger) -> None:
         """A fresh book knows nothing: say so, for others still believe what the failed one told, and ask."""
         for kept in self.books:
+            kept.begin(self.now)
             kept.receive_ns = self.now
             self.emit(BookStateChanged(kept.instrument_id, SYNCING, "the venue book was restarted", 0, self.now))
             self.tell(kept)
@@ -349,7 +385,12 @@ class VenueBook(Actor):
             book = kept.decoder.book
             state = STATE_NAMES[kept.state]
             touch = f"{instrument.format_price(book.best_bid_price)}/{instrument.format_price(book.best_ask_price)}"
-            books[instrument.symbol] = {"state": state, "touch": touch, "gaps": int(kept.gaps)}
+            books[instrument.symbol] = {
+                "state": state,
+                "touch": touch,
+                "gaps": int(kept.gaps),
+                "live_percent": kept.live_percent(self.now),
+            }
             words.append(f"{instrument.symbol} {state} {touch}")
         return {"status": "; ".join(words), "books": books}
 

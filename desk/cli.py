@@ -124,9 +124,7 @@ def replay(journal: Path, /, *, json: bool = False) -> int:
 
 
 @app.command
-def bench(
-    *, only: list[str] | None = None, json: Path | None = None, repeats: int = 0
-) -> int:
+def bench(*, only: list[str] | None = None, json: Path | None = None, repeats: int = 0) -> int:
     """Measure the figures that this project claims, each beside a reference in the same run.
 
     Parameters

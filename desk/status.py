@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 # What the standard actors tell by symbol in their summaries; the desk puts it together, instrument by instrument.
 BY_SYMBOL = ("books", "instruments")
+WITH_TOUCH = ("LIVE", "STALE")
 
 
 def status_line(session: Session) -> str:
@@ -72,7 +73,8 @@ def troubles(session: Session) -> list[str]:
 def _instrument_words(symbol: str, told: dict[str, Any], own: str) -> str:
     words = [symbol]
     if "state" in told:
-        words.append(f"{told['state']} {told.get('touch', '')}".rstrip())
+        # A book that is being built has no touch to speak of.
+        words.append(f"{told['state']} {told['touch']}" if told["state"] in WITH_TOUCH else told["state"])
     words.append(f"quotes {own}" if own else "no quotes")
     if "position" in told:
         words.append(f"position {told['position']} profit {told['profit']} {told['currency']}")

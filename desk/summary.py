@@ -217,7 +217,7 @@ def _lane_lines(lanes: dict[str, dict[str, Any]]) -> list[str]:
 
 def _failure_lines(units: dict[str, dict[str, Any]]) -> list[str]:
     return [
-        f"  FAILED     {unit['kind']} {name}: {unit['failures']} times, {unit['restarts']} restarts, "
+        f"  FAILED     {name}: {unit['failures']} times, {unit['restarts']} restarts, "
         f"now {unit['state']}; last {unit['last_error']}"
         for name, unit in units.items()
         if unit["failures"]

@@ -29,6 +29,7 @@ from market.messages import (
 from runtime.actor import HALT_TRADING, RESTART, RESTART_WITH_DEPENDENTS, STOP
 from runtime.backoff import RestartTracker
 from runtime.channels import FULL
+from runtime.journal.errors import JournalError
 from runtime.lane_parts import InjectedFault, describe
 
 if TYPE_CHECKING:
@@ -320,6 +321,8 @@ class Supervisor:
         for unit in reversed(self._started):
             if not await self._stop(unit, deadline):
                 unfinished.append(unit.name)
+        # Hurried or late, the last confirmations may have come while the lanes ended.
+        flat = flat or self._is_flat()
         report = ShutdownReport(self._reason, flat, tuple(unfinished), self.fatal)
         self.log.info("stopped", orderly=report.orderly, flat=flat, unfinished=unfinished)
         return report
@@ -373,16 +376,18 @@ class Supervisor:
             self._nursery.start_soon(lane.channels.urgent.send, message)
 
     def _note(self, unit: Unit, error: Exception) -> None:
+        cause = cause_of(error)
         unit.failures += 1
-        unit.last_error = describe(error)
-        injected = isinstance(error, InjectedFault)
+        unit.last_error = describe(cause)
+        # A fault on request and a full disk say all there is to say; a traceback is for what is to be mended here.
+        explains_itself = isinstance(cause, InjectedFault | JournalError)
         self.log.error(
             f"{unit.kind} failed",
             unit=unit.name,
             policy=unit.policy,
             failures=unit.failures,
             error=unit.last_error,
-            exc_info=None if injected else error,
+            exc_info=None if explains_itself else cause,
         )
 
     def _tracker(self) -> RestartTracker:
@@ -392,3 +397,10 @@ class Supervisor:
         if unit.name in self.units:
             raise ValueError(f"two units are called {unit.name}")
         self.units[unit.name] = unit
+
+
+def cause_of(error: Exception) -> Exception:
+    """The one exception in a group of one, however deep, which is what trio makes of it on the way."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

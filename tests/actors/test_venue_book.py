@@ -19,6 +19,7 @@ from market.messages import (
     PublicTrade,
     RawFrame,
     Rejected,
+    RunStarted,
     SnapshotWanted,
     TopOfBook,
 )
@@ -192,3 +193,29 @@ def test_own_restart_begins_without_a_book_and_says_so() -> None:
     assert len(lane.of(SnapshotWanted)) == 1
     lane.take(snapshot(lane, 200))
     assert lane.of(TopOfBook)[-1].state == LIVE
+
+
+def test_share_of_live_time_is_told() -> None:
+    """The summary says how much of the time since the run began the book was LIVE, and a new run measures anew."""
+    lane = TradingLane(VenueBook)
+    lane.take(RunStarted(lane.now_ns, 1, "", ""))
+    lane.take(ConnectionUp(CONNECTION, 1))
+    lane.pass_ms(250)
+    lane.take(snapshot(lane))
+    lane.pass_ms(750)
+    lane.take(depth(lane, 101, 101, [(9_950, 1)], []))
+    assert live_percent(lane) == "75.0"
+    lane.take(ConnectionDown(CONNECTION, 1, "test"))
+    lane.pass_ms(500)
+    lane.take(ConnectionUp(CONNECTION, 2))
+    assert live_percent(lane) == "50.0"
+    lane.take(RunStarted(lane.now_ns, 2, "", ""))
+    assert live_percent(lane) == "0.0"
+
+
+def live_percent(lane: TradingLane) -> str:
+    """What the summary says of the one book."""
+    books = lane.actor(VenueBook).summary()["books"]
+    assert isinstance(books, dict)
+    (book,) = books.values()
+    return str(book["live_percent"])
