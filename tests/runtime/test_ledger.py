@@ -1,0 +1,152 @@
+"""The ledger: what it knows of orders, fills and positions, and what it calls an anomaly."""
+
+from __future__ import annotations
+
+import json
+
+from market.messages import (
+    BUY,
+    GTC,
+    LIMIT,
+    MAKER,
+    SELL,
+    CancelOrder,
+    CancelRejected,
+    ChildOrder,
+    ChildReplace,
+    Message,
+    NewOrder,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    ReplaceRejected,
+)
+from market.order_life import CANCELLED, EXPIRED, FILLED, PARTIALLY_FILLED, REPLACE_PENDING, WORKING
+from runtime.ledger import Ledger, MoneyTerms
+
+
+def child(order_id: int, side: int = BUY, price: int = 100, size: int = 10, strategy_id: int = 1) -> ChildOrder:
+    """An order that is asked for."""
+    return ChildOrder(order_id, 0, strategy_id, 1, side, LIMIT, GTC, price, size, 0, 0, True, False, 0, 0)
+
+
+def new(order_id: int) -> NewOrder:
+    """The same, let through."""
+    return NewOrder(order_id, 0, 1, 1, BUY, LIMIT, GTC, 100, 10, 0, 0, True, False, 0, 0)
+
+
+def fill(order_id: int, trade_id: int, size: int, side: int = BUY, price: int = 100, remaining: int = 0) -> OrderFilled:
+    """A fill without fee."""
+    return OrderFilled(order_id, 1, 1, trade_id, side, price, size, remaining, 0, MAKER, 0)
+
+
+def told(ledger: Ledger, *messages: Message) -> list[str]:
+    """Show messages to a ledger; gives the anomalies."""
+    return [anomaly for message in messages if (anomaly := ledger.observe(message))]
+
+
+def working(ledger: Ledger, order_id: int) -> None:
+    """An order that works."""
+    assert told(ledger, child(order_id), new(order_id), OrderAccepted(order_id, 1, "", 0)) == []
+
+
+def test_an_order_is_followed_from_its_wish_to_its_end() -> None:
+    """Asked for, let through, accepted, filled in parts, gone from the open ones."""
+    ledger = Ledger()
+    assert told(ledger, child(1)) == []
+    assert [order.order_id for order in ledger.unsent_orders()] == [1]
+    assert told(ledger, new(1), OrderAccepted(1, 1, "", 0)) == []
+    assert ledger.unsent_orders() == []
+    assert told(ledger, fill(1, 7, 4)) == []
+    order = ledger.order(1)
+    assert order is not None
+    assert (order.state, order.remaining) == (PARTIALLY_FILLED, 6)
+    assert told(ledger, fill(1, 8, 6)) == []
+    assert order.state == FILLED
+    assert ledger.open_order_count() == 0
+    assert ledger.order(1) is order
+    assert ledger.net_size(1) == 10
+    assert (ledger.orders, ledger.fills) == (1, 2)
+
+
+def test_a_cancel_that_a_fill_overtook_is_no_anomaly() -> None:
+    """The refusal of the cancel comes after the end."""
+    ledger = Ledger()
+    working(ledger, 1)
+    messages = (CancelOrder(1, 1, "", 0), fill(1, 7, 10), CancelRejected(1, 1, 2, "too late"), CancelOrder(1, 1, "", 0))
+    assert told(ledger, *messages) == []
+
+
+def test_a_replace_changes_price_and_size_only_when_the_venue_says_so() -> None:
+    """Until then the order is what it was."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, ChildReplace(1, 1, 105, 8, 0)) == []
+    order = ledger.order(1)
+    assert order is not None
+    assert (order.state, order.price, order.size) == (REPLACE_PENDING, 100, 10)
+    assert told(ledger, ReplaceRejected(1, 1, 2, "no")) == []
+    assert (order.state, order.price) == (WORKING, 100)
+    assert told(ledger, ChildReplace(1, 1, 105, 8, 0), OrderReplaced(1, 1, 105, 8, 0)) == []
+    assert (order.state, order.price, order.size) == (WORKING, 105, 8)
+
+
+def test_every_contradiction_is_named() -> None:
+    """Unknown orders, ids used twice, fills beyond the size, reports after the end."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, child(1)) == ["order id 1 was used twice"]
+    assert "nobody here sent" in told(ledger, OrderAccepted(9, 1, "", 0))[0]
+    assert "nobody here sent" in told(ledger, fill(9, 1, 1))[0]
+    assert "filled for 11" in told(ledger, fill(1, 1, 11))[0]
+    working(ledger, 2)
+    assert told(ledger, OrderCancelled(2, 1, 10, 0, "")) == []
+    assert "cancelled" in told(ledger, fill(2, 5, 1))[0]
+    # Money is money: what was reported is in the position, whatever else is wrong.
+    assert ledger.net_size(1) == 1 + 11 + 1
+
+
+def test_a_ledger_that_sees_only_part_wonders_at_nothing() -> None:
+    """In a lane without the order manager an unknown order is natural; its fills still count."""
+    ledger = Ledger(complete=False)
+    messages = (OrderAccepted(9, 1, "", 0), fill(9, 1, 4, SELL), OrderExpired(9, 1, 6), OrderRejected(8, 1, 0, "", ""))
+    assert told(ledger, *messages) == []
+    assert ledger.net_size(1) == -4
+    assert told(ledger, new(5), OrderExpired(5, 1, 10)) == []
+    order = ledger.order(5)
+    assert order is not None
+    assert order.state == EXPIRED
+
+
+def test_ended_orders_are_forgotten_in_the_end() -> None:
+    """Memory stays flat over a long run."""
+    ledger = Ledger(ended_capacity=10)
+    for order_id in range(1, 101):
+        working(ledger, order_id)
+        assert told(ledger, OrderCancelled(order_id, 1, 10, 0, "")) == []
+    assert len(ledger.ended) == 10
+    assert ledger.order(90) is None
+    last = ledger.order(100)
+    assert last is not None
+    assert last.state == CANCELLED
+
+
+def test_positions_count_money_as_their_instrument_does() -> None:
+    """The terms of the instrument decide, also for a ledger that was loaded."""
+    ledger = Ledger()
+    ledger.terms[1] = MoneyTerms(100, 1, False)
+    working(ledger, 1)
+    assert told(ledger, fill(1, 1, 10)) == []
+    position = ledger.position(1, 1)
+    assert position is not None
+    assert position.unrealised(103) == 3 * 10 * 100
+    again = Ledger()
+    again.terms[1] = ledger.terms[1]
+    again.load(json.loads(json.dumps(ledger.save())))
+    assert again.save() == ledger.save()
+    loaded = again.position(1, 1)
+    assert loaded is not None
+    assert loaded.unrealised(103) == position.unrealised(103)
