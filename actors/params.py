@@ -22,7 +22,7 @@ def load_dialect(class_path: str) -> Dialect:
         found = getattr(importlib.import_module(module_name), name, None)
     except ImportError as error:
         raise RuleBroken("a dialect that can be loaded", str(error), key=("dialect",), value=class_path) from error
-    if not isinstance(found, type) or not issubclass(found, Dialect):
+    if not isinstance(found, type) or not issubclass(found, Dialect) or found is Dialect:
         raise RuleBroken(
             "a subclass of market.dialect.Dialect", "name one of venues/", key=("dialect",), value=class_path
         )

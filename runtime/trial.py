@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.config.load import Loaded
 
 # What making an object from settings raises when they do not fit. Anything else is a fault of the class.
-UNFIT = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, ActorError)
+UNFIT = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, NotImplementedError, ActorError)
 
 
 def plan_checked(loaded: Loaded) -> Blueprint:
