@@ -278,11 +278,11 @@ def _instrument_ids(
 
 def _check(blueprint: Blueprint, problems: PlanProblems) -> None:
     for node in (*blueprint.actors, *blueprint.services):
-        section = "actors" if node.kind == "actor" else "services"
+        key = (_section(node), node.name)
         for message_type in node.takes:
-            _check_given(blueprint, node, message_type, (section, node.name), problems)
+            _check_given(blueprint, node, message_type, key, problems)
         for message_type in node.gives:
-            _check_taken(blueprint, node, message_type, (section, node.name), problems)
+            _check_taken(blueprint, node, message_type, key, problems)
     _check_owners(blueprint, problems)
     _check_channels(blueprint, problems)
 
@@ -293,8 +293,14 @@ def _check_given(
     name = name_of(schema_id_of(message_type))
     if name in GIVEN_BY_RUNTIME:
         return
-    if not any(giver.shares_instrument(node) for giver in blueprint.givers_of(message_type)):
-        problems.add(key, name, f"somebody who gives {name}, which it takes", f"add an actor or service giving {name}")
+    givers = blueprint.givers_of(message_type)
+    if any(giver.shares_instrument(node) for giver in givers):
+        return
+    if givers:
+        remedy = f"name the same instruments there and at {_names(givers)}"
+        problems.add(key, "", f"takes {name}, which nobody gives for its instruments", remedy)
+    else:
+        problems.add(key, "", f"takes {name}, which nobody gives", f"add an actor or service that gives {name}")
 
 
 def _check_taken(
@@ -304,8 +310,14 @@ def _check_taken(
     name = name_of(schema_id_of(message_type))
     if group_of(schema_id_of(message_type)) != GROUP_ORDERS:
         return
-    if not any(taker.shares_instrument(node) for taker in blueprint.takers_of(message_type)):
-        problems.add(key, name, f"somebody who takes {name}, which it gives", f"add an actor or service taking {name}")
+    takers = blueprint.takers_of(message_type)
+    if any(taker.shares_instrument(node) for taker in takers):
+        return
+    if takers:
+        remedy = f"name the same instruments there and at {_names(takers)}"
+        problems.add(key, "", f"gives {name}, which nobody takes for its instruments", remedy)
+    else:
+        problems.add(key, "", f"gives {name}, which nobody takes", f"add an actor or service that takes {name}")
 
 
 def _check_owners(blueprint: Blueprint, problems: PlanProblems) -> None:
@@ -314,13 +326,21 @@ def _check_owners(blueprint: Blueprint, problems: PlanProblems) -> None:
         for other in nodes[index + 1 :]:
             for message_type in node.owns:
                 if message_type in other.owns and node.shares_instrument(other):
-                    name = name_of(schema_id_of(message_type))
                     problems.add(
-                        ("actors", other.name),
-                        name,
-                        f"one owner of {name} for an instrument, and {node.name} is it already",
-                        "give the two different instruments, or remove one",
+                        (_section(other), other.name),
+                        "",
+                        f"owns {name_of(schema_id_of(message_type))}, and for an instrument of its own {node.name} "
+                        f"owns it already",
+                        f"name different instruments at {node.name} and {other.name}, or remove one of them",
                     )
+
+
+def _section(node: Node) -> str:
+    return "actors" if node.kind == "actor" else "services"
+
+
+def _names(nodes: list[Node]) -> str:
+    return ", ".join(node.name for node in nodes)
 
 
 def _check_channels(blueprint: Blueprint, problems: PlanProblems) -> None:
