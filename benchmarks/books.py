@@ -1,10 +1,10 @@
 """What the order book costs: one level set from Python, and a whole depth message from its bytes.
 
-Levels are set in a book of a thousand levels a side, seeded, near the touch. Messages are the recorded frames of
-Binance spot with at least 40 levels, in their place in the stream, each applied to the book that the ones before it
-made; the time is that of all of them, normalised to 40 levels. Without the recording the frames are seeded, of 40
-levels each. The references do the same with `SortedDict`, and `json.loads` for the messages; all return a checksum of
-the book.
+Levels are set in a book of a thousand levels a side, seeded, near the touch. Messages are recorded frames of Binance
+spot, a whole stream of them in its order, each applied to the book that the ones before it made; they are timed
+together and the time is normalised to 40 levels, which is about what they have on average. Without the recording the
+frames are seeded, of 40 levels each. The references do the same with `SortedDict`, and `json.loads` for the messages;
+all return a checksum of the book.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import gzip
 import json
 from functools import cache
-from itertools import islice
 from random import Random
 from time import perf_counter_ns
 from typing import Final
@@ -22,7 +21,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 from sortedcontainers import SortedDict
 
-from benchmarks.figures import Measured, Run, Sample, figure
+from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.recordings import recording
 from market.book import Book
 from market.dialect import BOOK_CHANGED
@@ -33,7 +32,6 @@ UPDATES: Final = 20_000
 LEVELS: Final = 1_000
 MIDDLE: Final = 6_000_000
 RECORDING: Final = "binance_hftbacktest/dev/spot_btcusdt_20240808.gz"
-RECORDED_LINES: Final = 20_000
 MESSAGE_LEVELS: Final = 40
 PLACES: Final = 8  # both sides keep the venue's eight places, so that they keep the same integers
 
@@ -92,44 +90,34 @@ def set_level_sorted() -> Sample:
 
 def apply_depth() -> Sample:
     """Nanoseconds a message of 40 levels, from bytes into the book."""
-    snapshot, frames = depth_frames()
+    snapshot, frames, levels = depth_frames()
     decoder = BinanceSpot().decoder("BTCUSDT", PLACES, PLACES)
     decoder.apply_snapshot(snapshot)
     apply = decoder.apply
-    taken_ns = 0
-    levels = 0
-    for frame, frame_levels in frames:
-        start_ns = perf_counter_ns()
-        outcome = apply(frame)
-        spent_ns = perf_counter_ns() - start_ns
-        if outcome != BOOK_CHANGED:
-            raise ValueError(f"a frame of the benchmark did not follow: {decoder.cause}")
-        if frame_levels >= MESSAGE_LEVELS:
-            taken_ns += spent_ns
-            levels += frame_levels
+    start_ns = perf_counter_ns()
+    outcomes = [apply(frame) for frame in frames]
+    taken_ns = perf_counter_ns() - start_ns
+    followed = outcomes.count(BOOK_CHANGED)
+    if followed != len(frames):
+        raise ChecksumMismatch(f"{len(frames) - followed} frames did not follow: {decoder.cause}")
     book = decoder.book
     return taken_ns * MESSAGE_LEVELS / levels, checksum_of(book.bids.levels(), book.asks.levels())
 
 
 def apply_depth_sorted() -> Sample:
     """The same with `json.loads` and a `SortedDict` a side, prices and sizes as integers of eight places."""
-    snapshot, frames = depth_frames()
+    snapshot, frames, levels = depth_frames()
     bids: Side = SortedDict()
     asks: Side = SortedDict()
     whole = json.loads(snapshot)
     _set_all(bids, whole["bids"])
     _set_all(asks, whole["asks"])
-    taken_ns = 0
-    levels = 0
-    for frame, frame_levels in frames:
-        start_ns = perf_counter_ns()
+    start_ns = perf_counter_ns()
+    for frame in frames:
         event = json.loads(frame)["data"]
         _set_all(bids, event["b"])
         _set_all(asks, event["a"])
-        spent_ns = perf_counter_ns() - start_ns
-        if frame_levels >= MESSAGE_LEVELS:
-            taken_ns += spent_ns
-            levels += frame_levels
+    taken_ns = perf_counter_ns() - start_ns
     return taken_ns * MESSAGE_LEVELS / levels, checksum_of(list(reversed(bids.items())), list(asks.items()))
 
 
@@ -152,15 +140,15 @@ def checksum_of(bids: Levels, asks: Levels) -> int:
 
 
 @cache
-def depth_frames() -> tuple[bytes, list[tuple[bytes, int]]]:
-    """A snapshot and the depth frames after it with their counts of levels: recorded ones, or seeded ones."""
+def depth_frames() -> tuple[bytes, list[bytes], int]:
+    """A snapshot, the depth frames after it and the count of their levels: recorded ones, or seeded ones."""
     path = recording(RECORDING)
     if path is None:
         return seeded_frames()
     snapshot = b""
     events: list[tuple[int, bytes, int]] = []
     with gzip.open(path, "rb") as lines:
-        for line in islice(lines, RECORDED_LINES):
+        for line in lines:
             frame = line.split(b" ", 1)[1].rstrip()
             if frame.startswith(b'{"lastUpdateId"'):
                 snapshot = frame
@@ -169,17 +157,19 @@ def depth_frames() -> tuple[bytes, list[tuple[bytes, int]]]:
                 events.append((event["u"], frame, len(event["b"]) + len(event["a"])))
     # The stream may run ahead of the snapshot: what ends at or before it is dropped, wherever it stands.
     reached = json.loads(snapshot)["lastUpdateId"]
-    return snapshot, [(frame, levels) for last, frame, levels in events if last > reached]
+    following = [(frame, levels) for last, frame, levels in events if last > reached]
+    return snapshot, [frame for frame, _ in following], sum(levels for _, levels in following)
 
 
 def source() -> str:
     """Which messages are measured, in words."""
     if recording(RECORDING) is None:
         return "seeded frames of 40 levels, seed 1"
-    return "recorded Binance spot frames of 40 levels and more"
+    _, frames, levels = depth_frames()
+    return f"{len(frames):,} recorded Binance spot frames of {levels / len(frames):.0f} levels on average"
 
 
-def seeded_frames(seed: int = 1, count: int = 400) -> tuple[bytes, list[tuple[bytes, int]]]:
+def seeded_frames(seed: int = 1, count: int = 400) -> tuple[bytes, list[bytes], int]:
     """Frames of 20 levels a side as far from the touch as recorded ones, deletes and new levels in equal parts."""
     random = Random(seed)
     encoder = BinanceSpot().encoder("BTCUSDT", PLACES, PLACES)
@@ -204,8 +194,8 @@ def seeded_frames(seed: int = 1, count: int = 400) -> tuple[bytes, list[tuple[by
                 changes[price] = 0 if random.random() < 0.5 else random.randrange(1, 10**9)
             best_first = sorted(changes, reverse=side == BUY)
             changed[side] = [(price * tick, changes[price]) for price in best_first]
-        frames.append((encoder.depth(0, number, number, changed[BUY], changed[SELL]), MESSAGE_LEVELS))
-    return snapshot, frames
+        frames.append(encoder.depth(0, number, number, changed[BUY], changed[SELL]))
+    return snapshot, frames, count * MESSAGE_LEVELS
 
 
 @figure(name="book.level_update_ns", unit="ns", limit=150, ratio_at_least=5)

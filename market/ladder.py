@@ -92,6 +92,7 @@ class Ladder:
         keys = self._keys
         held_sizes = self._sizes
         held_end = self._end
+        count = self._count
         near = held_end
         last_key: i64 = MAX_I64
         while start < end:
@@ -99,6 +100,7 @@ class Ladder:
             size = sizes[start]
             start += 1
             if price < -MOST_PRICE or price > MOST_PRICE or size < 0:
+                self._count = count
                 self._tidy()
                 raise BookError(f"no level can have price {price} and size {size}")
             key = side * price
@@ -110,9 +112,9 @@ class Ladder:
                 held = held_sizes[slot]
                 held_sizes[slot] = size
                 # Shifted, a negated size is -1 where there is one: no guess of the processor can be wrong here.
-                self._count += ((0 - held) >> 63) - ((0 - size) >> 63)
+                count += ((0 - held) >> 63) - ((0 - size) >> 63)
             elif size != 0:
-                self._count += 1
+                count += 1
                 if slot > 0 and held_sizes[slot - 1] == 0:
                     keys[slot - 1] = key
                     held_sizes[slot - 1] = size
@@ -123,6 +125,7 @@ class Ladder:
                     held_end = self._end
             near = slot + 1
             last_key = key
+        self._count = count
         self._tidy()
 
     def _put(self, slot: i64, key: i64, size: i64) -> None:
@@ -373,26 +376,33 @@ class SortedLevels:
 
 def _slot_of(keys: vec[i64], end: i64, key: i64) -> i64:
     """The first of `end` slots whose key is not below this one."""
-    # First a stretch at the touch, where most changes are, then ones twice as long as the last.
-    low: i64 = 0
+    # First a stretch of sixteen at the touch, or at the change before, where most changes are, then ones twice as long.
     stretch: i64 = _FIRST_STRETCH
-    while stretch < end:
-        boundary = end - stretch
-        if keys[boundary - 1] < key:
-            low = boundary
-            break
-        end = boundary
+    low = end - stretch
+    while low > 0 and keys[low - 1] >= key:
+        end = low
         stretch <<= 1
-    # Halving without a branch that depends on the data: a wrong guess of the processor costs more than a step.
-    end -= low
-    while end > 1:
-        half = end >> 1
-        # The difference of two keys fits an i64; shifted, it is -1 where the slot lies below the key, else 0.
-        low += half & ((keys[low + half - 1] - key) >> 63)
-        end -= half
-    if end == 1 and keys[low] < key:
-        low += 1
-    return low
+        low = end - stretch
+    # From here on no branch depends on the order of keys: a wrong guess of the processor costs more than a step. The
+    # difference of two keys fits an i64; shifted, it is -1 where the slot lies below the key, else 0.
+    if low <= 0:
+        low = 0
+        while end > 0:
+            half = (end + 1) >> 1
+            low += half & ((keys[low + half - 1] - key) >> 63)
+            end -= half
+        return low
+    while stretch > _FIRST_STRETCH:
+        stretch >>= 1
+        low += stretch & ((keys[low + stretch - 1] - key) >> 63)
+    # Of sixteen, first which four, then how many of those lie below.
+    low -= 4 * (((keys[low + 3] - key) >> 63) + ((keys[low + 7] - key) >> 63) + ((keys[low + 11] - key) >> 63))
+    return low - (
+        ((keys[low] - key) >> 63)
+        + ((keys[low + 1] - key) >> 63)
+        + ((keys[low + 2] - key) >> 63)
+        + ((keys[low + 3] - key) >> 63)
+    )
 
 
 def _doubled(values: vec[i64]) -> vec[i64]:

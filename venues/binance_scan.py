@@ -129,7 +129,7 @@ class FrameScan:
 
     def scan(self, frame: bytes) -> i64:
         """Read one frame of the stream: `DEPTH`, `TRADE` or `UNKNOWN`."""
-        end = len(frame) - 1
+        end = i64(len(frame)) - 1
         if end < 1 or frame[end] != _BRACE:
             return UNKNOWN
         # By far the most frequent frame begins with bytes that are known beforehand.
@@ -242,7 +242,7 @@ class FrameScan:
         sizes = self.level_sizes
         count = self.level_count
         # A mark is four bytes; the shortest thing that can follow a size, the end of a raw frame, is as long.
-        last_mark = len(frame) - 4
+        last_mark = i64(len(frame)) - 4
         while True:
             position = self._decimal(frame, position, price_form)
             if position < 0 or position > last_mark or read_i32_le(frame, position) & _THREE_BYTES != _TO_THE_SIZE:
@@ -270,7 +270,7 @@ class FrameScan:
 
     def _decimal(self, frame: bytes, position: i64, form: DecimalForm) -> i64:
         """Whole digits, a dot, eight places, scaled into `_number`; the position after them, or -1 for another form."""
-        last_word = len(frame) - 8
+        last_word = i64(len(frame)) - 8
         if position > last_word:
             return -1
         word = read_i64_le(frame, position)
@@ -315,6 +315,13 @@ class FrameScan:
         value: i64 = 0
         byte: i64 = frame[position]
         leading = byte
+        if position + 8 < i64(len(frame)):
+            # Times and identifiers have more than eight digits: the first eight at once.
+            eight = _eight_digits(read_i64_le(frame, position))
+            if eight >= 0:
+                value = eight
+                position += 8
+                byte = frame[position]
         while _ZERO <= byte <= _NINE:
             value = value * 10 + (byte - _ZERO)
             position += 1
@@ -352,16 +359,35 @@ class FrameScan:
         self.level_sizes = sizes
 
 
+def _eight_digits(word: i64) -> i64:
+    """The number that eight characters in a little-endian word write, -1 if one of them is no digit."""
+    if word & _UPPER_HALVES != _EIGHT_ZEROS or (word + _EIGHT_SIXES) & _UPPER_HALVES != _EIGHT_ZEROS:
+        return -1
+    word -= _EIGHT_ZEROS
+    word = (word * 10 + (word >> 8)) & _PAIRS
+    word = (word * 100 + (word >> 16)) & _FOURS
+    return (word * 10000 + (word >> 32)) & _EIGHT
+
+
 def _stands(frame: bytes, position: i64, text: bytes) -> bool:
     """Whether the text stands at this position, all of it inside the frame."""
-    size = len(text)
-    if position + size > len(frame):
+    size = i64(len(text))
+    if position + size > i64(len(frame)):
         return False
     place: i64 = 0
-    while place + 8 <= size:
-        if read_i64_le(frame, position + place) != read_i64_le(text, place):
-            return False
-        place += 8
+    # Word by word; the last word overlaps the one before it.
+    if size >= 8:
+        last = size - 8
+        while place < last:
+            if read_i64_le(frame, position + place) != read_i64_le(text, place):
+                return False
+            place += 8
+        return read_i64_le(frame, position + last) == read_i64_le(text, last)
+    if size >= 4:
+        last = size - 4
+        return read_i32_le(frame, position) == read_i32_le(text, 0) and (
+            read_i32_le(frame, position + last) == read_i32_le(text, last)
+        )
     while place < size:
         if frame[position + place] != text[place]:
             return False
