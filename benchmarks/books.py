@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from bisect import insort
 from functools import cache
 from random import Random
 from time import perf_counter_ns
@@ -170,32 +171,49 @@ def source() -> str:
 
 
 def seeded_frames(seed: int = 1, count: int = 400) -> tuple[bytes, list[bytes], int]:
-    """Frames of 20 levels a side as far from the touch as recorded ones, deletes and new levels in equal parts."""
+    """Frames of 20 levels a side that change a book as recorded ones do: new and deleted levels, seldom an old one."""
     random = Random(seed)
     encoder = BinanceSpot().encoder("BTCUSDT", PLACES, PLACES)
     tick = 10 ** (PLACES - 2)
-    held: dict[int, list[int]] = {
-        side: [MIDDLE - side * (1 + 7 * level) for level in range(LEVELS)] for side in (BUY, SELL)
-    }
-    sizes = [(price * tick, random.randrange(1, 10**9)) for price in held[BUY]], [
-        (price * tick, random.randrange(1, 10**9)) for price in held[SELL]
-    ]
-    snapshot = encoder.snapshot(0, sizes[0], sizes[1])
+    # Each side as distances from the middle, in ticks, nearest first.
+    held = {side: list(range(1, 7 * LEVELS, 7)) for side in (BUY, SELL)}
+
+    def level(side: int, distance: int, size: int) -> tuple[int, int]:
+        return (MIDDLE - side * distance) * tick, size
+
+    snapshot = encoder.snapshot(
+        0, *([level(side, distance, random.randrange(1, 10**9)) for distance in held[side]] for side in (BUY, SELL))
+    )
     frames = []
     for number in range(1, count + 1):
         changed: dict[int, Levels] = {}
         for side in (BUY, SELL):
             changes: dict[int, int] = {}
             while len(changes) < MESSAGE_LEVELS // 2:
-                # Evenly spread over the powers of ten: half the changes lie within about a hundred levels.
-                level = min(int(10 ** random.uniform(0.5, 3.3)), LEVELS) - 1
-                near = held[side][level]
-                price = near if random.random() < 0.5 else near - side * random.randint(1, 6)
-                changes[price] = 0 if random.random() < 0.5 else random.randrange(1, 10**9)
-            best_first = sorted(changes, reverse=side == BUY)
-            changed[side] = [(price * tick, changes[price]) for price in best_first]
+                distance, size = _change(random, held[side])
+                changes[distance] = size
+            changed[side] = [level(side, distance, changes[distance]) for distance in sorted(changes)]
         frames.append(encoder.depth(0, number, number, changed[BUY], changed[SELL]))
     return snapshot, frames, count * MESSAGE_LEVELS
+
+
+def _change(random: Random, held: list[int]) -> tuple[int, int]:
+    """One change of a side, evenly spread over the powers of ten of its levels, in the shares of the recordings."""
+    place = min(int(10 ** random.uniform(0, 3)), len(held)) - 1
+    near = held[place]
+    kind = random.random()
+    if kind < 0.40:
+        del held[place]
+        return near, 0
+    if kind < 0.48:
+        return near + 3, 0
+    size = random.randrange(1, 10**9)
+    if kind < 0.60:
+        return near, size
+    new = near + random.randint(1, 6)
+    if new not in held:
+        insort(held, new)
+    return new, size
 
 
 @figure(name="book.level_update_ns", unit="ns", limit=150, ratio_at_least=5)
