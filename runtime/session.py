@@ -32,6 +32,7 @@ from runtime.wiring import System, build_system
 
 if TYPE_CHECKING:
     from runtime.clock import Clock
+    from runtime.journal.durability import RunBlocking
     from runtime.lane_core import LaneCore
     from runtime.logs import Logger
 
@@ -64,8 +65,11 @@ class Session:
         log: Logger,
         state: Path | None = None,
         faults: list[Kill] | None = None,
+        run_blocking: RunBlocking | None = None,
     ) -> None:
         self.blueprint = blueprint
+        # Where fsync and snapshots are written; by default in a thread.
+        self.run_blocking = run_blocking
         self.clock = clock
         self.log = log
         self.is_temporary = state is None
@@ -97,7 +101,7 @@ class Session:
             def build() -> LaneCore:
                 return build_core(blueprint, core.name)
 
-            return LaneJournal(core, self.state.storage(core.name), self.clock, options, build)
+            return LaneJournal(core, self.state.storage(core.name), self.clock, options, build, self.run_blocking)
 
         system = build_system(blueprint, self.clock, randomness, self.log, journal_of)
         for lane in system.lanes:
