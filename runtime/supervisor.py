@@ -273,6 +273,9 @@ class Supervisor:
         """Note a failed actor, which its lane has taken out of service already, and plan its return."""
         unit = self.units[failure.slot.name]
         self._note(unit, failure.error)
+        if failure.slot.policy == HALT_TRADING and not failure.slot.down:
+            # The lane has rebuilt it in the same step.
+            unit.restarts += 1
         nursery = self._nursery
         if nursery is not None:
             self._plan_restart(unit, nursery)

@@ -30,6 +30,8 @@ from venues.simulated_market import DepthEvent, MarketShape, SimulatedMarket, Tr
 
 NANOSECONDS = 1_000_000_000
 BASIS_POINTS = 10_000
+# A full inbox must not keep it from ending.
+FAREWELL_SECONDS = 0.5
 LARGEST_READ = 16
 
 
@@ -100,9 +102,17 @@ class SimulatedFeed(Service):
         return Line(instrument_id, SimulatedMarket(self.params.seed + 1_000_003 * instrument_id, shape), encoder)
 
     async def run(self) -> None:
-        """Be connected, and send until cancelled or until the limit."""
-        connection_id = self.params.connection_id
-        await self.send([ConnectionUp(connection_id, self.epoch)])
+        """Be connected, and send until cancelled or until the limit; however it ends, whoever trusts it is told."""
+        reason = "the feed stopped"
+        try:
+            await self._stream()
+            reason = "the limit of messages is reached"
+        finally:
+            with trio.move_on_after(FAREWELL_SECONDS, shield=True):
+                await self.send([ConnectionDown(self.params.connection_id, self.epoch, reason)])
+
+    async def _stream(self) -> None:
+        await self.send([ConnectionUp(self.params.connection_id, self.epoch)])
         began_ns = self.clock.now_ns()
         while not self._is_over():
             await self._answer()
@@ -111,7 +121,6 @@ class SimulatedFeed(Service):
                 await self._pause(began_ns)
             else:
                 await self._read(due)
-        await self.send([ConnectionDown(connection_id, self.epoch, "the limit of messages is reached")])
 
     def _is_over(self) -> bool:
         return 0 < self.params.message_limit <= self.sent

@@ -81,6 +81,7 @@ def _finish(
     params_of: ParamsOf | None,
 ) -> Loaded:
     directory = os.path.dirname(name)
+    _locate_classes(tree, directory)
     config = structure(tree, SystemConfig, (), collector, make_converter(directory, variables))
     for problem in check_tree(tree):
         collector.add_problem(problem)
@@ -88,6 +89,17 @@ def _finish(
     collector.raise_if_any()
     assert config is not None, "without a configuration there is an error"
     return Loaded(config=config, path=name, files=files, origins=collector.origins, params=params)
+
+
+def _locate_classes(tree: dict[str, Any], directory: str) -> None:
+    """A class in a file, `my_strategy.py:Class`, is looked for beside the configuration, as an include is."""
+    for section in ("actors", "services"):
+        table = tree.get(section)
+        for settings in (table if isinstance(table, dict) else {}).values():
+            class_path = settings.get("class") if isinstance(settings, dict) else None
+            if isinstance(class_path, str) and ".py:" in class_path and "\0" not in class_path:
+                path, _, name = class_path.rpartition(":")
+                settings["class"] = f"{os.path.abspath(os.path.join(directory, path))}:{name}"
 
 
 def _structure_all(

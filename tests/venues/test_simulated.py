@@ -194,3 +194,13 @@ async def test_snapshot_is_answered_at_once_and_fits_the_stream(autojump_clock: 
     assert outcomes <= {BOOK_CHANGED, TRADED}
     market = line.feed.lines[0].market
     assert (decoder.book.best_bid_price, decoder.book.best_ask_price) == (market.best_bid, market.best_ask)
+
+
+async def test_a_feed_that_dies_takes_its_connection_down(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever built a book on it must know at once, however it ended."""
+    line = wired()
+    with trio.move_on_after(1):
+        await line.feed.run()
+    last = line.taken()[-1]
+    assert isinstance(last, ConnectionDown)
+    assert last.reason == "the feed stopped"
