@@ -159,7 +159,7 @@ def _print_figure(one: Figure, result: Measured, compiled: bool) -> None:
     if result.reference is not None and ratio is not None:
         name, values = result.reference
         claim = "" if one.ratio_at_least is None else f" (at least {_number(one.ratio_at_least)})"
-        print(_row(f"  {name}", one.unit, *_spread(values), "", f"{ratio:.1f} times slower{claim}"))
+        print(_row(f"  {name}", one.unit, *_spread(values), "", f"{ratio:.1f} times as long{claim}"))
     for note in result.notes:
         print(f"  {note}")
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hftrun_kernel
+from benchmarks import books
 from benchmarks.catalogue import FIGURES
 from benchmarks.figures import (
     KEPT,
@@ -233,6 +234,32 @@ def test_a_real_figure_from_the_command_to_the_file(tmp_path: Path, capsys: pyte
     assert "calibrated" in printed
     # Whether the limit is kept here and now is not this test's business.
     assert code == ("limits missed" in printed)
+
+
+def test_subjects_and_references_of_every_figure_agree(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every figure can be measured without recordings too, and its reference comes to the same checksum."""
+    books.depth_frames.cache_clear()
+    monkeypatch.setattr(books, "recording", lambda _name: None)
+    # What starts processes is left to the command itself.
+    figures = [one for one in FIGURES if one.name not in ("start.help_ms", "pure.slowdown")]
+    report = measure_all(figures, 1)
+    books.depth_frames.cache_clear()
+    assert report.wrong == []
+    assert [one.name for one, _ in report.measured] == [one.name for one in figures]
+    assert "seeded frames of 40 levels" in capsys.readouterr().out
+
+
+def test_named_but_absent_recordings_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong `HFTRUN_DATA` is an error of use, not a silent change of what is measured."""
+    books.depth_frames.cache_clear()
+    monkeypatch.setenv("HFTRUN_DATA", str(tmp_path / "absent"))
+    assert cli.main(["bench", "--only", "book.depth"]) == 2
+    assert "is not a folder: name the folder of recordings, or unset it" in capsys.readouterr().err
+    books.depth_frames.cache_clear()
 
 
 def test_quiet_puts_the_collector_back() -> None:
