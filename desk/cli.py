@@ -17,6 +17,7 @@ app = App(
     "order; 2 the command, the configuration or the state directory cannot be used; 3 the run failed; 130 interrupted.",
     version="0.1.0",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=""),
 )
 
@@ -32,6 +33,7 @@ def run(
     faults: str | None = None,
     live: bool = False,
     status_every: str = "1s",
+    reset_halt: bool = False,
 ) -> int:
     """Run the system of a configuration until Ctrl-C, or for a time.
 
@@ -51,12 +53,16 @@ def run(
         Trade with real money; needs mode = "live" and keys as well.
     status_every
         Time between two status lines; 0s prints none.
+    reset_halt
+        End a halt that an earlier run left in the state: you have looked at its cause. Kept in the journal.
     """
     if not config.suffix and not config.exists():
         return _refuse(f"there is neither a command nor a configuration file called {str(config)!r}")
     from desk.run_command import RunRequest, run_system
 
-    return run_system(RunRequest(config, duration or "", summary, state, faults or "", live, status_every))
+    return run_system(
+        RunRequest(config, duration or "", summary, state, faults or "", live, status_every, reset_halt)
+    )
 
 
 @app.command

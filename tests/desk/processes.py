@@ -1,0 +1,70 @@
+"""The command as a user starts it: a process of its own, waited for by what it prints, never by the clock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from tests.data import ROOT
+
+LIMIT_SECONDS = 30
+CALL = "import sys; from desk.entry import main; sys.exit(main())"
+
+
+def environment() -> dict[str, str]:
+    """The environment of the tests, without what would change a configuration."""
+    kept = {"HFTRUN_PURE", "HFTRUN_DATA"}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HFTRUN_") or name in kept}
+    return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+class Command:
+    """A running `hftrun`."""
+
+    def __init__(
+        self, *arguments: str | Path, before: str = "", stdout: int | IO[bytes] = subprocess.PIPE, cwd: Path = ROOT
+    ) -> None:
+        words = [sys.executable, "-c", before + CALL, *map(str, arguments)]
+        self.process = subprocess.Popen(
+            words, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment(), cwd=cwd
+        )
+
+    def wait_for(self, wanted: Callable[[str], bool]) -> str:
+        """Read lines of the output until one is wanted; gives it."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if wanted(line):
+                return line.rstrip("\n")
+        raise AssertionError(f"the line never came; the command ended with {self.end()}")
+
+    def wait_for_status(self) -> str:
+        """The first status line from which on there are quotes."""
+        return self.wait_for(lambda line: " quotes " in line)
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for its end: exit code, the rest of the output, the errors."""
+        output, errors = self.process.communicate(timeout=LIMIT_SECONDS)
+        return self.process.returncode, output or "", errors
+
+    def __enter__(self) -> Command:
+        """Runs already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Whatever happened, leave no process behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+def run(*arguments: str | Path, before: str = "") -> tuple[int, str, str]:
+    """Run it to its end: exit code, output, errors."""
+    with Command(*arguments, before=before) as command:
+        return command.end()
