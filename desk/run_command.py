@@ -6,6 +6,7 @@ one makes it hurry. So does nobody reading the output any more, as in `hftrun CO
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ class RunRequest:
     faults: str
     live: bool
     status_every: str
+    reset_halt: bool = False
 
 
 @attrs.frozen
@@ -114,6 +116,8 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
     try:
         with Session(blueprint, clock, get_logger("hftrun"), request.state, settings.faults) as session:
             _greet(session, request, output)
+            if request.reset_halt:
+                session.reset_halt(getpass.getuser())
             report = trio.run(_run, session, settings, output)
             return _finish(session, report, request, output)
     except (JournalError, StateError, FaultError) as error:
@@ -167,7 +171,10 @@ def _greet(session: Session, request: RunRequest, output: Output) -> None:
     ]
     for lane in session.system.lanes:
         if lane.core.ledger.halted:
-            lines.append(f"lane {lane.name}: trading is HALTED since an earlier run: {lane.core.ledger.halt_reason}")
+            how = "reset now" if request.reset_halt else "--reset-halt ends that, once the cause is understood"
+            lines.append(
+                f"lane {lane.name}: trading is HALTED since an earlier run: {lane.core.ledger.halt_reason} ({how})"
+            )
     if request.state is None:
         lines.append("no --state: the journal of this run is not kept")
     output.say_all(lines)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 import hftrun_kernel
-from market.messages import ClockCorrected, Message, NewOrder, RunStarted
+from market.messages import ClockCorrected, HaltReset, Message, NewOrder, RunStarted
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
@@ -82,6 +82,7 @@ class Session:
         # From the receipt of the frame that caused an order to the order's leave from risk.
         self.tick_to_order = Histogram()
         self.started_ns = 0
+        self._halt_reset_by = ""
         is_built = False
         try:
             self.system = self._build(faults or [])
@@ -146,6 +147,10 @@ class Session:
         if isinstance(message, NewOrder) and message.receive_ns > 0:
             self.tick_to_order.record(max(0, self.clock.now_ns() - message.receive_ns))
 
+    def reset_halt(self, operator: str) -> None:
+        """A person ends a latched halt: the first thing that the lanes hear after the start of this run."""
+        self._halt_reset_by = operator
+
     def _announce(self) -> None:
         """The first input of every lane in every run."""
         blueprint = self.blueprint
@@ -154,6 +159,8 @@ class Session:
         )
         for lane in self.system.lanes:
             lane.channels.urgent.offer(started)
+            if self._halt_reset_by:
+                lane.channels.urgent.offer(HaltReset(self._halt_reset_by))
 
     async def _watch_clock(self) -> None:
         """Tell the lanes, as an input, when the wall clock has moved away from the clock of the run."""
