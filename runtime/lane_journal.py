@@ -7,6 +7,7 @@ it was before the input that killed it. Recovery, rebuild and replay are the sam
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -237,14 +238,22 @@ def rebuilder(
     build: Callable[[], LaneCore], storage: Storage, snapshots: SnapshotStore | None
 ) -> Callable[[Slot, int], Actor]:
     """What rebuilds one actor: a whole lane of fresh ones is brought to the input before the one that killed it."""
+    # On its way a lane meets the failures before this one, and rebuilds for each: without what is known of them the
+    # replays within replays would double with every failure.
+    known: dict[tuple[int, int], dict[str, object] | None] = {}
 
     def rebuild(slot: Slot, failed_sequence: int) -> Actor:
-        shadow = build()
-        replay_into(shadow, storage, snapshots, rebuild, failed_sequence - 1).replayer.finish()
+        key = (int(slot.actor_id), failed_sequence)
+        if key not in known:
+            shadow = build()
+            replay_into(shadow, storage, snapshots, rebuild, failed_sequence - 1).replayer.finish()
+            reference = shadow.slot_of[int(slot.actor_id)]
+            known[key] = None if reference.down else reference.actor.save()
         actor = slot.make()
-        reference = shadow.slot_of[int(slot.actor_id)]
-        if not reference.down:
-            actor.load(reference.actor.save())
+        state = known[key]
+        if state is not None:
+            # An actor may go on with the very lists that it is given.
+            actor.load(copy.deepcopy(state))
         return actor
 
     return rebuild

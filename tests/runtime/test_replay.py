@@ -8,7 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+import runtime.replay
+from runtime.blueprint import Blueprint
+from runtime.build_core import build_core
 from runtime.config.errors import ConfigErrors
+from runtime.lane_core import LaneCore
 from runtime.replay import replay_state
 from runtime.state import StateUnusable
 from tests.desk.main_job import journals, run_main_job
@@ -46,6 +50,23 @@ def test_several_runs_with_failures_are_repeated(tmp_path: Path) -> None:
     assert lane.agrees
     assert f"{lane.digest:016x}" == lane_of(summary)["digest"]
     assert lane.core.ledger.halted
+
+
+def test_rebuilds_do_not_multiply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A critical actor that failed again and again costs one replay a failure, not one for each pair of them."""
+    summary = run_main_job(tmp_path, 2.0, "kill:portfolio:every=4")
+    failures = cast("dict[str, dict[str, Any]]", summary["units"])["portfolio"]["failures"]
+    built: list[str] = []
+
+    def count(blueprint: Blueprint, lane: str) -> LaneCore:
+        built.append(lane)
+        return build_core(blueprint, lane)
+
+    monkeypatch.setattr(runtime.replay, "build_core", count)
+    (lane,) = replay_state(tmp_path)
+    assert lane.agrees
+    assert failures > 5
+    assert len(built) <= failures + 1
 
 
 def test_replay_changes_nothing(tmp_path: Path) -> None:
