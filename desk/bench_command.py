@@ -17,10 +17,8 @@ import attrs
 from benchmarks.figures import MISSED, ChecksumMismatch, Figure, Measured, Run
 from benchmarks.machine import Machine, calibrate, look_at_machine, quiet
 from benchmarks.recordings import RecordingsAbsent
+from desk.exits import EXIT_OK, EXIT_USAGE, EXIT_WRONG
 
-EXIT_OK: Final = 0
-EXIT_MISSED: Final = 1
-EXIT_USAGE: Final = 2
 NAME_WIDTH: Final = 36
 UNIT_WIDTH: Final = 11
 NUMBER_WIDTH: Final = 11
@@ -64,7 +62,7 @@ def bench(figures: Sequence[Figure], only: Sequence[str], json_path: Path | None
             json_path.write_text(json.dumps(as_data(report), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise BenchUsage(f"--json {json_path} cannot be written: {error.strerror}") from error
-    return EXIT_MISSED if report.missed or report.wrong else EXIT_OK
+    return EXIT_WRONG if report.missed or report.wrong else EXIT_OK
 
 
 def choose(figures: Sequence[Figure], only: Sequence[str]) -> list[Figure]:
