@@ -74,6 +74,8 @@ def run_system(request: RunRequest) -> int:
         )
         _, blueprint = load_and_plan(request.config)
         _check_mode(blueprint, request.live)
+        if request.reset_halt and request.state is None:
+            raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
         if request.summary is not None:
             _check_writable(request.summary)
     except ConfigErrors as errors:
@@ -82,6 +84,14 @@ def run_system(request: RunRequest) -> int:
     except (DurationError, FaultError, RequestError) as error:
         return _refuse(str(error))
     return _run_blueprint(request, settings, blueprint)
+
+
+def _operator() -> str:
+    """Who runs this, as the journal shall remember it; in a container there may be no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"user {os.getuid()}"
 
 
 def _check_mode(blueprint: Blueprint, live: bool) -> None:
@@ -117,7 +127,7 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
         with Session(blueprint, clock, get_logger("hftrun"), request.state, settings.faults) as session:
             _greet(session, request, output)
             if request.reset_halt:
-                session.reset_halt(getpass.getuser())
+                session.reset_halt(_operator())
             report = trio.run(_run, session, settings, output)
             return _finish(session, report, request, output)
     except (JournalError, StateError, FaultError) as error:

@@ -61,6 +61,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: Captured, *arguments: str | Pa
         ([str(CONFIG), "--summary", "gone/summary.json"], "there is no directory gone"),
         ([str(CONFIG), "--summary", "."], "is a directory: name a file"),
         ([str(CONFIG), "--state", str(CONFIG)], "cannot hold a state"),
+        ([str(CONFIG), "--reset-halt"], "--reset-halt needs --state"),
     ],
     ids=lambda value: " ".join(value).replace(str(CONFIG), "CONFIG") if isinstance(value, list) else "",
 )
@@ -433,6 +434,22 @@ def test_a_run_goes_on_from_its_state(tmp_path: Path) -> None:
     totals = after["totals"]
     assert totals["orders"] == before["totals"]["orders"] + totals["orders_this_run"]
     assert "since the state was begun" in output
+
+
+def test_a_halt_is_reset_by_a_person(monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path) -> None:
+    """A state whose trading was halted says so and how to end it; with `--reset-halt` it trades again."""
+    run_main_job(tmp_path, 1.0, "kill:risk:every=5")
+    words = (CONFIG, "--state", tmp_path, "--duration", "300ms", "--status-every", "100ms")
+    code, output, _ = call(monkeypatch, capsys, *words)
+    assert code == EXIT_OK
+    assert "trading is HALTED since an earlier run: risk failed (--reset-halt ends that" in output
+    assert "| HALTED: risk failed |" in output
+    assert "0 sent" in output
+    code, output, _ = call(monkeypatch, capsys, *words, "--reset-halt")
+    assert code == EXIT_OK
+    assert "| HALTED" not in output
+    assert " 0 sent" not in output
+    assert call(monkeypatch, capsys, "replay", tmp_path)[0] == EXIT_OK
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
