@@ -175,7 +175,7 @@ class LaneDrain:
         """How many messages wait for delivery."""
         count: i64 = 0
         for port in self.core.ports:
-            count += len(port.pending) + len(port.urgent)
+            count += port.depth()
         return count
 
     def current_label(self) -> str:

@@ -85,6 +85,11 @@ class Port:
         self.pending: list[Message] = []
         self.urgent: list[Message] = []
         self.mark: i64 = 0
+        self.high_water: i64 = 0
+
+    def depth(self) -> i64:
+        """How many messages wait here."""
+        return i64(len(self.pending)) + i64(len(self.urgent))
 
     def frame(self) -> None:
         """Close what one batch led to into one batch for a receiver that runs strategies at its end."""
@@ -92,6 +97,9 @@ class Port:
         if count > 1 and self.framed:
             self.pending.insert(self.mark, BatchMark(count))
         self.mark = len(self.pending)
+        depth = self.depth()
+        if depth > self.high_water:
+            self.high_water = depth
 
     def clear(self) -> None:
         """Forget what waits; used where nothing may leave, as in a replay."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from runtime.channels import Channel
     from runtime.lane import Lane
-    from runtime.lane_parts import Slot
+    from runtime.lane_parts import Port, Slot
     from runtime.metrics import MetricRegistry
     from runtime.supervisor import Unit
     from runtime.wiring import System
@@ -24,6 +24,8 @@ def register_system(registry: MetricRegistry, system: System) -> None:
         _register_lane(registry, lane)
         for slot in lane.core.slots:
             _register_actor(registry, lane, slot)
+        for port in lane.core.ports:
+            _register_outbox(registry, lane, port)
     for channel in system.channels():
         _register_channel(registry, channel)
     for unit in system.supervisor.units.values():
@@ -49,6 +51,12 @@ def _register_lane(registry: MetricRegistry, lane: Lane) -> None:
     ]
     for name, meaning, read in rows:
         registry.gauge(name, meaning, {"lane": lane.name}, read)
+
+
+def _register_outbox(registry: MetricRegistry, lane: Lane, port: Port) -> None:
+    labels = {"lane": lane.name, "receiver": port.name}
+    registry.gauge("outbox_depth", "Messages that wait to leave the lane.", labels, lambda: int(port.depth()))
+    registry.gauge("outbox_high_water", "Most that ever waited.", labels, lambda: int(port.high_water))
 
 
 def _register_actor(registry: MetricRegistry, lane: Lane, slot: Slot) -> None:

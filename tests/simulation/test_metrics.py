@@ -19,5 +19,10 @@ def test_the_metrics_of_a_run_agree_with_its_parts() -> None:
     assert sum(value for (name, _), value in values.items() if name == "actor_failures") > 0
     channel = system.lane("main").channels.inbox
     assert values["channel_sent", (("channel", channel.name),)] == channel.core.sent
+    main = system.lane("main")
+    for port in main.core.ports:
+        labels = (("lane", "main"), ("receiver", port.name))
+        assert values["outbox_high_water", labels] == port.high_water
+    assert any(port.high_water > 0 for port in main.core.ports)
     times = {one.labels: one for one in snapshot.histograms if one.name == "lane_input_ns"}
     assert times[(("lane", "main"),)].count > 0
