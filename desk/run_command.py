@@ -31,7 +31,7 @@ from runtime.faults import FaultError, Kill, parse_faults
 from runtime.journal.errors import JournalError
 from runtime.logs import configure_logs, get_logger
 from runtime.session import Session
-from runtime.state import StateError
+from runtime.state import StateError, StateUnusable
 from runtime.supervisor import ShutdownReport
 
 NANOSECONDS = 1_000_000_000
@@ -124,7 +124,7 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
         return EXIT_USAGE
     output = Output(sys.stdout)
     try:
-        with Session(blueprint, clock, get_logger("hftrun"), request.state, settings.faults) as session:
+        with _session(request, settings, blueprint, clock) as session:
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
@@ -136,6 +136,14 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
         logs.close()
         if output.failure:
             abandon(sys.stdout)
+
+
+def _session(request: RunRequest, settings: RunSettings, blueprint: Blueprint, clock: LiveClock) -> Session:
+    try:
+        return Session(blueprint, clock, get_logger("hftrun"), request.state, settings.faults)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        raise StateUnusable(f"the state cannot be kept: {place}{error.strerror or error}") from error
 
 
 async def _run(session: Session, settings: RunSettings, output: Output) -> ShutdownReport:

@@ -397,6 +397,19 @@ def test_a_full_disk_halts_the_run_and_is_told(tmp_path: Path) -> None:
     assert "every decision is the recorded one" in output
 
 
+def test_a_state_that_cannot_be_written_does_not_start(tmp_path: Path) -> None:
+    """A disk that is full from the beginning, and no place for a temporary state: told, and nothing trades."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
+    code, output, errors = run(CONFIG, "--duration", "20s", "--state", tmp_path / "state", before=limit)
+    assert (code, output) == (EXIT_USAGE, "")
+    assert "the state cannot be kept: File too large" in errors
+    nowhere = "import tempfile; tempfile.tempdir = '/dev/null/nowhere'; "
+    code, output, errors = run(CONFIG, "--duration", "20s", before=nowhere)
+    assert (code, output) == (EXIT_USAGE, "")
+    assert "the state cannot be kept: /dev/null/nowhere" in errors
+    assert "Traceback" not in errors
+
+
 def test_a_summary_that_cannot_be_written_in_the_end_is_told(tmp_path: Path) -> None:
     """The disk filled during the run: the summary was still printed, the loss is told, the exit code is 1."""
     code, output, errors = run(CONFIG, "--duration", "100ms", "--summary", "/dev/full")
