@@ -192,7 +192,7 @@ def test_unequal_snapshot_arrays_are_refused() -> None:
 
 
 @given(bids=book_levels(), asks=book_levels(), order=st.randoms())
-@settings(max_examples=examples(60, 2000))
+@settings(max_examples=examples(60, 400))
 def test_snapshot_in_any_order(bids: dict[int, int], asks: dict[int, int], order: object) -> None:
     """A snapshot's levels may come in any order; the book is the same, and save and load keep it."""
     shuffled_bids, shuffled_asks = list(bids.items()), list(asks.items())
@@ -309,4 +309,4 @@ class BookAgainstDictionaries(RuleBasedStateMachine):
 
 
 TestBookAgainstDictionaries = BookAgainstDictionaries.TestCase
-TestBookAgainstDictionaries.settings = settings(max_examples=examples(40, 2000), stateful_step_count=40, deadline=None)
+TestBookAgainstDictionaries.settings = settings(max_examples=examples(40, 400), stateful_step_count=40, deadline=None)

@@ -182,7 +182,7 @@ def test_orders_are_checked_against_the_rules(price: int, size: int, reason: str
     assert answer is None if reason is None else reason in (answer or "")
 
 
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 @given(instruments(), st.integers(1, MAX_I64), st.integers(1, MAX_I64))
 def test_notional_and_fee_are_exact_with_one_rounding(one: Instrument, price: int, size: int) -> None:
     """Money is the exact rational, rounded once: notional down, fee up, for linear and inverse, cost and rebate."""

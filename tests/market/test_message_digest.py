@@ -83,7 +83,7 @@ def test_digest_is_the_same_everywhere() -> None:
     assert (digest.value, digest.count) == (DIGEST_OF_MESSAGES, 9)
 
 
-@settings(max_examples=examples(100, 5000), deadline=None)
+@settings(max_examples=examples(100, 1_000), deadline=None)
 @given(st.lists(messages(), min_size=1, max_size=4), st.data())
 def test_digest_goes_on_from_what_was_saved(several: list[Message], data: st.DataObject) -> None:
     """Save and load at any point give the digest of going on; it stays below 2^62; another order is another digest."""
@@ -105,7 +105,7 @@ def test_digest_goes_on_from_what_was_saved(several: list[Message], data: st.Dat
         assert turned.value != whole.value
 
 
-@settings(max_examples=examples(200, 10_000), deadline=None)
+@settings(max_examples=examples(200, 1_500), deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 63))
 def test_digest_sees_a_single_bit(value: int, bit: int) -> None:
     """Two values that differ in one bit have different digests."""

@@ -108,7 +108,7 @@ def test_json_with_a_wrong_value_is_refused(schema_id: int, field: str, value: s
         from_json(json.dumps(form).replace('"HERE"', value))
 
 
-@settings(max_examples=examples(200, 10_000), deadline=None)
+@settings(max_examples=examples(200, 1_500), deadline=None)
 @given(st.data(), messages())
 def test_damaged_json_gives_a_message_or_a_message_error(data: st.DataObject, message: Message) -> None:
     """Characters overwritten or cut anywhere give a MessageError or a message, nothing else."""

@@ -129,7 +129,7 @@ def test_every_type_has_a_number_a_name_and_a_group() -> None:
 def test_every_type_survives_both_forms(schema_id: int) -> None:
     """What was encoded decodes to an equal message with equal hash, and so does the JSON form, on one line."""
 
-    @settings(max_examples=examples(5, 2000), deadline=None)
+    @settings(max_examples=examples(5, 60), deadline=None)
     @given(messages(schema_id))
     def check(message: Message) -> None:
         data = encode(message)
@@ -150,7 +150,7 @@ def test_every_type_survives_both_forms(schema_id: int) -> None:
 def test_every_type_cut_or_lengthened_is_refused(schema_id: int) -> None:
     """Bytes that end early or go on too long give a MessageError, wherever cut and whatever the header says."""
 
-    @settings(max_examples=examples(3, 200), deadline=None)
+    @settings(max_examples=examples(3, 30), deadline=None)
     @given(messages(schema_id))
     def check(message: Message) -> None:
         data = encode(message)
@@ -167,7 +167,7 @@ def test_every_type_cut_or_lengthened_is_refused(schema_id: int) -> None:
     check()
 
 
-@settings(max_examples=examples(300, 20_000), deadline=None)
+@settings(max_examples=examples(300, 2_000), deadline=None)
 @given(st.data(), messages())
 def test_damaged_bytes_give_a_message_or_a_message_error(data: st.DataObject, message: Message) -> None:
     """Bytes overwritten anywhere give a MessageError, or a message that has a form of its own; nothing else."""
@@ -178,14 +178,14 @@ def test_damaged_bytes_give_a_message_or_a_message_error(data: st.DataObject, me
     check_decodes_or_refuses(with_length(bytes(form)))
 
 
-@settings(max_examples=examples(300, 20_000), deadline=None)
+@settings(max_examples=examples(300, 2_000), deadline=None)
 @given(st.sampled_from(IDS), st.integers(0, 65535), st.binary(max_size=80))
 def test_garbage_with_a_header_gives_a_message_or_a_message_error(schema_id: int, minor: int, body: bytes) -> None:
     """A right header before arbitrary bytes is no reason to fail otherwise."""
     check_decodes_or_refuses(struct.pack("<HHI", schema_id, minor, len(body)) + body)
 
 
-@settings(max_examples=examples(200, 10_000), deadline=None)
+@settings(max_examples=examples(200, 1_500), deadline=None)
 @given(st.binary(max_size=40), st.integers(-50, 50), st.integers(-50, 50))
 def test_garbage_at_any_place_gives_a_message_error(data: bytes, start: int, end: int) -> None:
     """Any bytes, from any position to any other."""

@@ -153,7 +153,7 @@ def test_errors_show_a_bounded_piece_of_the_text() -> None:
     assert len(str(refused.value)) < 200
 
 
-@settings(max_examples=examples(300, 20_000))
+@settings(max_examples=examples(300, 2_000))
 @given(decimal_texts(), scales())
 def test_parsing_agrees_with_decimal(text: str, scale: int) -> None:
     """Against unbounded `Decimal`: the same value, or the error that the exact value calls for."""
@@ -173,7 +173,7 @@ def test_parsing_agrees_with_decimal(text: str, scale: int) -> None:
         parse_decimal_bytes(data, 0, len(data), scale)
 
 
-@settings(max_examples=examples(300, 20_000))
+@settings(max_examples=examples(300, 2_000))
 @given(number_like_bytes(), scales())
 def test_any_bytes_give_the_same_answer_on_both_paths(data: bytes, scale: int) -> None:
     """Whatever the bytes, the one-pass parser and the str parser give the same value or the same error type."""
@@ -191,7 +191,7 @@ def test_any_bytes_give_the_same_answer_on_both_paths(data: bytes, scale: int) -
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 @given(scaled_numbers(), scales())
 def test_format_and_parse_round_trip(value: int, scale: int) -> None:
     """Formatted text parses back to the same number, and equals what `Decimal` writes."""
@@ -234,7 +234,7 @@ def test_decimal_places_reads_exponents_only_where_allowed() -> None:
         decimal_places("½")
 
 
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 @given(scaled_numbers(), st.integers(1, 10**12))
 def test_rounding_to_a_step_agrees_with_decimal(value: int, step: int) -> None:
     """Down, up and nearest are floor, ceiling and half-even multiples of the step, for negatives too."""
@@ -267,7 +267,7 @@ def test_rounding_from_the_middle_goes_to_the_even_multiple() -> None:
                 function(1, step)
 
 
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 @given(scaled_numbers(), scaled_numbers())
 def test_notional_never_wraps(price: int, size: int) -> None:
     """Price times size is the exact product for any two 64-bit numbers."""
@@ -281,7 +281,7 @@ def test_notional_at_the_edges_of_its_quick_path(edge: int) -> None:
         assert notional(edge, other) == notional(other, edge) == edge * other
 
 
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 @given(scaled_numbers(), scaled_numbers(), scaled_numbers().filter(bool))
 def test_multiply_divide_rounds_once(a: int, b: int, c: int) -> None:
     """The exact quotient, rounded once by the named rule, for any signs."""

@@ -50,7 +50,7 @@ def marked(contract: tuple[int, int, bool], net: int, mark: int) -> int:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=examples(150, 5_000), deadline=None)
+@settings(max_examples=examples(150, 1_000), deadline=None)
 @given(fills(), contracts(), st.lists(st.integers(1, 2**50), min_size=1, max_size=3), st.integers(-(10**9), 10**9))
 @example([(BUY, 10, 300, 1), (SELL, 11, 700, 2), (BUY, 9, 400, 3)], (1, 1, False), [10], 5)
 @example([(BUY, 3, 100, 0), (BUY, 4, 200, 0), (SELL, 5, 100, 0), (SELL, 7, 100, 0)], (7, 3, True), [3], 0)
@@ -107,7 +107,7 @@ class NaiveLots:
 
 
 @pytest.mark.parametrize("method", ["fifo", "lifo"])
-@settings(max_examples=examples(150, 5_000), deadline=None)
+@settings(max_examples=examples(150, 1_000), deadline=None)
 @given(fills())
 def test_lots_match_their_definition(method: str, some_fills: list[Fill]) -> None:
     """FIFO and LIFO realise, lot by lot, exactly what their names say, and keep exactly the lots that are open."""
@@ -121,7 +121,7 @@ def test_lots_match_their_definition(method: str, some_fills: list[Fill]) -> Non
         assert position.cost == sum(held * opened_at for held, opened_at in naive.lots)
 
 
-@settings(max_examples=examples(200, 5_000), deadline=None)
+@settings(max_examples=examples(200, 1_000), deadline=None)
 @given(fills())
 def test_the_average_stays_within_a_unit_a_close_of_the_exact_one(some_fills: list[Fill]) -> None:
     """Against rationals: realised is never above the exact one, and less than a unit below it for every part closed."""
@@ -303,7 +303,7 @@ def test_positions_are_made_by_name() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=examples(60, 5_000), deadline=None)
+@settings(max_examples=examples(60, 1_000), deadline=None)
 @given(fills(), fills(), contracts())
 def test_save_load_and_go_on_equals_going_on(
     method: str, first: list[Fill], then: list[Fill], contract: tuple[int, int, bool]

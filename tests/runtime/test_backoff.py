@@ -82,7 +82,7 @@ def test_an_intensity_of_zero_never_restarts() -> None:
 
 
 @given(st.lists(st.integers(min_value=0, max_value=200 * SECOND), min_size=1, max_size=60))
-@settings(max_examples=examples(50, 3_000))
+@settings(max_examples=examples(50, 1_000))
 def test_it_escalates_exactly_when_the_window_is_full(gaps: list[int]) -> None:
     """Against a plain count of failures in the window, the answer is always the same, and within the ceiling."""
     tracker = RestartTracker(OPTIONS, random.Random(1))

@@ -44,7 +44,7 @@ def test_buckets_cover_the_range_without_gap_or_overlap() -> None:
 
 
 @given(values)
-@settings(max_examples=examples(200, 20_000))
+@settings(max_examples=examples(200, 2_000))
 def test_a_bucket_stands_for_its_values_within_the_stated_error(value: int) -> None:
     """The middle of a value's bucket is off by at most the stated share of the value, and exact for small ones."""
     error = abs(int(middle_of(bucket_of(value))) - value)
@@ -53,7 +53,7 @@ def test_a_bucket_stands_for_its_values_within_the_stated_error(value: int) -> N
 
 
 @given(st.lists(values, min_size=1, max_size=300), st.sampled_from(PERCENTS))
-@settings(max_examples=examples(100, 5_000))
+@settings(max_examples=examples(100, 1_000))
 def test_percentiles_match_sorted_data(numbers: list[int], percent: float) -> None:
     """A percentile is the value of its rank in the sorted data, within the stated error and within the bounds."""
     ordered = sorted(numbers)
@@ -100,7 +100,7 @@ def test_a_percentile_outside_its_range_is_refused(percent: float) -> None:
 
 
 @given(st.lists(values, max_size=100), st.lists(values, max_size=100))
-@settings(max_examples=examples(60, 3_000))
+@settings(max_examples=examples(60, 1_000))
 def test_merge_equals_recording_everything_in_one(left: list[int], right: list[int]) -> None:
     """A merged histogram equals one that recorded both lists, and the other one is left alone."""
     merged, other = filled(left), filled(right)
@@ -144,7 +144,7 @@ def test_a_copy_is_independent() -> None:
 
 
 @given(st.lists(values | st.sampled_from([-1, 2**62]), max_size=100))
-@settings(max_examples=examples(60, 3_000))
+@settings(max_examples=examples(60, 1_000))
 def test_save_and_load_round_trip(numbers: list[int]) -> None:
     """What was saved loads into an equal histogram, over what was there before."""
     saved = filled(numbers).save()

@@ -18,7 +18,7 @@ from tests.simulation.disk import SimulatedDisk
 from tests.simulation.journals import draw_records, make_writer, read_all, write_all
 
 
-@settings(max_examples=examples(60, 3_000), deadline=None)
+@settings(max_examples=examples(60, 1_000), deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 60), st.integers(1, 9), st.integers(200, 4000), st.integers(1, 600))
 def test_what_is_written_is_what_is_read(seed: int, count: int, batch: int, segment: int, chunk: int) -> None:
     """Whatever the batches, the segments and the chunks of reading, the records are the same and end clean."""
@@ -154,7 +154,7 @@ def test_a_header_has_a_bound() -> None:
         encode_header(SegmentHeader("x" * MAX_HEADER_BYTES, "", "", 1, 0))
 
 
-@pytest.mark.parametrize("seed", seeds(40, 2_000))
+@pytest.mark.parametrize("seed", seeds(40, 800))
 def test_a_full_disk_keeps_what_was_handed_over(seed: int) -> None:
     """When the disk is full the records before are readable, the rest waits in memory, and goes once there is room."""
     records = draw_records(seed, 60)

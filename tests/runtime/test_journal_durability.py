@@ -220,7 +220,7 @@ async def test_the_real_disk_is_flushed_in_a_thread(tmp_path: Path) -> None:
     assert find_end(DirectoryStorage(tmp_path)).closed
 
 
-@pytest.mark.parametrize("seed", seeds(60, 5_000))
+@pytest.mark.parametrize("seed", seeds(60, 1_000))
 async def test_after_a_kill_everything_handed_over_is_there(seed: int) -> None:
     """The death of the process costs at most the write it died in; after the repair the journal goes on, again."""
     disk = SimulatedDisk(seed)
@@ -240,7 +240,7 @@ async def test_after_a_kill_everything_handed_over_is_there(seed: int) -> None:
 
 
 @pytest.mark.parametrize("holes", [False, True])
-@pytest.mark.parametrize("seed", seeds(60, 5_000))
+@pytest.mark.parametrize("seed", seeds(60, 1_000))
 async def test_after_a_loss_of_power_everything_durable_is_there(seed: int, holes: bool) -> None:
     """What an fsync covered is read back; without page holes the rest is a torn tail, with them it may be damage."""
     disk = SimulatedDisk(seed)

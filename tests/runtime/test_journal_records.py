@@ -37,7 +37,7 @@ def scanner_over(data: bytes, next_sequence: int = 1) -> RecordScanner:
     return scanner
 
 
-@settings(max_examples=examples(100, 5_000))
+@settings(max_examples=examples(100, 1_000))
 @given(st.lists(st.tuples(i64s, i64s, i64s, st.integers(0, 255), st.binary(max_size=200)), max_size=8))
 def test_what_was_appended_is_what_is_scanned(drawn: list[tuple[int, int, int, int, bytes]]) -> None:
     """Every field of every record comes back as it was, over the whole range of its type."""
@@ -175,7 +175,7 @@ def test_the_scanner_names_what_is_wrong() -> None:
     assert (scanner.status, scanner.sequence) == (BAD_SEQUENCE, 1)
 
 
-@settings(max_examples=examples(100, 5_000))
+@settings(max_examples=examples(100, 1_000))
 @given(st.binary(max_size=100), st.integers(1, 3), st.binary(max_size=50))
 def test_a_good_record_is_found_in_any_rubbish(before: bytes, sequence: int, after: bytes) -> None:
     """The search that tells damage from a torn tail finds a record that could follow, wherever it begins."""

@@ -56,7 +56,7 @@ def same(left: object, right: object) -> bool:
     return left == right
 
 
-@settings(max_examples=examples(100, 5_000), deadline=None)
+@settings(max_examples=examples(100, 1_000), deadline=None)
 @given(plain)
 def test_plain_data_comes_back_exactly(value: object) -> None:
     """Integers of any size, floats to the last bit, texts of any kind, the order of keys: all as it was."""
@@ -172,7 +172,7 @@ async def test_a_snapshot_is_never_ahead_of_the_durable_journal() -> None:
     assert read_all(disk)[0] == records
 
 
-@pytest.mark.parametrize("seed", seeds(100, 5_000))
+@pytest.mark.parametrize("seed", seeds(100, 1_000))
 def test_a_loss_of_power_never_costs_an_older_snapshot(seed: int) -> None:
     """Power fails at any step of a save: the one before is still found, or the new one whole."""
     disk = SimulatedDisk(seed)

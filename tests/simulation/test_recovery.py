@@ -61,7 +61,7 @@ def dies_writing(seed: int) -> bool:
 def test_after_a_kill_at_any_moment_it_goes_on_where_the_journal_ends(lanes: int) -> None:
     """What had left has its cause on record; two recoveries agree; the run that follows replays from the beginning."""
     recovered_records = 0
-    for seed in seeds(20, 400):
+    for seed in seeds(20, 120):
         run = Plan(seed, messages=80, one_in=0 if seed % 2 else 14)
         disks, received = killed(run, lanes)
         twin = copy.deepcopy(disks)

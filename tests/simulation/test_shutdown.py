@@ -49,7 +49,7 @@ async def interrupted(system: System, seconds: float, checkpoints: int, cancel: 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_interrupted_anywhere_it_stops_in_order_and_in_time(lanes: int, cancel: bool) -> None:
     """Whatever it was doing: everything is cancelled and confirmed, the journals are closed, no task is left."""
-    for step in seeds(60, 600):
+    for step in seeds(60, 250):
         early = step % 2 == 0
         run = Plan(step, messages=500, one_in=0 if step % 3 else 30)
         disks: dict[str, SimulatedDisk] = {}

@@ -134,7 +134,7 @@ def test_trickle(known: Known) -> None:
     known=st.sampled_from(VALID),
     changes=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=3),
 )
-@settings(max_examples=examples(300, 20000), deadline=None)
+@settings(max_examples=examples(300, 2_000), deadline=None)
 def test_damaged_frames(known: Known, changes: list[tuple[int, bytes, int]]) -> None:
     """With bytes replaced, inserted or removed anywhere, the readers agree and only `BadFrame` is raised."""
     frame = known.frame.encode()
@@ -145,7 +145,7 @@ def test_damaged_frames(known: Known, changes: list[tuple[int, bytes, int]]) -> 
 
 
 @given(price=wire_decimals(), size=wire_decimals(), price_scale=st.integers(0, 12), size_scale=st.integers(0, 12))
-@settings(max_examples=examples(300, 20000), deadline=None)
+@settings(max_examples=examples(300, 2_000), deadline=None)
 def test_numbers_are_read_as_market_numbers_reads_them(
     price: str, size: str, price_scale: int, size_scale: int
 ) -> None:
@@ -326,7 +326,7 @@ def test_a_bad_frame_changes_nothing_and_leaves_a_gap_behind_it() -> None:
 
 
 @given(events=book_events(), data=st.data())
-@settings(max_examples=examples(80, 3000), deadline=None)
+@settings(max_examples=examples(80, 1_000), deadline=None)
 def test_a_live_book_is_never_wrong(events: list[tuple[int, Levels, Levels]], data: st.DataObject) -> None:
     """With frames lost, repeated and swapped and snapshots old or new, a live book is the venue's at its update id.
 
