@@ -31,7 +31,7 @@ FRAMES: Final = 1_000
 ROUNDS: Final = 20
 BATCH: Final = 8
 _HEAD = struct.Struct("<II")
-_FIELDS = struct.Struct("<qqqqB")
+_FIELDS = struct.Struct("<qqqqh")
 
 
 def seeded_frames(seed: int = 1) -> list[Message]:

@@ -7,7 +7,7 @@ handlers of its actors run here, in one trio task, and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,14 +15,14 @@ import trio
 
 from market.messages import REJECT_UNREACHABLE, Message, NewOrder, OrderRejected
 from runtime.channels import ChannelClosed
+from runtime.lane_core import LaneCore
 from runtime.lane_drain import Inlet, LaneDrain, LaneOptions
-from runtime.lane_parts import describe
+from runtime.lane_parts import describe, origin_of
 from runtime.timers import NEVER
 
 if TYPE_CHECKING:
     from runtime.channels import Channel, Doorbell
     from runtime.clock import Clock
-    from runtime.lane_core import LaneCore
     from runtime.lane_journal import LaneJournal
     from runtime.lane_parts import Failure, Port, Slot
     from runtime.metrics import MetricRegistry
@@ -33,22 +33,49 @@ RETRY_SECONDS = 0.002
 
 
 @attrs.frozen
-class LaneChannels:
-    """The ways into a lane: from services, from other lanes, and the urgent one that nothing else fills."""
+class LaneLink:
+    """The two channels from one other lane, which has this number among the lanes."""
 
-    doorbell: Doorbell
-    inbox: Channel
-    lanes: Channel
+    number: int
+    ordinary: Channel
     urgent: Channel
 
 
 @attrs.frozen
+class LaneChannels:
+    """The ways into a lane: from services, from each other lane, and the urgent ones that nothing else fills."""
+
+    doorbell: Doorbell
+    inbox: Channel
+    urgent: Channel
+    lanes: Mapping[str, LaneLink] = attrs.field(factory=dict)
+
+    def all(self) -> list[Channel]:
+        """Every one of them."""
+        links = [channel for link in self.lanes.values() for channel in (link.urgent, link.ordinary)]
+        return [self.urgent, *links, self.inbox]
+
+
+@attrs.frozen
 class Target:
-    """Where the messages of a port go."""
+    """Where the messages of a port go; `receiver` is the lane that takes them, where it is one."""
 
     port: Port
     inbox: Channel
     urgent: Channel
+    receiver: LaneCore | None = None
+    number: int = 0
+
+    def received(self) -> tuple[int, int]:
+        """How many of the port's messages the receiving lane has taken, ordinary and urgent ones."""
+        assert self.receiver is not None
+        taken = self.receiver.received
+        return taken.get(origin_of(self.number, False), 0), taken.get(origin_of(self.number, True), 0)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way: only then can a snapshot stand for everything before it."""
+        sent = (int(self.port.pending_sent), int(self.port.urgent_sent))
+        return self.receiver is None or self.received() == sent
 
 
 class Lane:
@@ -73,9 +100,8 @@ class Lane:
         self.lag = metrics.histogram("lane_lag_ns", "Age of a frame when it is taken.", labels)
         self.drain = LaneDrain(
             core,
-            Inlet(channels.urgent.core, channels.urgent.drain_into),
-            Inlet(channels.lanes.core, channels.lanes.drain_into),
-            Inlet(channels.inbox.core, channels.inbox.drain_into),
+            [_inlet(channels.urgent), *(_inlet(link.urgent, link.number, True) for link in channels.lanes.values())],
+            [*(_inlet(link.ordinary, link.number) for link in channels.lanes.values()), _inlet(channels.inbox)],
             options,
             self.input_time.current,
             self.lag.current,
@@ -94,7 +120,7 @@ class Lane:
             nursery.start_soon(self.journal.run)
             await self.loop()
             nursery.cancel_scope.cancel()
-        await self.journal.close()
+        await self.journal.close(self.is_quiet())
 
     async def loop(self) -> None:
         """Turn after turn, with a wait where there is nothing to do."""
@@ -114,6 +140,10 @@ class Lane:
                 return
             else:
                 await self.wait(math.inf)
+
+    def is_quiet(self) -> bool:
+        """Whether every other lane has taken all that this one has sent it."""
+        return all(target.is_quiet() for target in self.targets)
 
     def close(self) -> None:
         """Ask the loop to end once its channels are empty."""
@@ -140,6 +170,8 @@ class Lane:
         leaving = self.drain.waiting_to_leave() > 0
         if self.journal is not None:
             await self.journal.hand_over(leaving)
+            if self.journal.snapshot_is_due() and self.is_quiet():
+                self.journal.want_snapshot()
         if not leaving:
             return True
         for target in self.targets:
@@ -173,6 +205,11 @@ class Lane:
                     message.order_id, message.instrument_id, REJECT_UNREACHABLE, f"{port.name} is down", "lane"
                 )
                 self.core.take(refusal, now_ns, True)
+
+
+def _inlet(channel: Channel, lane_number: int = 0, urgent: bool = False) -> Inlet:
+    origin = origin_of(lane_number, urgent) if lane_number else 0
+    return Inlet(channel.core, channel.drain_into, origin)
 
 
 def raise_failure(_lane: Lane, failure: Failure) -> None:

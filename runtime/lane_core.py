@@ -38,6 +38,7 @@ from market.messages import (
 from runtime.actor import HALT_TRADING, RESTART_WITH_DEPENDENTS, STOP, Actor, Outlet
 from runtime.journal.records import BATCH_END, RecordBuffer
 from runtime.lane_parts import (
+    ORIGIN_SHIFT,
     EmitStorm,
     Failure,
     Handler,
@@ -81,6 +82,8 @@ class LaneCore:
         self.routes: list[Route] = [Route() for _ in range(MAX_SCHEMA_ID + 1)]
         self.observed: list[bool] = [False] * (MAX_SCHEMA_ID + 1)
         self.ports: list[Port] = []
+        # How many inputs came from each origin that is a lane.
+        self.received: dict[int, int] = {}
         self.failures: list[Failure] = []
         self.reported: list[Failure] = []
         self.forced: list[ActorFailed] = []
@@ -98,9 +101,16 @@ class LaneCore:
 
     # ---- inputs
 
-    def take(self, message: Message, stamp_ns: i64, batch_end: bool) -> None:
-        """Take one input, and then the failures that it led to, each an input of its own."""
-        self.take_one(message, stamp_ns, batch_end, 1)
+    def take(self, message: Message, stamp_ns: i64, batch_end: bool, origin: i64 = 0) -> None:
+        """Take one input, and then the failures that it led to, each an input of its own.
+
+        `origin` says from which lane it came, as `origin_of` makes it; 0 is everything but a lane.
+        """
+        if origin != 0:
+            self.received[origin] = self.received.get(origin, 0) + 1
+        # A failure in this lane is told to the others, when it happens and when it is replayed.
+        own = self.replaying and isinstance(message, ActorFailed) and message.actor_id in self.slot_of
+        self.take_one(message, stamp_ns, batch_end, 0 if own else 1, origin)
         while len(self.failures) > 0:
             failure = self.failures.pop(0)
             self.reported.append(failure)
@@ -108,16 +118,18 @@ class LaneCore:
                 record = ActorFailed(
                     failure.slot.actor_id, failure.input_sequence, failure.dispatch_index, describe(failure.error)
                 )
-                self.take_one(record, self.outlet.now_ns, False, 0)
+                self.take_one(record, self.outlet.now_ns, False, 0, 0)
 
-    def take_one(self, message: Message, stamp_ns: i64, batch_end: bool, own_from: i64) -> None:
+    def take_one(self, message: Message, stamp_ns: i64, batch_end: bool, own_from: i64, origin: i64) -> None:
         """Number and journal one input, run everything it leads to, and close the batches that leave."""
         outlet = self.outlet
         now_ns = stamp_ns if stamp_ns > outlet.now_ns else outlet.now_ns
         self.sequence += 1
         records = self.records
         if records is not None:
-            flags: i64 = BATCH_END if batch_end else 0
+            flags: i64 = origin << ORIGIN_SHIFT
+            if batch_end:
+                flags |= BATCH_END
             records.append_message(self.sequence, now_ns, self.digest.value, self.digest.count, flags, message)
         outlet.now_ns = now_ns
         self.dispatch_index = 0
@@ -129,8 +141,9 @@ class LaneCore:
             for slot in self.batch_end_slots:
                 self.call_hook(slot, ON_BATCH_END)
                 self.run_queue(0)
-            for port in self.ports:
-                port.frame()
+            if not self.replaying:
+                for port in self.ports:
+                    port.frame()
 
     def take_control(self, message: Message) -> None:
         """What the lane itself does with an input before the actors see it."""
@@ -432,6 +445,8 @@ class LaneCore:
             "now_ns": self.outlet.now_ns,
             "digest": self.digest.save(),
             "timers": self.timers.save(),
+            "received": [[origin, count] for origin, count in self.received.items()],
+            "sent": {port.name: [int(port.pending_sent), int(port.urgent_sent)] for port in self.ports},
             "ledger": self.ledger.save(),
             "down": [slot.name for slot in self.slots if slot.down],
             "actors": {slot.name: saved_state(slot) for slot in self.slots if not slot.down},
@@ -451,6 +466,12 @@ class LaneCore:
         self.outlet.now_ns = now_ns
         self.digest.load(state["digest"])
         self.timers.load(state["timers"])
+        received, sent = state["received"], state["sent"]
+        assert isinstance(received, list)
+        assert isinstance(sent, dict)
+        self.received = dict(received)
+        for port in self.ports:
+            port.pending_sent, port.urgent_sent = sent.get(port.name, [0, 0])
         self.ledger.load(state["ledger"])
         for slot in self.slots:
             slot.down = slot.name in down

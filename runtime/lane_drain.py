@@ -31,8 +31,9 @@ class LaneOptions:
 class Inlet:
     """One channel into a lane, and how much of a batch of it is still to come."""
 
-    def __init__(self, core: ChannelCore, drain: Callable[[list[Message], int], int]) -> None:
+    def __init__(self, core: ChannelCore, drain: Callable[[list[Message], int], int], origin: i64 = 0) -> None:
         self.core: Final = core
+        self.origin: Final = origin
         self.drain: Final = drain
         self.waiting: list[Message] = []
         self.next_index: i64 = 0
@@ -67,17 +68,15 @@ class LaneDrain:
     def __init__(
         self,
         core: LaneCore,
-        urgent: Inlet,
-        lanes: Inlet,
-        inbox: Inlet,
+        urgent: list[Inlet],
+        ordinary: list[Inlet],
         options: LaneOptions,
         input_time: Histogram,
         lag: Histogram,
     ) -> None:
         self.core: Final = core
         self.urgent: Final = urgent
-        self.lanes: Final = lanes
-        self.inbox: Final = inbox
+        self.ordinary: Final = ordinary
         self.options: Final = options
         self.input_time: Final = input_time
         self.lag: Final = lag
@@ -89,29 +88,33 @@ class LaneDrain:
         """Take what is due and what has arrived, up to the batch limit; gives the number of inputs taken."""
         self.busy_since_ns = perf_counter_ns()
         taken: i64 = self.take_urgent(now_ns) + self.take_timers(now_ns)
-        taken += self.take_channel(self.lanes, now_ns)
-        taken += self.take_channel(self.inbox, now_ns)
+        for inlet in self.ordinary:
+            taken += self.take_channel(inlet, now_ns)
         self.busy_since_ns = 0
         self.inputs += taken
         return taken
 
-    def take(self, message: Message, stamp_ns: i64, batch_end: bool) -> None:
+    def take(self, message: Message, stamp_ns: i64, batch_end: bool, origin: i64 = 0) -> None:
         """Give one input to the core and note how long it took; the next one's time begins here."""
-        self.core.take(message, stamp_ns, batch_end)
+        self.core.take(message, stamp_ns, batch_end, origin)
         done_ns: i64 = perf_counter_ns()
         self.input_time.record(done_ns - self.busy_since_ns)
         self.busy_since_ns = done_ns
 
     def is_empty(self) -> bool:
         """Whether nothing has arrived that is not taken."""
-        return self.urgent.is_empty() and self.lanes.is_empty() and self.inbox.is_empty()
+        return all(inlet.is_empty() for inlet in self.ordinary) and not self.is_urgent_waiting()
+
+    def is_urgent_waiting(self) -> bool:
+        """Whether something urgent has arrived."""
+        return any(not inlet.is_empty() for inlet in self.urgent)
 
     def take_channel(self, inlet: Inlet, now_ns: i64) -> i64:
         """Take what one channel holds, as far as the limits of a turn allow."""
         taken: i64 = 0
         budget = self.options.batch_limit
         while budget > 0 and self.waiting_to_leave() < self.options.outbox_capacity and inlet.refill(budget):
-            if not self.urgent.is_empty():
+            if self.is_urgent_waiting():
                 taken += self.take_urgent(now_ns)
             taken += self.take_from(inlet, now_ns)
             budget -= 1
@@ -132,16 +135,15 @@ class LaneDrain:
         if isinstance(message, RawFrame):
             stamp_ns = message.receive_ns
             self.guard_lag(now_ns, stamp_ns)
-        self.take(message, stamp_ns, batch_end)
+        self.take(message, stamp_ns, batch_end, inlet.origin)
         return 1
 
     def take_urgent(self, now_ns: i64) -> i64:
         """Take everything urgent."""
         taken: i64 = 0
-        while self.urgent.refill(self.options.batch_limit):
-            message = self.urgent.pop()
-            if not isinstance(message, BatchMark):
-                self.take(message, now_ns, True)
+        for inlet in self.urgent:
+            while inlet.refill(self.options.batch_limit):
+                self.take(inlet.pop(), now_ns, True, inlet.origin)
                 taken += 1
         return taken
 

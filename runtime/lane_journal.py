@@ -114,8 +114,6 @@ class LaneJournal:
         found = replay_into(core, self.storage, self.snapshots, self._rebuild_earlier, LAST)
         torn = found.reader.cut_torn_tail()
         core.failures.extend(found.replayer.finish())
-        for port in core.ports:
-            port.clear()
         self._open(core.sequence + 1)
         core.rebuild = self.rebuild
         return Recovered(
@@ -156,8 +154,10 @@ class LaneJournal:
         self.writer.hand_over()
         if leaving and self.durability.waits:
             await self.durability.make_durable()
-        if self.options.snapshot_every_ns and self.clock.now_ns() >= self._snapshot_due_ns:
-            self.want_snapshot()
+
+    def snapshot_is_due(self) -> bool:
+        """Whether it is time for a snapshot."""
+        return self.options.snapshot_every_ns > 0 and self.clock.now_ns() >= self._snapshot_due_ns
 
     def want_snapshot(self) -> None:
         """Take the state now; the background task writes it."""
@@ -209,11 +209,11 @@ class LaneJournal:
             self.snapshots_missed += 1
             self.on_trouble(f"no snapshot of lane {self.core.name}: {error}")
 
-    async def close(self) -> None:
-        """The orderly end: a last snapshot and the close record."""
+    async def close(self, quiet: bool) -> None:
+        """The orderly end: the close record, and a last snapshot unless something is still on its way elsewhere."""
         core = self.core
         self.writer.hand_over()
-        snapshot = self.take_snapshot() if core.sequence and not core.failures else None
+        snapshot = self.take_snapshot() if quiet and core.sequence and not core.failures else None
         if snapshot is not None:
             await self._save(snapshot)
         await self.durability.close(int(core.outlet.now_ns), int(core.digest.value), int(core.digest.count))

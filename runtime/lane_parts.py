@@ -12,6 +12,13 @@ from mypy_extensions import i64
 
 from market.messages import BatchMark, Message
 from runtime.actor import Actor
+from runtime.journal.records import SOURCE_SHIFT, URGENT
+
+# An origin is the flags of a record without the one that ends a batch and the one that closes the journal.
+ORIGIN_SHIFT: Final = 2
+
+# More than can be on its way between two lanes: their channels with their reserves, and an outbox.
+TAIL_MESSAGES: Final = 200_000
 
 
 class InjectedFault(Exception):
@@ -86,6 +93,9 @@ class Port:
         self.urgent: list[Message] = []
         self.mark: i64 = 0
         self.high_water: i64 = 0
+        # How many were ever queued here, by which a receiver that died can be told what it has missed.
+        self.pending_sent: i64 = 0
+        self.urgent_sent: i64 = 0
 
     def depth(self) -> i64:
         """How many messages wait here."""
@@ -100,6 +110,26 @@ class Port:
         depth = self.depth()
         if depth > self.high_water:
             self.high_water = depth
+
+    def trim(self) -> None:
+        """In a replay nothing leaves; the last messages are kept, for their receiver may have missed them."""
+        if len(self.pending) > 2 * TAIL_MESSAGES:
+            del self.pending[: len(self.pending) - TAIL_MESSAGES]
+        if len(self.urgent) > 2 * TAIL_MESSAGES:
+            del self.urgent[: len(self.urgent) - TAIL_MESSAGES]
+
+    def keep_missed(self, pending_received: i64, urgent_received: i64) -> str:
+        """After a replay: keep what the receiver has not taken; gives what is wrong when the two do not fit."""
+        pending = self.pending_sent - pending_received
+        urgent = self.urgent_sent - urgent_received
+        if pending < 0 or urgent < 0:
+            return f"{self.name} has taken messages that its sender's journal does not know of"
+        if pending > len(self.pending) or urgent > len(self.urgent):
+            return f"{self.name} has missed messages that its sender's journal no longer holds"
+        del self.pending[: len(self.pending) - pending]
+        del self.urgent[: len(self.urgent) - urgent]
+        self.mark = len(self.pending)
+        return ""
 
     def clear(self) -> None:
         """Forget what waits; used where nothing may leave, as in a replay."""
@@ -122,10 +152,13 @@ class RemoteTaker:
             key = message.route_key()
             if key > 0 and (key >= len(self.keys) or not self.keys[key]):
                 return
+        port = self.port
         if self.urgent:
-            self.port.urgent.append(message)
+            port.urgent_sent += 1
+            port.urgent.append(message)
         else:
-            self.port.pending.append(message)
+            port.pending_sent += 1
+            port.pending.append(message)
 
 
 class Route:
@@ -164,6 +197,14 @@ class Failure:
         self.input_sequence: Final = input_sequence
         self.dispatch_index: Final = dispatch_index
         self.error: Final = error
+
+
+def origin_of(lane_number: int, urgent: bool) -> int:
+    """The origin of inputs from a lane, counted from 1, through its ordinary or its urgent channel."""
+    flags = lane_number << SOURCE_SHIFT
+    if urgent:
+        flags |= URGENT
+    return flags >> ORIGIN_SHIFT
 
 
 def describe(error: Exception) -> str:

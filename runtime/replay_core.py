@@ -15,7 +15,7 @@ from mypy_extensions import i64
 from market.messages import ActorFailed, Message
 from runtime.journal.records import BATCH_END, CLOSE, RecordScanner
 from runtime.lane_core import LaneCore
-from runtime.lane_parts import Failure, ReplayDiverged, describe
+from runtime.lane_parts import ORIGIN_SHIFT, Failure, ReplayDiverged, describe
 
 
 class HeldRecord:
@@ -95,7 +95,10 @@ class Replayer:
         """Let the core take one record, after a look at what it had decided before."""
         self.stop_on_unrecorded()
         self.check(record.sequence, record.digest, record.count)
-        self.core.take(record.message, record.time_ns, record.flags & BATCH_END != 0)
+        core = self.core
+        core.take(record.message, record.time_ns, record.flags & BATCH_END != 0, record.flags >> ORIGIN_SHIFT)
+        for port in core.ports:
+            port.trim()
 
     def check(self, sequence: i64, digest: i64, count: i64) -> None:
         """Compare the decisions so far with those that were recorded."""

@@ -120,6 +120,8 @@ class Session:
                 self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
             for skipped in recovered.skipped:
                 self.log.warning("snapshot passed over", lane=lane.name, name=skipped.name, reason=skipped.reason)
+        for told in system.settle_after_recovery():
+            system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
         inject(system, faults)
         self.state.keep_sources(blueprint)
         return system

@@ -339,7 +339,7 @@ class Supervisor:
         return True
 
     def _is_flat(self) -> bool:
-        return not any(lane.channels.urgent.core.depth or lane.core.ledger.open_order_count() for lane in self.lanes)
+        return not any(lane.drain.is_urgent_waiting() or lane.core.ledger.open_order_count() for lane in self.lanes)
 
     def _any_lane_runs(self) -> bool:
         return any(self.units[unit_name(lane)].state is UnitState.RUNNING for lane in self.lanes)

@@ -20,7 +20,7 @@ from market.messages import (
 from runtime.backoff import BackoffOptions
 from runtime.build_core import build_core
 from runtime.channels import Channel, Doorbell, policy_of
-from runtime.lane import Lane, LaneChannels, Target
+from runtime.lane import Lane, LaneChannels, LaneLink, Target
 from runtime.lane_core import LaneCore
 from runtime.lane_drain import LaneOptions
 from runtime.lane_parts import Port, RemoteTaker
@@ -61,11 +61,29 @@ class System:
         """A lane by name."""
         return next(lane for lane in self.lanes if lane.name == name)
 
+    def settle_after_recovery(self) -> list[str]:
+        """Keep for delivery what a lane had sent and another had not taken when the process died.
+
+        Gives what does not fit: after a loss of power one journal may have lost what another one built on.
+        """
+        wrong = []
+        for lane in self.lanes:
+            for target in lane.targets:
+                if target.receiver is None:
+                    # A service begins anew and asks for what it needs.
+                    target.port.clear()
+                else:
+                    told = target.port.keep_missed(*target.received())
+                    if told:
+                        wrong.append(f"lane {lane.name}: {told}")
+                        target.port.clear()
+        return wrong
+
     def channels(self) -> list[Channel]:
         """Every channel there is, for its statistics."""
         found = []
         for lane in self.lanes:
-            found += [lane.channels.urgent, lane.channels.lanes, lane.channels.inbox]
+            found += lane.channels.all()
         for mailbox in self.mailboxes.values():
             found += [mailbox.urgent, mailbox.inbox]
         return found
@@ -91,7 +109,7 @@ def build_system(
     lanes = []
     for name in blueprint.lanes:
         core = build_core(blueprint, name)
-        lanes.append(Lane(core, _lane_channels(config, name), clock, options, metrics, journal_of(core)))
+        lanes.append(Lane(core, _lane_channels(blueprint, name), clock, options, metrics, journal_of(core)))
     mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
     _connect_lanes(blueprint, lanes, mailboxes)
     kills = {node.name: InjectedKill() for node in blueprint.services}
@@ -121,25 +139,37 @@ def _supervisor_options(config: SystemConfig) -> SupervisorOptions:
     return SupervisorOptions(backoff, config.runtime.shutdown_deadline_ms * NANOSECONDS_PER_MILLISECOND)
 
 
-def _channel(config: SystemConfig, name: str, capacity: int, policy: str, doorbell: Doorbell) -> Channel:
+def _channel(
+    config: SystemConfig, name: str, capacity: int, policy: str, doorbell: Doorbell, source: str = ""
+) -> Channel:
     """A channel, by its configured capacity and policy where there are such."""
     own = config.channels.get(name)
     if own is not None:
         capacity = own.capacity or capacity
         policy = own.policy or policy
-    return Channel(name, capacity, policy_of(policy), doorbell=doorbell)
+    return Channel(f"{name}.{source}" if source else name, capacity, policy_of(policy), doorbell=doorbell)
 
 
-def _lane_channels(config: SystemConfig, lane: str) -> LaneChannels:
+def _lane_channels(blueprint: Blueprint, lane: str) -> LaneChannels:
+    config = blueprint.config
     doorbell = Doorbell()
     runtime = config.runtime
     # Lanes never wait for each other, or two that send to one another could wait for ever: theirs halts instead.
     between = runtime.inbox_capacity * LANES_CAPACITY_FACTOR
+    links = {
+        source: LaneLink(
+            number,
+            _channel(config, f"{lane}.lanes", between, "halt", doorbell, source),
+            _channel(config, f"{lane}.urgent", runtime.urgent_capacity, "halt", doorbell, source),
+        )
+        for number, source in enumerate(blueprint.lanes, start=1)
+        if source != lane
+    }
     return LaneChannels(
         doorbell,
         _channel(config, f"{lane}.inbox", runtime.inbox_capacity, "block", doorbell),
-        _channel(config, f"{lane}.lanes", between, "halt", doorbell),
         _channel(config, f"{lane}.urgent", runtime.urgent_capacity, "halt", doorbell),
+        links,
     )
 
 
@@ -155,7 +185,7 @@ def _mailbox(config: SystemConfig, service: str) -> Mailbox:
 
 def _all_channels(lanes: list[Lane], mailboxes: dict[str, Mailbox]) -> Iterable[Channel]:
     for lane in lanes:
-        yield from (lane.channels.inbox, lane.channels.lanes, lane.channels.urgent)
+        yield from lane.channels.all()
     for mailbox in mailboxes.values():
         yield from (mailbox.inbox, mailbox.urgent)
 
@@ -173,7 +203,8 @@ def _connect_lanes(blueprint: Blueprint, lanes: list[Lane], mailboxes: dict[str,
                 always = _always(blueprint, lane.name, other.name)
                 _connect_port(blueprint, lane, blueprint.actors_in(other.name), port, always)
                 lane.core.ports.append(port)
-                lane.targets.append(Target(port, other.channels.lanes, other.channels.urgent))
+                link = other.channels.lanes[lane.name]
+                lane.targets.append(Target(port, link.ordinary, link.urgent, other.core, link.number))
         for service in blueprint.services:
             if service.takes:
                 mailbox = mailboxes[service.name]

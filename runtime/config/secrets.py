@@ -63,7 +63,7 @@ def read_secret(reference: object, directory: str, environment: Mapping[str, str
     if not isinstance(reference, dict) or set(reference) not in ({"env"}, {"file"}):
         raise RuleBroken(EXPECTED, REMEDY, value=f'"{MASK}"')
     place = next(iter(reference.values()))
-    if not isinstance(place, str) or not place or "\0" in place:
+    if not isinstance(place, str) or not place or not place.isprintable():
         raise RuleBroken(EXPECTED, REMEDY, value=f'"{MASK}"')
     if "env" in reference:
         return _from_environment(place, environment)

@@ -1,7 +1,7 @@
 """The records of a journal, built in memory and read back. Compiled.
 
 A record is u32 length, u32 CRC-32 of the payload, payload; the payload is i64 sequence, i64 time_ns, i64 digest,
-i64 decision count, u8 flags and the message in its binary form, all little endian. `RecordBuffer` builds records for
+i64 decision count, i16 flags and the message in its binary form, all little endian. `RecordBuffer` builds records for
 one write a batch; `RecordScanner` walks over a chunk and makes no object a record but the bytes it checks and the
 message that is asked for. Neither touches a file, and neither ever drops or repairs anything.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
-from librt.strings import BytesWriter, read_i64_le, write_i64_le
-from mypy_extensions import i64, u8
+from librt.strings import BytesWriter, read_i16_le, read_i64_le, write_i16_le, write_i64_le
+from mypy_extensions import i16, i64
 
 from market.messages.base import Message
 from market.messages.codec import decode, encode_into
@@ -21,9 +21,13 @@ from runtime.journal.errors import JournalBufferFull, RecordTooLarge, SequenceBr
 BATCH_END: Final = 1
 CLOSE: Final = 2
 URGENT: Final = 4
+# The lane that an input came from stands above the single flags, counted from 1; 0 is everything but a lane.
+SOURCE_SHIFT: Final = 3
+MOST_FLAGS: Final = 0x7FFF
+MOST_LANES: Final = 0x0FFF
 
 RECORD_HEADER_BYTES: Final = 8
-PAYLOAD_HEADER_BYTES: Final = 33
+PAYLOAD_HEADER_BYTES: Final = 34
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
 # What a scanner found when `next` returned False.
@@ -65,8 +69,8 @@ class RecordBuffer:
     def _begin(self, sequence: i64, time_ns: i64, digest: i64, count: i64, flags: i64) -> None:
         if sequence != self.next_sequence:
             raise SequenceBroken(f"record {sequence} was appended where {self.next_sequence} is next")
-        if flags < 0 or flags > 255:
-            raise ValueError(f"flags {flags} do not fit a byte")
+        if flags < 0 or flags > MOST_FLAGS:
+            raise ValueError(f"flags {flags} do not fit two bytes")
         scratch = self._scratch
         # An append that failed half way leaves its bytes here: they go first.
         scratch.truncate(0)
@@ -74,7 +78,7 @@ class RecordBuffer:
         write_i64_le(scratch, time_ns)
         write_i64_le(scratch, digest)
         write_i64_le(scratch, count)
-        scratch.append(u8(flags))
+        write_i16_le(scratch, i16(flags))
 
     def _finish(self) -> None:
         payload = self._scratch.getvalue()
@@ -177,7 +181,7 @@ class RecordScanner:
         self.time_ns = read_i64_le(chunk, body + 8)
         self.digest = read_i64_le(chunk, body + 16)
         self.count = read_i64_le(chunk, body + 24)
-        self.flags = i64(chunk[body + 32])
+        self.flags = i64(read_i16_le(chunk, body + 32))
         self.message_start = body + PAYLOAD_HEADER_BYTES
         self.message_end = end
         self.position = end

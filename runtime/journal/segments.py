@@ -14,7 +14,7 @@ import attrs
 from runtime.journal.errors import JournalDamaged, JournalForeign
 
 MAGIC = b"hftrunjl"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".journal"
 SEQUENCE_DIGITS = 20
 

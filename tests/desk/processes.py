@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,10 @@ def environment() -> dict[str, str]:
     return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
+def _heed_hang_up() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Command:
     """A running `hftrun`."""
 
@@ -31,7 +36,14 @@ class Command:
     ) -> None:
         words = [sys.executable, "-c", before + CALL, *map(str, arguments)]
         self.process = subprocess.Popen(
-            words, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment(), cwd=cwd
+            words,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            cwd=cwd,
+            # A test run under nohup hands down an ignored hang-up, and the command would rightly go on ignoring it.
+            preexec_fn=_heed_hang_up,
         )
 
     def wait_for(self, wanted: Callable[[str], bool]) -> str:

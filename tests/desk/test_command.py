@@ -311,7 +311,7 @@ def check_summary(summary: dict[str, Any]) -> None:
     assert summary["lanes"]["main"]["inputs"] == totals["inputs"]
     assert summary["units"]["feed"]["state"] == "stopped"
     assert {one["name"] for one in summary["channels"]} == {
-        "main.inbox", "main.lanes", "main.urgent", "feed.inbox", "feed.urgent",
+        "main.inbox", "main.urgent", "feed.inbox", "feed.urgent",
     }  # fmt: skip
 
 

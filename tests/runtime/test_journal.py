@@ -185,7 +185,7 @@ def test_a_full_disk_says_what_to_do() -> None:
     """The message says what is safe, what waits, and what helps."""
     writer = make_writer(SimulatedDisk(1, capacity_bytes=10))
     writer.append(1, 0, 0, 0, 0, b"message")
-    with pytest.raises(JournalFull, match=r"1 records \(48 bytes\) wait in memory.*Free space on that disk"):
+    with pytest.raises(JournalFull, match=r"1 records \(49 bytes\) wait in memory.*Free space on that disk"):
         writer.hand_over()
 
 

@@ -58,7 +58,7 @@ def test_a_record_has_the_documented_bytes() -> None:
     """The layout is the one of the docs, built here a second time with other means."""
     buffer = RecordBuffer(1, LIMIT)
     buffer.append(1, 2, -3, 4, BATCH_END | URGENT, b"message")
-    payload = struct.pack("<qqqqB", 1, 2, -3, 4, 5) + b"message"
+    payload = struct.pack("<qqqqh", 1, 2, -3, 4, 5) + b"message"
     assert buffer.take() == struct.pack("<II", len(payload), crc32(payload)) + payload
 
 
@@ -119,10 +119,10 @@ def test_a_record_beyond_the_bound_is_refused() -> None:
     assert buffer.records == 1
 
 
-@pytest.mark.parametrize("flags", [-1, 256])
-def test_flags_fit_a_byte(flags: int) -> None:
+@pytest.mark.parametrize("flags", [-1, 32768])
+def test_flags_fit_two_bytes(flags: int) -> None:
     """Flags that would be cut off are refused."""
-    with pytest.raises(ValueError, match="do not fit a byte"):
+    with pytest.raises(ValueError, match="do not fit two bytes"):
         RecordBuffer(1, LIMIT).append(1, 0, 0, 0, flags, b"")
 
 

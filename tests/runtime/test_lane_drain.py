@@ -23,7 +23,7 @@ from market.order_life import REJECTED
 from runtime.actor import Actor, ActorSetup
 from runtime.channels import BLOCK, HALT, Channel, Doorbell
 from runtime.clock import ManualClock
-from runtime.lane import Lane, LaneChannels, Target
+from runtime.lane import Lane, LaneChannels, LaneLink, Target
 from runtime.lane_core import LaneCore
 from runtime.lane_drain import LaneOptions
 from runtime.lane_parts import Port, RemoteTaker
@@ -73,8 +73,12 @@ def lane_of(core: LaneCore, clock: ManualClock | None = None, outbox: int = 100)
     channels = LaneChannels(
         doorbell,
         Channel("inbox", 100, BLOCK, doorbell=doorbell),
-        Channel("lanes", 100, HALT, doorbell=doorbell),
         Channel("urgent", 10, HALT, doorbell=doorbell),
+        {
+            "other": LaneLink(
+                1, Channel("lanes", 100, HALT, doorbell=doorbell), Channel("urgent other", 10, HALT, doorbell=doorbell)
+            )
+        },
     )
     return Lane(core, channels, clock or ManualClock(NOW_NS), LaneOptions(250, 64, outbox), MetricRegistry())
 
@@ -90,7 +94,7 @@ async def test_what_is_urgent_overtakes_between_two_inputs() -> None:
     """A cancel is taken before whatever else is waiting."""
     lane = lane_of(core_of(Witness))
     lane.channels.inbox.offer(trade(1))
-    lane.channels.lanes.offer(trade(2))
+    lane.channels.lanes["other"].ordinary.offer(trade(2))
     lane.channels.urgent.offer(CancelAll(0, "now"))
     lane.drain.turn(NOW_NS)
     assert seen(lane) == ["CancelAll", "|", "PublicTrade2", "|", "PublicTrade1", "|"]

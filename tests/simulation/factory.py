@@ -63,6 +63,8 @@ class Plan:
     sent: list[int] = attrs.field(factory=list)
     received: list[int] = attrs.field(factory=list)
     feed_done: bool = False
+    watched: int = 0
+    reached: trio.Event | None = None
 
 
 class Feed(Service):
@@ -84,6 +86,8 @@ class Feed(Service):
             await self.send([PublicTrade(1, number, 100, 1, BUY, 0, self.clock.now_ns()) for number in numbers])
             plan.sent += numbers
             plan.next_to_send = numbers[-1] + 1
+            if plan.reached is not None and plan.watched in numbers:
+                plan.reached.set()
             if fails(plan.seed, 1, first, plan.one_in):
                 raise ConnectionError(f"the feed broke after {numbers[-1]}")
             await trio.sleep(self.randomness.random() / 20)
@@ -319,4 +323,5 @@ def system_of(run: Plan, disks: dict[str, SimulatedDisk], lanes: int = 1) -> Sys
     for lane in system.lanes:
         assert lane.journal is not None
         lane.journal.recover()
+    assert system.settle_after_recovery() == []
     return system
