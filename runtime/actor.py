@@ -45,8 +45,11 @@ class TimerRequest:
 class Outlet:
     """What the actors of one lane share with it: the queue, the time, the timers asked for, and the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, call_limit: i64) -> None:
         self.queue: list[Message] = []
+        # What one call may emit or ask for; the lane counts from `call_mark`.
+        self.call_limit: Final = call_limit
+        self.call_mark: i64 = 0
         self.timer_requests: list[TimerRequest] = []
         self.now_ns: i64 = 0
         self.ledger: Final = ledger
@@ -128,13 +131,24 @@ class Actor:
             raise ActorError(
                 f"{self.name} emitted {type(message).__name__}, which its GIVES does not list: add it there"
             )
-        self.outlet.queue.append(message)
+        outlet = self.outlet
+        queue = outlet.queue
+        if i64(len(queue)) - outlet.call_mark >= outlet.call_limit:
+            raise self.too_much("messages")
+        queue.append(message)
 
     def set_timer(self, timer_id: i64, due_ns: i64) -> None:
         """Ask for `on_timer` at `due_ns`; a timer of the same id is replaced."""
         if due_ns < 0:
             raise ActorError(f"{self.name} set timer {timer_id} to the negative time {due_ns}")
+        if i64(len(self.outlet.timer_requests)) >= self.outlet.call_limit:
+            raise self.too_much("timers")
         self.outlet.timer_requests.append(TimerRequest(self.actor_id, timer_id, due_ns))
+
+    def too_much(self, what: str) -> ActorError:
+        """One call that emits or asks without end would otherwise end with the memory of the machine."""
+        limit = self.outlet.call_limit
+        return ActorError(f"{self.name} emitted {limit} {what} in one call (runtime.dispatch_limit): is it in a loop?")
 
     def cancel_timer(self, timer_id: i64) -> None:
         """Take a timer back; nothing happens when it is not set."""

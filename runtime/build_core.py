@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     """The core of one lane with fresh actors, connected among themselves and to nothing outside."""
-    outlet = Outlet(Ledger(blueprint.keeps_orders(lane)))
+    outlet = Outlet(Ledger(blueprint.keeps_orders(lane)), blueprint.config.runtime.dispatch_limit)
     for instrument in blueprint.instruments:
         outlet.ledger.terms[instrument.instrument_id] = MoneyTerms(
             instrument.money_multiplier, instrument.money_divisor, instrument.inverse
@@ -50,7 +50,7 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
 
 def make_actor(blueprint: Blueprint, node: Node) -> Actor:
     """One actor, alone, with a ledger of its own; to see whether it can be made."""
-    return _maker(blueprint, node, Outlet(Ledger()))()
+    return _maker(blueprint, node, Outlet(Ledger(), blueprint.config.runtime.dispatch_limit))()
 
 
 def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from market.messages import REJECT_UNREACHABLE, Message, NewOrder, OrderRejected
+from market.messages import Message
 from runtime.channels import ChannelClosed
 from runtime.lane_core import LaneCore
 from runtime.lane_drain import Inlet, LaneDrain, LaneOptions
-from runtime.lane_parts import describe, origin_of
+from runtime.lane_parts import describe, origin_of, refusal_of
 from runtime.timers import NEVER
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class Lane:
         self.on_failure: Callable[[Lane, Failure], None] = raise_failure
         self.closing = False
         self.undelivered = 0
+        self.refusals: list[Message] = []
 
     async def run(self) -> None:
         """Work until `close` is called and everything that had arrived is done; then end the journal in order."""
@@ -127,14 +128,14 @@ class Lane:
         drain = self.drain
         while True:
             await trio.lowlevel.checkpoint()
-            taken = drain.turn(self.clock.now_ns())
+            taken = drain.turn(self.clock.now_ns()) + self.take_refusals()
             self.report_failures()
             delivered = await self.let_out()
             if taken:
                 continue
             if not delivered:
                 await self.wait(RETRY_SECONDS)
-            elif not drain.is_empty():
+            elif self.refusals or not drain.is_empty():
                 continue
             elif self.closing:
                 return
@@ -190,21 +191,26 @@ class Lane:
             try:
                 taken = channel.offer_batch(waiting)
             except ChannelClosed:
-                self.take_back(port, list(waiting))
+                self.take_back(port, waiting)
                 taken = len(waiting)
             del waiting[:taken]
         port.mark = len(port.pending)
 
     def take_back(self, port: Port, messages: list[Message]) -> None:
-        """A receiver that is gone for good answers nothing: the orders that it should have got are refused here."""
-        now_ns = self.clock.now_ns()
+        """A receiver that is gone for good answers nothing: what it should have answered is refused, as an input."""
+        self.undelivered += len(messages)
         for message in messages:
-            self.undelivered += 1
-            if isinstance(message, NewOrder):
-                refusal = OrderRejected(
-                    message.order_id, message.instrument_id, REJECT_UNREACHABLE, f"{port.name} is down", "lane"
-                )
-                self.core.take(refusal, now_ns, True)
+            refusal = refusal_of(message, f"{port.name} is down")
+            if refusal is not None:
+                self.refusals.append(refusal)
+
+    def take_refusals(self) -> int:
+        """Take the refusals as inputs, so that what they lead to leaves after its cause is on record."""
+        taken = 0
+        while self.refusals:
+            self.core.take(self.refusals.pop(0), self.clock.now_ns(), True)
+            taken += 1
+        return taken
 
 
 def _inlet(channel: Channel, lane_number: int = 0, urgent: bool = False) -> Inlet:

@@ -26,6 +26,7 @@ from market.messages import (
     ChildOrder,
     ChildReplace,
     Digest,
+    Lagging,
     Message,
     NewOrder,
     OrderRejected,
@@ -108,8 +109,10 @@ class LaneCore:
         """
         if origin != 0:
             self.received[origin] = self.received.get(origin, 0) + 1
-        # A failure in this lane is told to the others, when it happens and when it is replayed.
-        own = self.replaying and isinstance(message, ActorFailed) and message.actor_id in self.slot_of
+        # A lag of this lane, and a failure in it, are told to the others, when they happen and when they are replayed.
+        own = origin == 0 and isinstance(message, Lagging)
+        if self.replaying and isinstance(message, ActorFailed) and message.actor_id in self.slot_of:
+            own = True
         self.take_one(message, stamp_ns, batch_end, 0 if own else 1, origin)
         while len(self.failures) > 0:
             failure = self.failures.pop(0)
@@ -237,6 +240,7 @@ class LaneCore:
             return
         queue = self.outlet.queue
         mark: i64 = len(queue)
+        self.outlet.call_mark = mark
         self.current = slot
         try:
             if self.dispatch_index == self.forced_index or slot.kill_every > 0:
@@ -262,6 +266,7 @@ class LaneCore:
             return
         queue = self.outlet.queue
         mark: i64 = len(queue)
+        self.outlet.call_mark = mark
         self.current = slot
         try:
             if self.dispatch_index == self.forced_index:

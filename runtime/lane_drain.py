@@ -13,7 +13,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from market.messages import BatchMark, Lagging, Message, RawFrame, TimerFired
+from market.messages import BatchMark, FairValue, Lagging, Message, PublicTrade, RawFrame, TimerFired, TopOfBook
 from runtime.channel_core import ChannelCore
 from runtime.histogram import Histogram
 from runtime.lane_core import LaneCore
@@ -132,9 +132,11 @@ class LaneDrain:
         if inlet.batch_remaining > 0:
             inlet.batch_remaining -= 1
         stamp_ns = now_ns
-        if isinstance(message, RawFrame):
-            stamp_ns = message.receive_ns
-            self.guard_lag(now_ns, stamp_ns)
+        received_ns = received_at(message)
+        if received_ns > 0:
+            self.guard_lag(now_ns, received_ns)
+            if inlet.origin == 0:
+                stamp_ns = received_ns
         self.take(message, stamp_ns, batch_end, inlet.origin)
         return 1
 
@@ -151,7 +153,9 @@ class LaneDrain:
         """Turn the timers that are due into inputs, the earliest first."""
         timers = self.core.timers
         taken: i64 = 0
-        while taken < self.options.batch_limit:
+        while taken < self.options.batch_limit and self.waiting_to_leave() < self.options.outbox_capacity:
+            if self.is_urgent_waiting():
+                taken += self.take_urgent(now_ns)
             first = timers.first()
             if first is None or first[0] > now_ns:
                 break
@@ -183,3 +187,16 @@ class LaneDrain:
     def current_label(self) -> str:
         """The lane and the actor at work, for the watchdog."""
         return f"{self.core.name}/{self.core.label()}"
+
+
+def received_at(message: Message) -> i64:
+    """When the frame came in that a message is or was made from; 0 where that says nothing about a lag."""
+    if isinstance(message, RawFrame):
+        return message.receive_ns
+    if isinstance(message, TopOfBook):
+        return message.receive_ns
+    if isinstance(message, PublicTrade):
+        return message.receive_ns
+    if isinstance(message, FairValue):
+        return message.receive_ns
+    return 0

@@ -10,7 +10,17 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from market.messages import BatchMark, Message
+from market.messages import (
+    REJECT_UNREACHABLE,
+    BatchMark,
+    CancelOrder,
+    CancelRejected,
+    Message,
+    NewOrder,
+    OrderRejected,
+    ReplaceOrder,
+    ReplaceRejected,
+)
 from runtime.actor import Actor
 from runtime.journal.records import SOURCE_SHIFT, URGENT
 
@@ -205,6 +215,17 @@ def origin_of(lane_number: int, urgent: bool) -> int:
     if urgent:
         flags |= URGENT
     return flags >> ORIGIN_SHIFT
+
+
+def refusal_of(message: Message, reason: str) -> Message | None:
+    """The answer to a command whose taker is gone; None where none is due."""
+    if isinstance(message, NewOrder):
+        return OrderRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason, "lane")
+    if isinstance(message, ReplaceOrder):
+        return ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
+    if isinstance(message, CancelOrder):
+        return CancelRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
+    return None
 
 
 def describe(error: Exception) -> str:

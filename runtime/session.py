@@ -172,8 +172,7 @@ class Session:
             offset_ns = clock.correction_ns()
             if offset_ns is not None:
                 self.log.warning("wall clock corrected", offset_ns=offset_ns)
-                for lane in self.system.lanes:
-                    lane.channels.urgent.offer(ClockCorrected(offset_ns))
+                self.system.supervisor.tell_lanes(ClockCorrected(offset_ns))
 
     async def _end_after(self, duration_ns: int) -> None:
         await trio.sleep(duration_ns / NANOSECONDS)

@@ -168,12 +168,12 @@ class Supervisor:
         """Trip the kill switch in every lane."""
         self.halts.append(f"{source}: {reason}")
         self.log.error("trading halted", reason=reason, source=source)
-        self._tell_lanes(TradingHalted(reason, source))
+        self.tell_lanes(TradingHalted(reason, source))
 
     def channel_tripped(self, channel: Channel) -> None:
         """A channel that must lose nothing is full: it still holds everything, and trading halts."""
         self.log.error("channel tripped", channel=channel.name, depth=int(channel.core.depth))
-        self._tell_lanes(ChannelTripped(channel.name, "halt", int(channel.core.depth)))
+        self.tell_lanes(ChannelTripped(channel.name, "halt", int(channel.core.depth)))
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> ShutdownReport:
         """Run everything until a shutdown is asked for, from inside, or by cancelling this call."""
@@ -231,7 +231,7 @@ class Supervisor:
                         unit.state = UnitState.BACKING_OFF
                         await trio.sleep(delay_ns / NANOSECONDS)
                         unit.restarts += 1
-                        self._tell_lanes(ServiceRestarted(unit.name, unit.restarts))
+                        self.tell_lanes(ServiceRestarted(unit.name, unit.restarts))
                     else:
                         unit.state = UnitState.FINISHED
                         return
@@ -258,7 +258,7 @@ class Supervisor:
             self.halt(f"{unit.name} failed", unit.name)
             self.request_shutdown(f"{unit.name} failed")
             return None
-        self._tell_lanes(ServiceFailed(unit.name, unit.last_error, unit.failures))
+        self.tell_lanes(ServiceFailed(unit.name, unit.last_error, unit.failures))
         if unit.policy == STOP:
             unit.state = UnitState.FAILED
             return None
@@ -289,6 +289,7 @@ class Supervisor:
             self._escalate(unit)
         elif unit.policy in (RESTART, RESTART_WITH_DEPENDENTS):
             unit.state = UnitState.BACKING_OFF
+            self._set_dependents(unit, UnitState.BACKING_OFF)
             nursery.start_soon(self._restart_actor, unit, delay_ns)
 
     async def _restart_actor(self, unit: Unit, delay_ns: int) -> None:
@@ -299,12 +300,24 @@ class Supervisor:
             return
         unit.restarts += 1
         unit.state = UnitState.RUNNING
+        self._set_dependents(unit, UnitState.RUNNING)
         unit.tracker.started(self.clock.now_ns())
-        self._tell_lanes(ActorRestarted(unit.actor_id, unit.restarts))
+        self.tell_lanes(ActorRestarted(unit.actor_id, unit.restarts))
+
+    def _set_dependents(self, unit: Unit, state: UnitState) -> None:
+        """What goes down and comes back with a unit is shown so; one that has failed for good stays failed."""
+        if unit.policy != RESTART_WITH_DEPENDENTS or unit.kind != "actor":
+            return
+        for lane in self.lanes:
+            for slot in lane.core.roster[unit.actor_id].dependents:
+                dependent = self.units[slot.name]
+                if dependent.state is not UnitState.FAILED:
+                    dependent.state = state
 
     def _escalate(self, unit: Unit) -> None:
         """A unit failed too often in its window: it stays down and trading halts until a person looks."""
         unit.state = UnitState.FAILED
+        self._set_dependents(unit, UnitState.FAILED)
         reason = f"{unit.name} failed {unit.failures} times, more often than restart.intensity allows"
         if unit.lane is not None:
             self._urge(unit.lane, ActorStopped(unit.actor_id, reason))
@@ -317,7 +330,7 @@ class Supervisor:
         seconds = self.options.shutdown_deadline_ns / NANOSECONDS
         deadline = trio.current_time() + seconds
         self.log.info("shutting down", reason=self._reason)
-        self._tell_lanes(ShutdownRequested(self._reason, self.clock.now_ns() + self.options.shutdown_deadline_ns))
+        self.tell_lanes(ShutdownRequested(self._reason, self.clock.now_ns() + self.options.shutdown_deadline_ns))
         # The last part of the time belongs to stopping: a venue that never confirms must not cost the journal.
         flat = await self._wait_until_flat(deadline - seconds / 4)
         unfinished: list[str] = []
@@ -369,7 +382,8 @@ class Supervisor:
 
     # ---- words
 
-    def _tell_lanes(self, message: Message) -> None:
+    def tell_lanes(self, message: Message) -> None:
+        """Give every lane an urgent input; none is dropped."""
         for lane in self.lanes:
             self._urge(lane, message)
 

@@ -13,6 +13,7 @@ from market.messages import (
     CancelAll,
     CancelOrder,
     HaltReset,
+    Lagging,
     Message,
     TradingHalted,
     schema_id_of,
@@ -41,9 +42,9 @@ NANOSECONDS_PER_MILLISECOND = 1_000_000
 LANES_CAPACITY_FACTOR = 16
 
 # What overtakes everything else, in a channel that nothing else fills.
-URGENT_TYPES = frozenset({CancelOrder, CancelAll, TradingHalted, HaltReset, ActorFailed})
+URGENT_TYPES = frozenset({CancelOrder, CancelAll, TradingHalted, HaltReset, ActorFailed, Lagging})
 # What every lane has to know of the others.
-LANE_WIDE_TYPES = (TradingHalted, HaltReset, ActorFailed)
+LANE_WIDE_TYPES = (TradingHalted, HaltReset, ActorFailed, Lagging)
 
 
 @attrs.define

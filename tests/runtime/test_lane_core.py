@@ -157,6 +157,35 @@ def test_an_endless_loop_of_messages_is_bound_and_its_actor_named() -> None:
     assert 90 <= len(recorder(core).seen) <= 110
 
 
+class Flood(Actor):
+    """Emits without end within one call."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {PublicTrade: "on_trade"}
+    GIVES: ClassVar[tuple[type[Message], ...]] = (Signal,)
+
+    def on_trade(self, message: PublicTrade) -> None:
+        """Never come back by itself; a negative number asks for timers instead."""
+        number = 0
+        while True:
+            number += 1
+            if message.trade_id > 0:
+                self.emit(signal("flood"))
+            else:
+                self.set_timer(number, number)
+
+
+@pytest.mark.parametrize("number", [1, -1])
+def test_a_call_that_emits_or_sets_timers_without_end_is_stopped(number: int) -> None:
+    """The bound is met within the call, before the memory is full; nothing of it remains."""
+    core = core_of(Flood, Recorder, config=SystemConfig(runtime=RuntimeConfig(dispatch_limit=100)))
+    core.take(trade(number), 10, True)
+    (failure,) = core.reported
+    assert failure.slot.name == "flood"
+    assert "dispatch_limit" in str(failure.error)
+    assert recorder(core).seen == []
+    assert core.timers.first() is None
+
+
 def test_a_message_that_gives_does_not_list_is_refused() -> None:
     """An actor cannot emit what the wiring does not know of."""
 

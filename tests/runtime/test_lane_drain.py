@@ -11,6 +11,8 @@ from market.messages import (
     FRAME_STREAM,
     BatchMark,
     CancelAll,
+    CancelOrder,
+    CancelRejected,
     Lagging,
     Message,
     PublicTrade,
@@ -153,9 +155,9 @@ class Talker(Actor):
         self.emit(Signal("said", 1, float(message.trade_id), 1.0, 0))
 
 
-def connected(capacity: int, outbox: int) -> tuple[Lane, Channel]:
+def connected(capacity: int, outbox: int, actor: type[Actor] = Talker) -> tuple[Lane, Channel]:
     """A lane that says signals into a channel of this size."""
-    lane = lane_of(core_of(Talker), outbox=outbox)
+    lane = lane_of(core_of(actor), outbox=outbox)
     port = Port("elsewhere", framed=False)
     target = Channel("elsewhere", capacity, BLOCK)
     lane.core.ports.append(port)
@@ -198,10 +200,50 @@ async def test_an_order_for_a_receiver_that_is_gone_is_refused_and_the_rest_coun
     lane.core.ports[0].pending.append(Signal("said", 1, 1.0, 1.0, 0))
     await lane.let_out()
     assert lane.undelivered == 2
+    # The refusal is an input, taken before anything that follows from it can leave.
+    assert lane.take_refusals() == 1
     assert lane.core.ledger.open_order_count() == 0
     found = lane.core.ledger.order(1)
     assert found is not None
     assert found.state == REJECTED
+
+
+async def test_a_cancel_for_a_receiver_that_is_gone_is_refused_too() -> None:
+    """Whoever asked for it learns that nobody will answer."""
+    lane, target = connected(capacity=2, outbox=3)
+    target.close()
+    lane.core.ports[0].urgent.append(CancelOrder(7, 1, "", 0))
+    await lane.let_out()
+    (refusal,) = lane.refusals
+    assert isinstance(refusal, CancelRejected)
+    assert refusal.order_id == 7
+
+
+class Ticker(Actor):
+    """Says ten signals at every timer, and sets the next."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {PublicTrade: "begin"}
+    GIVES: ClassVar[tuple[type[Message], ...]] = (Signal,)
+
+    def begin(self, _: PublicTrade) -> None:
+        """Set the first."""
+        self.set_timer(1, self.now + 1)
+
+    def on_timer(self, timer: TimerFired) -> None:
+        """Say, and go on."""
+        for number in range(10):
+            self.emit(Signal("said", 1, float(number), 1.0, 0))
+        self.set_timer(1, self.now + 1)
+
+
+async def test_timers_wait_as_well_while_the_outbox_is_full() -> None:
+    """An actor that talks by the clock to a receiver that does not listen fills no more than the outbox."""
+    lane, _ = connected(capacity=2, outbox=30, actor=Ticker)
+    lane.core.take(trade(1), NOW_NS, True)
+    for step in range(200):
+        lane.drain.turn(NOW_NS + step)
+        await lane.let_out()
+    assert lane.drain.waiting_to_leave() <= 30 + 10
 
 
 async def test_a_lane_takes_everything_that_has_arrived_before_it_ends(autojump_clock: trio.testing.MockClock) -> None:

@@ -26,7 +26,7 @@ from market.messages import (
     PublicTrade,
     Signal,
 )
-from runtime.actor import HALT_TRADING, RESTART, STOP, Actor, ActorSetup, Strategy
+from runtime.actor import HALT_TRADING, RESTART, RESTART_WITH_DEPENDENTS, STOP, Actor, ActorSetup, Strategy
 from runtime.blueprint import Blueprint, Node
 from runtime.build_core import build_core
 from runtime.clock import TrioClock
@@ -298,7 +298,7 @@ def blueprint_of(run: Plan, lanes: int = 1) -> Blueprint:
     )
     return plan(
         node_of(Observer, 1),
-        node_of(Fragile, 2, "fragile", params=run),
+        node_of(Fragile, 2, "fragile", policy=RESTART_WITH_DEPENDENTS if run.seed % 2 else RESTART, params=run),
         node_of(Fragile, 3, "stopping", policy=STOP, params=run),
         node_of(Taker, 4),
         node_of(Critical, 5, lane=second, params=run),

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 import attrs
 import trio
+import trio.testing
 
+from actors.order_manager import OrderManager
 from market.messages import Message, RawFrame, RunStarted, encode, name_of
 from runtime.actor import Actor
 from runtime.blueprint import Blueprint, draw_blueprint
@@ -116,6 +118,35 @@ def test_fused_and_unfused_make_the_same_decisions() -> None:
     assert fused.keys() == unfused.keys()
     for name, messages in fused.items():
         assert messages == unfused[name], name
+
+
+def test_a_late_frame_pulls_the_quotes_of_every_lane() -> None:
+    """The lane that takes the frame says that it lags; the order manager hears it in a lane of its own as well."""
+    found: list[bool] = []
+
+    async def main(_: random.Random) -> None:
+        clock = TrioClock(START_NS)
+        log = cast("Logger", Silence())
+        system = build_system(main_job(own_lanes=True), clock, random.Random(5), log, lambda _: None)
+        for lane in system.lanes:
+            lane.channels.urgent.offer(RunStarted(START_NS, 7, "", ""))
+
+        async def late() -> None:
+            await trio.sleep(1)
+            book = system.lane("venue_book")
+            book.channels.inbox.offer(RawFrame(1, 0, 1, clock.now_ns() - 3_000_000_000, b"{}"))
+            await trio.testing.wait_all_tasks_blocked()
+            manager = system.lane("order_manager").core.slots[0].actor
+            assert isinstance(manager, OrderManager)
+            found.append(manager.lagging)
+            system.supervisor.request_shutdown("seen")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(late)
+            await system.supervisor.run()
+
+    simulate(4, main)
+    assert found == [True]
 
 
 def test_a_run_does_not_depend_on_process_or_hash_seed() -> None:
