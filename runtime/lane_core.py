@@ -483,11 +483,6 @@ class LaneCore:
             if not slot.down:
                 load_state(slot, actors[slot.name])
 
-    def label(self) -> str:
-        """The actor that is at work right now, for the watchdog."""
-        current = self.current
-        return current.name if current is not None else "none"
-
 
 def saved_state(slot: Slot) -> dict[str, object]:
     """The state of one actor; users write `save`, so it may raise anything."""

@@ -186,7 +186,8 @@ class LaneDrain:
 
     def current_label(self) -> str:
         """The lane and the actor at work, for the watchdog."""
-        return f"{self.core.name}/{self.core.label()}"
+        current = self.core.current
+        return f"{self.core.name}/{current.name if current is not None else 'none'}"
 
 
 def received_at(message: Message) -> i64:
