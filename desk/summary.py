@@ -16,10 +16,12 @@ from desk.status import by_symbol, order_lanes
 from runtime.config.show import config_sha256
 from runtime.histogram import Histogram
 from runtime.lane import words_of
+from runtime.metrics import MetricIdentity
 
 if TYPE_CHECKING:
     from runtime.lane import Lane
     from runtime.lane_journal import Recovered
+    from runtime.metrics import HistogramSample, MetricSnapshot, Sample
     from runtime.session import Session
     from runtime.supervisor import ShutdownReport
 
@@ -64,7 +66,28 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
         },
         "actors": {name: {key: value for key, value in one.items() if key != "status"} for name, one in words.items()},
         "channels": [attrs.asdict(channel.statistics()) for channel in system.channels()],
+        "metrics": metrics_of(system.metrics.snapshot()),
     }
+
+
+def metrics_of(snapshot: MetricSnapshot) -> dict[str, dict[str, Any]]:
+    """Every metric by its name with its labels, as Prometheus writes it; histograms with percentiles."""
+    return {
+        "counters": {_metric_name(sample): sample.value for sample in snapshot.counters},
+        "gauges": {_metric_name(sample): sample.value for sample in snapshot.gauges},
+        "histograms": {_metric_name(sample): _histogram(sample) for sample in snapshot.histograms},
+    }
+
+
+def _metric_name(sample: Sample | HistogramSample) -> str:
+    return str(MetricIdentity(sample.name, "", sample.labels))
+
+
+def _histogram(sample: HistogramSample) -> dict[str, int]:
+    if not sample.count:
+        return {"count": 0}
+    found = {f"p{percent:g}": value for percent, value in sample.percentiles}
+    return {"count": sample.count, "sum": sample.sum, "min": sample.minimum, **found, "max": sample.maximum}
 
 
 def _totals(session: Session) -> dict[str, int]:
@@ -118,6 +141,7 @@ def _lane(lane: Lane, session: Session) -> dict[str, Any]:
         "halted": ledger.halted,
         "halt_reason": ledger.halt_reason,
         "refused_while_halted": int(core.refused_while_halted),
+        "undelivered": lane.undelivered,
         "anomalies": list(core.anomalies),
         "open_orders": open_orders(ledger, session.blueprint),
         "positions": positions(ledger, session.blueprint),
@@ -211,6 +235,8 @@ def _lane_lines(lanes: dict[str, dict[str, Any]]) -> list[str]:
         )
         if lane["halted"]:
             lines.append(f"  HALTED     {lane['halt_reason']}")
+        if lane["undelivered"]:
+            lines.append(f"  LOST       {name}: {lane['undelivered']} messages for a receiver that is gone")
         lines += [f"  ANOMALY    {anomaly}" for anomaly in lane["anomalies"]]
     return list(dict.fromkeys(lines))
 
