@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from runtime.lane_parts import Slot
 
 LAST = 2**62
-HAND_OVER_BYTES = 8 * 1024 * 1024
 
 
 @attrs.frozen

@@ -216,7 +216,7 @@ def test_repeats_replace_what_a_figure_says_itself() -> None:
 
 
 def test_the_catalogue_has_every_claimed_figure_once() -> None:
-    """The names are those that the project's issues promise, and each says what it measures."""
+    """The catalogue holds exactly the figures listed above, in this order, and each says what it measures."""
     assert [one.name for one in FIGURES] == NAMES
     assert all(one.measure.__doc__ for one in FIGURES)
 
