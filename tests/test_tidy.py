@@ -45,13 +45,27 @@ FORBIDDEN_CALLS: dict[str, set[str]] = {
     "strategies": {"utcnow", "today", "urandom"},
 }
 
-BROAD_EXCEPT_ALLOWED = {
-    "runtime/supervisor.py": "the last to see what a lane or service raised",
-    "runtime/lane.py": "a lane must survive its actors",
-    "runtime/lane_core.py": "the lane's dispatch: an actor's failure is the lane's to judge",
-    "desk/entry.py": "the command's entry",
-    "tests/simulation/world.py": "names the seed of whatever failed, and raises it on",
+# By file the functions that may catch everything, each with its reason.
+BROAD_EXCEPT_ALLOWED: dict[str, dict[str, str]] = {
+    "runtime/supervisor.py": {"_keep": "the last to see what a service or a lane raised"},
+    "runtime/lane.py": {"words_of": "users write `summary`; words must never stop the trade"},
+    "runtime/lane_core.py": {
+        "call": "users write handlers: an actor's failure is its lane's to judge",
+        "call_hook": "users write hooks: the same care as for a handler",
+        "saved_state": "users write `save`; raised on as SaveFailed",
+        "load_state": "users write `load`; raised on as LoadFailed",
+    },
+    "desk/entry.py": {"main": "the command's entry: shows a fault of the program whole"},
+    "tests/simulation/world.py": {"simulate": "names the seed of whatever failed, and raises it on"},
 }
+
+# Tests that take real time to wait, each with its reason.
+REAL_SLEEP_ALLOWED = {
+    "tests/desk/test_kill.py": "a child process kills itself at a moment of real time, which is what is tested",
+}
+# Helpers that take trio's sleep and leave the clock to whoever calls them.
+CALLERS_SIMULATE = {"tests/simulation/factory.py": "its services live in worlds of `simulate` alone"}
+SIMULATED_CLOCKS = {"MockClock", "autojump_clock", "mock_clock", "simulate"}
 
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 500
@@ -161,24 +175,86 @@ def forbidden_faults(files: dict[str, ast.Module]) -> list[str]:
     return faults
 
 
-def broad_except_faults(files: dict[str, ast.Module]) -> list[str]:
-    """Handlers that catch everything, and suppressions of everything."""
+def in_functions(tree: ast.AST, function: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Every node of a file with the name of the innermost function around it, which is empty outside of any."""
+    for node in ast.iter_child_nodes(tree):
+        yield function, node
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield from in_functions(node, inner)
+
+
+def broad_excepts(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Handlers that catch everything, and suppressions of everything: the function and the line of each."""
     broad = {"Exception", "BaseException"}
+    for function, node in in_functions(tree):
+        caught: list[ast.expr] = []
+        if isinstance(node, ast.ExceptHandler):
+            if node.type is None:
+                yield function, node.lineno
+                continue
+            caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        elif isinstance(node, ast.Call) and called_name(node) == "suppress":
+            caught = node.args
+        if any(isinstance(name, ast.Name) and name.id in broad for name in caught):
+            yield function, node.lineno  # type: ignore[attr-defined]
+
+
+def broad_except_faults(files: dict[str, ast.Module]) -> list[str]:
+    """What catches everything in a function that may not."""
+    return [
+        f"{path}:{line} {function} catches everything"
+        for path, tree in files.items()
+        for function, line in broad_excepts(tree)
+        if function not in BROAD_EXCEPT_ALLOWED.get(path, {})
+    ]
+
+
+def sleep_faults(files: dict[str, ast.Module]) -> list[str]:
+    """Tests that wait in real time, as far as their text shows: in their own code, or in a child's that they hold.
+
+    A test that takes trio's sleep takes a simulated clock as well; for what a helper does, its file must know of one.
+    """
     faults = []
     for path, tree in files.items():
-        if path in BROAD_EXCEPT_ALLOWED:
+        if folder_of(path) != "tests" or path in REAL_SLEEP_ALLOWED:
             continue
+        if "time.sleep" in imported_names(path, tree):
+            faults.append(f"{path} imports sleep from time")
         for node in ast.walk(tree):
-            caught: list[ast.expr] = []
-            if isinstance(node, ast.ExceptHandler):
-                if node.type is None:
-                    faults.append(f"{path}:{node.lineno} catches everything")
-                caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type] if node.type else []
-            elif isinstance(node, ast.Call) and called_name(node) == "suppress":
-                caught = node.args
-            if any(isinstance(name, ast.Name) and name.id in broad for name in caught):
-                faults.append(f"{path}:{node.lineno} catches everything")  # type: ignore[attr-defined]
+            is_call = isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep")
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and "time" + ".sleep(" in node.value
+            if is_call or is_text:
+                faults.append(f"{path}:{node.lineno} sleeps in real time")  # type: ignore[attr-defined]
+        if path not in CALLERS_SIMULATE and sleeps_in_trio(tree) and not words_in(tree) & SIMULATED_CLOCKS:
+            faults.append(f"{path} takes trio's sleep and knows no simulated clock")
+        faults += [
+            f"{path}:{node.lineno} {node.name} takes trio's sleep without a simulated clock"
+            for node in functions(tree)
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_") and sleeps_in_trio(node)
+            if not words_in(node) & SIMULATED_CLOCKS
+        ]
     return faults
+
+
+def sleeps_in_trio(tree: ast.AST) -> bool:
+    """Whether anything in it calls one of trio's ways to sleep."""
+    calls = (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(call in ("trio.sleep", "trio.sleep_until", "trio.sleep_forever") for call in calls)
+
+
+def words_in(tree: ast.AST) -> set[str]:
+    """Every name, attribute, parameter and imported name in it."""
+    words: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            words.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.arg):
+            words.add(node.arg)
+        elif isinstance(node, ast.alias):
+            words.add(node.name)
+    return words
 
 
 def dead_files(files: dict[str, ast.Module], texts: str) -> list[str]:
@@ -216,8 +292,17 @@ def test_market_and_actors_have_no_clock_no_chance_and_no_outside_world() -> Non
 
 
 def test_broad_except_stands_only_where_it_may() -> None:
-    """An exception that nobody expected reaches the supervisor."""
+    """An exception that nobody expected reaches the supervisor; a function that no longer needs it leaves the list."""
     assert broad_except_faults(sources()) == []
+    allowed = {(path, name) for path, names in BROAD_EXCEPT_ALLOWED.items() for name in names}
+    used = {(path, name) for path, tree in sources().items() for name, _ in broad_excepts(tree)}
+    assert allowed - used == set(), "catches no longer everything: take it off the list"
+
+
+def test_no_test_sleeps_for_real() -> None:
+    """Tests wait in simulated time; the few that cannot are listed with a reason."""
+    assert sleep_faults(sources()) == []
+    assert [path for path in (*REAL_SLEEP_ALLOWED, *CALLERS_SIMULATE) if path not in sources()] == []
 
 
 def test_no_file_is_dead() -> None:
@@ -312,10 +397,36 @@ def test_forbidden_calls_would_be_found(path: str, source: str) -> None:
     "handler", ["except:", "except Exception:", "except BaseException as e:", "except (OSError, Exception):"]
 )
 def test_broad_excepts_would_be_found(handler: str) -> None:
-    """The rule sees bare, named and listed broad handlers, and allows them only where they may stand."""
-    tree = ast.parse(f"try:\n    pass\n{handler}\n    pass\n")
-    assert len(broad_except_faults({"venues/x.py": tree})) == 1
-    assert broad_except_faults({"runtime/supervisor.py": tree}) == []
+    """The rule sees bare, named and listed broad handlers, and allows them only in the functions that are listed."""
+    text = f"    try:\n        pass\n    {handler}\n        pass\n"
+    listed, other = (ast.parse(f"class A:\n  async def {name}(self):\n{text}") for name in ("_keep", "_other"))
+    assert len(broad_except_faults({"venues/x.py": listed})) == 1
+    assert len(broad_except_faults({"runtime/supervisor.py": other})) == 1
+    assert broad_except_faults({"runtime/supervisor.py": listed}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\ntime.@(1)",
+        "from time import sleep",
+        "CHILD = 'import time; time.@(1)'",
+        "import trio\nasync def helper():\n    await trio.@(1)",
+        "import trio\nfrom trio.testing import MockClock\nasync def test_it():\n    await trio.@(1)",
+    ],
+)
+def test_real_sleeps_would_be_found(source: str) -> None:
+    """The rule sees calls, imports, code of a child and trio's sleep without a simulated clock, in tests alone."""
+    tree = ast.parse(source.replace("@", "sleep"))
+    assert sleep_faults({"tests/x.py": tree}) != []
+    assert sleep_faults({"runtime/x.py": tree}) == []
+    assert sleep_faults({"tests/desk/test_kill.py": tree}) == []
+
+
+def test_simulated_sleeps_may_stand() -> None:
+    """A test that takes a simulated clock may sleep as long as it likes."""
+    source = "import trio\nasync def test_it(autojump_clock):\n    await trio.sleep(60)"
+    assert sleep_faults({"tests/x.py": ast.parse(source)}) == []
 
 
 def test_dead_files_would_be_found() -> None:
