@@ -222,7 +222,9 @@ def sleep_faults(files: dict[str, ast.Module]) -> list[str]:
             faults.append(f"{path} imports sleep from time")
         for node in ast.walk(tree):
             is_call = isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep")
-            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and "time" + ".sleep(" in node.value
+            is_text = (
+                isinstance(node, ast.Constant) and isinstance(node.value, str) and "time" + ".sleep(" in node.value
+            )
             if is_call or is_text:
                 faults.append(f"{path}:{node.lineno} sleeps in real time")  # type: ignore[attr-defined]
         if path not in CALLERS_SIMULATE and sleeps_in_trio(tree) and not words_in(tree) & SIMULATED_CLOCKS:
