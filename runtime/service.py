@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
-from market.messages import BatchMark, Message
+from market.messages import BatchMark, Message, name_of
 from runtime.actor import RESTART
 from runtime.lane_parts import InjectedFault
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from runtime.channels import Channel, Doorbell
     from runtime.clock import Clock
     from runtime.logs import Logger
+
+
+class ServiceError(Exception):
+    """A service broke its contract; the message says which part and what to do."""
 
 
 @attrs.frozen
@@ -130,7 +134,11 @@ class Service(ABC):
         """Work until cancelled, or return when there is nothing left to do."""
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Send messages as one batch to everyone who takes them; waits where a channel's policy says so."""
+        """Send messages as one batch to everyone who takes them; waits where a channel's policy says so.
+
+        What `GIVES` lists and nobody takes goes nowhere. What it does not list is a `ServiceError`: the wiring could
+        not know of it, and it would be lost in silence. Nothing of such a batch is sent.
+        """
         self._kill.count()
         for channel, framed, batch in self._sort(messages):
             if framed and len(batch) > 1:
@@ -140,8 +148,17 @@ class Service(ABC):
     def _sort(self, messages: Sequence[Message]) -> list[tuple[Channel, bool, list[Message]]]:
         by_channel: dict[int, tuple[Channel, bool, list[Message]]] = {}
         for message in messages:
-            for delivery in self._deliveries.get(message.schema_id, ()):
+            deliveries = self._deliveries.get(message.schema_id)
+            if deliveries is None:
+                self._check_declared(message)
+                continue
+            for delivery in deliveries:
                 if delivery.wants(message):
                     row = by_channel.setdefault(id(delivery.channel), (delivery.channel, delivery.framed, []))
                     row[2].append(message)
         return list(by_channel.values())
+
+    def _check_declared(self, message: Message) -> None:
+        if type(message) not in self.GIVES:
+            name = name_of(message.schema_id)
+            raise ServiceError(f"{self.name} sent {name}, which its GIVES does not list: add {name} to GIVES")
