@@ -135,6 +135,7 @@ class OrderManager(Actor):
         RunStarted: "on_run_started",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (ChildOrder, CancelOrder, CancelAll, TradingHalted)
+    OWNS: ClassVar[tuple[type[Message], ...]] = (ChildOrder,)
     PARAMS: ClassVar[type | None] = OrderManagerParams
     POLICY: ClassVar[str] = HALT_TRADING
 

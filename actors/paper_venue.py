@@ -77,6 +77,7 @@ class PaperVenue(Actor):
         OrderCancelled,
         CancelRejected,
     )
+    OWNS: ClassVar[tuple[type[Message], ...]] = (OrderAccepted, OrderFilled, OrderCancelled)
     PARAMS: ClassVar[type | None] = PaperVenueParams
     POLICY: ClassVar[str] = HALT_TRADING
 

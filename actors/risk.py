@@ -106,6 +106,7 @@ class Risk(Actor):
         HaltReset: "on_halt_reset",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (NewOrder, OrderRejected, TradingHalted, CancelAll)
+    OWNS: ClassVar[tuple[type[Message], ...]] = (NewOrder,)
     PARAMS: ClassVar[type | None] = RiskParams
     POLICY: ClassVar[str] = HALT_TRADING
 

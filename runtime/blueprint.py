@@ -13,17 +13,23 @@ import attrs
 
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
+    GROUP_EXECUTIONS,
     GROUP_MARKET_DATA,
     GROUP_ORDERS,
+    ActorFailed,
     ChildOrder,
+    HaltReset,
     Message,
+    TradingHalted,
     group_of,
     name_of,
     schema_id_of,
 )
-from runtime.actor import POLICIES, Actor, Strategy
+from runtime.actor import HALT_TRADING, POLICIES, RESTART_WITH_DEPENDENTS, Actor, Strategy
 from runtime.classes import load_class
-from runtime.config.errors import Problem, RuleBroken
+from runtime.config.errors import Problem, RuleBroken, render_value
+from runtime.config.model import CHANNEL_POLICIES
+from runtime.ledger import OBSERVED_TYPES
 from runtime.service import Service
 
 if TYPE_CHECKING:
@@ -47,13 +53,11 @@ GIVEN_BY_RUNTIME = frozenset(
         "ServiceRestarted",
         "TradingHalted",
         "HaltReset",
+        # No person can send it yet; the actors that quote heed it, and a wiring without a giver of it is whole.
         "PauseQuoting",
         "ShutdownRequested",
         "ClockCorrected",
         "ChannelTripped",
-        "FaultInjected",
-        "ConfigChanged",
-        "OperatorCommand",
         "CancelOrder",
         "CancelAll",
         "OrderRejected",
@@ -61,6 +65,27 @@ GIVEN_BY_RUNTIME = frozenset(
         "BatchMark",
     }
 )
+
+# What the lanes themselves hear, whether or not an actor takes it.
+TAKEN_BY_RUNTIME = frozenset({*OBSERVED_TYPES, TradingHalted, HaltReset, ActorFailed})
+
+
+@attrs.frozen
+class ChannelRule:
+    """Which policies a channel may be configured to have, and why no others."""
+
+    policies: tuple[str, ...]
+    why: str
+
+
+URGENT_RULE = ChannelRule(("halt",), "cancels and halts must neither be lost nor wait")
+ORDERS_RULE = ChannelRule(("halt",), "orders and reports must not be lost")
+ANY_RULE = ChannelRule(CHANNEL_POLICIES, "")
+LANE_CHANNEL_RULES = {
+    "inbox": ChannelRule(("block", "halt"), "what a lane is sent must not be lost"),
+    "lanes": ChannelRule(("halt",), "lanes that wait for one another would wait for ever, and nothing may be lost"),
+    "urgent": URGENT_RULE,
+}
 
 
 @attrs.frozen
@@ -122,6 +147,16 @@ class Blueprint:
     def givers_of(self, message_type: type[Message]) -> list[Node]:
         """Everyone who gives a message type."""
         return [node for node in (*self.actors, *self.services) if message_type in node.gives]
+
+    def unheard(self) -> list[tuple[type[Message], list[Node]]]:
+        """Each message type that somebody gives and nobody takes for its instruments, with its givers."""
+        found: dict[type[Message], list[Node]] = {}
+        for node in (*self.actors, *self.services):
+            for message_type in node.gives:
+                heard = any(taker.shares_instrument(node) for taker in self.takers_of(message_type))
+                if not heard and message_type not in TAKEN_BY_RUNTIME:
+                    found.setdefault(message_type, []).append(node)
+        return list(found.items())
 
     def dependents_of(self, node: Node) -> list[Node]:
         """The actors that see the market through this one, directly or not: what fails here misleads them."""
@@ -219,7 +254,7 @@ def _nodes(
                 kind="actor" if is_actor else "service",
                 class_=class_,
                 class_path=one.class_,
-                policy=_policy(one.policy or class_.POLICY, key, problems),
+                policy=_policy(one.policy or class_.POLICY, class_, key, problems),
                 lane=name if lane == OWN_LANE else lane,
                 instrument_ids=_instrument_ids(one.instruments, instruments, key, problems),
                 params=loaded.params_of(section, name),
@@ -243,9 +278,7 @@ def _handlers(
     return takes
 
 
-def _load_subclass(
-    class_path: str, base: type, key: tuple[str, ...], problems: PlanProblems
-) -> type[Any] | None:
+def _load_subclass(class_path: str, base: type, key: tuple[str, ...], problems: PlanProblems) -> type[Any] | None:
     try:
         class_ = load_class(class_path)
     except RuleBroken as broken:
@@ -258,9 +291,17 @@ def _load_subclass(
     return class_
 
 
-def _policy(policy: str, key: tuple[str, ...], problems: PlanProblems) -> str:
+def _policy(policy: str, class_: type[Any], key: tuple[str, ...], problems: PlanProblems) -> str:
+    """A policy that the unit may have: a configuration may make it more careful than its class, never less."""
+    place = (*key, "policy")
     if policy not in POLICIES:
-        problems.add((*key, "policy"), policy, "one of " + ", ".join(POLICIES))
+        problems.add(place, policy, "one of " + ", ".join(POLICIES))
+    elif class_.POLICY == HALT_TRADING and policy != HALT_TRADING:
+        expected = f"{HALT_TRADING}, as {class_.__name__} says: nothing may trade while it is down"
+        problems.add(place, render_value(policy), expected, "remove this policy")
+    elif policy == RESTART_WITH_DEPENDENTS and issubclass(class_, Service):
+        remedy = "a service has no dependents in a lane; use restart or halt_trading"
+        problems.add(place, render_value(policy), "a policy of services", remedy)
     return policy
 
 
@@ -344,8 +385,26 @@ def _names(nodes: list[Node]) -> str:
 
 
 def _check_channels(blueprint: Blueprint, problems: PlanProblems) -> None:
-    known = [f"{lane}.{kind}" for lane in blueprint.lanes for kind in LANE_CHANNELS]
-    known += [f"{node.name}.{kind}" for node in blueprint.services for kind in SERVICE_CHANNELS]
-    for name in blueprint.config.channels:
+    rules = [(f"{lane}.{kind}", LANE_CHANNEL_RULES[kind]) for lane in blueprint.lanes for kind in LANE_CHANNELS]
+    rules += [
+        (f"{node.name}.{kind}", _service_channel_rule(node, kind))
+        for node in blueprint.services
+        for kind in SERVICE_CHANNELS
+    ]
+    known = dict.fromkeys(name for name, _ in rules)
+    for name, one in blueprint.config.channels.items():
         if name not in known:
             problems.add(("channels", name), "", "the name of a channel", "there are " + ", ".join(known))
+        # A service and a lane of one name have channels of one name, so there may be two rules.
+        for rule_name, rule in rules:
+            if rule_name == name and one.policy and one.policy not in rule.policies:
+                expected = f"{' or '.join(rule.policies)}: {rule.why}"
+                remedy = "remove this policy, or give the channel a larger capacity"
+                problems.add(("channels", name, "policy"), render_value(one.policy), expected, remedy)
+
+
+def _service_channel_rule(node: Node, kind: str) -> ChannelRule:
+    if kind == "urgent":
+        return URGENT_RULE
+    groups = {group_of(schema_id_of(message_type)) for message_type in node.takes}
+    return ORDERS_RULE if groups & {GROUP_ORDERS, GROUP_EXECUTIONS} else ANY_RULE

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from market.messages import FairValue, PublicTrade, TopOfBook, WantedQuotes
+from market.messages import CancelOrder, FairValue, PublicTrade, TopOfBook, WantedQuotes
 from runtime.blueprint import Blueprint
 from runtime.classes import params_of
 from runtime.config.errors import ConfigErrors
@@ -32,6 +34,24 @@ class Feed(Service):
 
     async def run(self):
         pass
+
+
+class Gateway(Service):
+    TAKES = (CancelOrder,)
+
+    async def run(self):
+        pass
+
+
+class Display(Service):
+    TAKES = (TopOfBook,)
+
+    async def run(self):
+        pass
+
+
+class Critical(Actor):
+    POLICY = "halt_trading"
 
 
 class Unfinished(Service):
@@ -201,6 +221,41 @@ WRONG = {
         'channels."main.outbox": the name of a channel',
         "remedy: there are main.inbox, main.lanes, main.urgent, feed.inbox, feed.urgent",
     ),
+    "a lane's inbox that loses": (
+        WHOLE + 'channels."main.inbox".policy = "drop_oldest"\n',
+        'channels."main.inbox".policy = "drop_oldest": expected block or halt: what a lane is sent must not be lost',
+        "remedy: remove this policy, or give the channel a larger capacity",
+    ),
+    "lanes that wait for each other": (
+        WHOLE + 'channels."main.lanes".policy = "block"\n',
+        'channels."main.lanes".policy = "block": expected halt: lanes that wait for one another would wait for ever',
+        "remedy: remove this policy",
+    ),
+    "cancels that wait": (
+        WHOLE + 'channels."main.urgent".policy = "block"\n',
+        'channels."main.urgent".policy = "block": expected halt: cancels and halts must neither be lost nor wait',
+        "remedy: remove this policy",
+    ),
+    "cancels to a service that are lost": (
+        WHOLE + 'channels."feed.urgent".policy = "coalesce"\n',
+        'channels."feed.urgent".policy = "coalesce": expected halt: cancels and halts must neither be lost nor wait',
+        "remedy: remove this policy",
+    ),
+    "orders to a service that are lost": (
+        WHOLE + 'services.gate.class = "own.py:Gateway"\nchannels."gate.inbox".policy = "drop_oldest"\n',
+        'channels."gate.inbox".policy = "drop_oldest": expected halt: orders and reports must not be lost',
+        "remedy: remove this policy",
+    ),
+    "a critical actor made careless": (
+        WHOLE + 'actors.critical.class = "own.py:Critical"\nactors.critical.policy = "restart"\n',
+        'actors.critical.policy = "restart": expected halt_trading, as Critical says: nothing may trade while it is',
+        "remedy: remove this policy",
+    ),
+    "a service with dependents": (
+        WHOLE + 'services.feed.policy = "restart_with_dependents"\n',
+        'services.feed.policy = "restart_with_dependents": expected a policy of services',
+        "remedy: a service has no dependents in a lane; use restart or halt_trading",
+    ),
     "channel of a lane that is no more": (
         WHOLE + 'actors.quoter.lane = "own"\nchannels."fast.inbox".capacity = 5\n',
         'channels."fast.inbox": the name of a channel',
@@ -301,3 +356,55 @@ def test_shipped_configuration_is_whole() -> None:
     blueprint = plan_checked(load_config(ROOT / "configs" / "mm.toml", {}, params_of))
     assert [node.name for node in blueprint.actors][-1] == "market_maker"
     assert all((node.params is None) == (node.class_.PARAMS is None) for node in blueprint.actors)  # type: ignore[attr-defined]
+
+
+SECOND = {
+    "risk": ("actors.risk:Risk", "NewOrder"),
+    "order_manager": ("actors.order_manager:OrderManager", "ChildOrder"),
+    "paper_venue": ("actors.paper_venue:PaperVenue", "OrderAccepted OrderFilled OrderCancelled"),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_a_second_one_of_what_moves_orders_is_refused(tmp_path: Path, name: str) -> None:
+    """A second risk, order manager or paper venue on the same instrument is named, with the first."""
+    class_path, owned = SECOND[name]
+    params = tmp_path / "second.toml"
+    shipped = tomllib.loads((ROOT / "configs" / "standard-actors.toml").read_text(encoding="utf-8"))
+    values = shipped["actors"][name]["params"]
+    lines = [f'include = ["{ROOT / "configs" / "mm.toml"}"]', "[actors.second]", f'class = "{class_path}"']
+    lines += ["[actors.second.params]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    params.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(ConfigErrors) as refused:
+        plan_checked(load_config(params, {}, params_of))
+    told = str(refused.value)
+    for message_type in owned.split():
+        text = f"actors.second: owns {message_type}, and for an instrument of its own {name} owns it already"
+        assert text in told
+    assert len(refused.value.errors) == len(owned.split())
+
+
+def test_who_emits_orders_and_owns_none_may_stand_beside_the_order_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two givers of a command that do not say that they own it are no error."""
+    text = WHOLE + 'actors.more.class = "own.py:Orders"\n'
+    assert [node.name for node in plan(tmp_path, monkeypatch, text).givers_of(CancelOrder)] == ["orders", "more"]
+
+
+def test_policies_that_lose_nothing_that_matters_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A display may lose what it shows, a lane may halt instead of letting wait, any actor may halt trading."""
+    text = WHOLE + 'services.display.class = "own.py:Display"\nchannels."display.inbox".policy = "drop_oldest"\n'
+    text += 'channels."main.inbox".policy = "halt"\nchannels."main.lanes".policy = "halt"\n'
+    text += 'actors.pricer.policy = "halt_trading"\nactors.critical.class = "own.py:Critical"\n'
+    text += 'actors.critical.policy = "halt_trading"\nservices.feed.policy = "halt_trading"\n'
+    blueprint = plan(tmp_path, monkeypatch, text)
+    policies = {node.name: node.policy for node in (*blueprint.actors, *blueprint.services)}
+    assert (policies["pricer"], policies["critical"], policies["feed"]) == ("halt_trading",) * 3
+
+
+def test_what_nobody_hears_is_listed_with_its_givers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A type that is given and not taken is listed once, with all who give it."""
+    text = WHOLE + 'services.second.class = "own.py:Feed"\n'
+    unheard = plan(tmp_path, monkeypatch, text).unheard()
+    assert [(kind, [node.name for node in givers]) for kind, givers in unheard] == [(PublicTrade, ["feed", "second"])]
