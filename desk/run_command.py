@@ -20,7 +20,7 @@ import trio
 import hftrun_kernel
 from desk.durations import DurationError, parse_duration_ns
 from desk.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE, EXIT_WRONG
-from desk.loading import load_and_plan, tell_errors
+from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
 from desk.output import Output, abandon
 from desk.status import status_line
 from desk.summary import summary_lines, summary_of
@@ -95,13 +95,11 @@ def _operator() -> str:
 
 
 def _check_mode(blueprint: Blueprint, live: bool) -> None:
-    configured = blueprint.config.mode == "live"
-    if live and not configured:
-        raise RequestError('--live needs mode = "live" in the configuration as well')
-    if configured and not live:
-        raise RequestError('the configuration says mode = "live": add --live if real money is meant')
-    if configured:
-        raise RequestError("this version has no gateway to a real venue yet: live mode cannot be started")
+    """Live trading needs both the configuration and the command to say so, once there is a gateway for it."""
+    if blueprint.config.mode == "live":
+        raise RequestError(NO_GATEWAY)
+    if live:
+        raise RequestError(f'--live needs mode = "live" in the configuration as well, and {NO_GATEWAY}')
 
 
 def _check_writable(path: Path) -> None:

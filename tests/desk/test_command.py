@@ -83,10 +83,22 @@ def test_live_in_the_configuration_alone_does_not_start(
     """Neither the configuration nor the command alone trades with real money, and this version never does."""
     path = tmp_path / "live.toml"
     path.write_text(f'include = ["{CONFIG}"]\nmode = "live"\n', encoding="utf-8")
-    code, _, errors = call(monkeypatch, capsys, path)
-    assert (code, "add --live" in errors) == (EXIT_USAGE, True)
-    code, _, errors = call(monkeypatch, capsys, path, "--live")
-    assert (code, "live mode cannot be started" in errors) == (EXIT_USAGE, True)
+    for arguments in ((path,), (path, "--live"), ("check", path), (CONFIG, "--live")):
+        code, _, errors = call(monkeypatch, capsys, *arguments)
+        assert code == EXIT_USAGE
+        assert "this version has no gateway to a real venue yet: live mode cannot be started" in errors
+
+
+def test_check_of_live_mode_tells_what_the_run_would(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """An override that makes it live is an error of the configuration, told with its place, in words and as data."""
+    monkeypatch.setenv("HFTRUN_MODE", "live")
+    code, output, errors = call(monkeypatch, capsys, "check", CONFIG)
+    assert (code, output) == (EXIT_USAGE, "")
+    assert "HFTRUN_MODE: mode: this version has no gateway to a real venue yet" in errors
+    assert "1 error in the configuration" in errors
+    code, output, _ = call(monkeypatch, capsys, "check", CONFIG, "--json")
+    told = json.loads(output)
+    assert (code, told["ok"], [row["key"] for row in told["errors"]]) == (EXIT_USAGE, False, ["mode"])
 
 
 def test_an_interruption_is_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -129,16 +141,26 @@ def test_help_and_version(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> 
 
 
 def test_check_of_a_good_configuration(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    """It says so in a line; `--show` adds every value with its origin, `--json` gives the same as data."""
+    """It says so in a line, after a note for what nobody takes; `--show` adds every value with its origin, `--json`
+    gives the same as data.
+    """
     code, output, _ = call(monkeypatch, capsys, "check", CONFIG)
-    assert (code, output) == (EXIT_OK, f"{CONFIG}: no errors; 7 actors in 1 lane, 1 service, 1 instrument\n")
+    notes = [
+        "venue_book gives Rejected, which nobody takes",
+        "portfolio gives PositionChanged, which nobody takes",
+    ]
+    assert code == EXIT_OK
+    assert output.splitlines() == [
+        *(f"note: {note}" for note in notes),
+        f"{CONFIG}: no errors; 7 actors in 1 lane, 1 service, 1 instrument",
+    ]
     code, output, _ = call(monkeypatch, capsys, "check", CONFIG, "--show")
     assert code == EXIT_OK
     assert "runtime.max_lag_ms = 250" in output
     assert "standard-actors.toml:" in output
     code, output, _ = call(monkeypatch, capsys, "check", CONFIG, "--json")
     told = json.loads(output)
-    assert (code, told["ok"]) == (EXIT_OK, True)
+    assert (code, told["ok"], told["notes"]) == (EXIT_OK, True, notes)
     assert any(row["key"] == "journal.interval_ms" for row in told["values"])
 
 
