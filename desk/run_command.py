@@ -29,7 +29,7 @@ from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
 from runtime.faults import FaultError, Kill, parse_faults
 from runtime.journal.errors import JournalError
-from runtime.logs import configure_logs, get_logger
+from runtime.logs import Logs, configure_logs, get_logger
 from runtime.session import Session
 from runtime.state import StateError, StateUnusable
 from runtime.supervisor import ShutdownReport
@@ -127,7 +127,7 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
             if request.reset_halt:
                 session.reset_halt(_operator())
             report = trio.run(_run, session, settings, output)
-            return _finish(session, report, request, output)
+            return _finish(session, report, request, output, logs)
     except (JournalError, StateError, FaultError) as error:
         return _refuse(str(error))
     finally:
@@ -196,9 +196,13 @@ def _greet(session: Session, request: RunRequest, output: Output) -> None:
     output.say_all(lines)
 
 
-def _finish(session: Session, report: ShutdownReport, request: RunRequest, output: Output) -> int:
+def _finish(session: Session, report: ShutdownReport, request: RunRequest, output: Output, logs: Logs) -> int:
     summary = summary_of(session, report)
+    summary["log"] = {"lost_stream_lines": logs.lost_stream_lines, "lost_file_lines": logs.lost_file_lines}
     output.say_all(summary_lines(summary))
+    lost = sum(summary["log"].values())
+    if lost:
+        output.say(f"  LOST       {lost} lines of the log could not be written")
     code = EXIT_OK if report.orderly else EXIT_WRONG
     if request.summary is not None:
         code = max(code, _write_summary(summary, request.summary))
