@@ -95,7 +95,6 @@ class Actor:
 
     def __init__(self, setup: ActorSetup) -> None:
         self.name: Final = setup.name
-        # An int, not an i64: see the rule on classes that users subclass in CONTRIBUTING.md.
         self.actor_id: Final[int] = setup.actor_id
         self.outlet: Final = setup.outlet
         self.declared: Final = setup.declared

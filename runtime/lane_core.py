@@ -227,7 +227,7 @@ class LaneCore:
     def note_anomaly(self, anomaly: str) -> None:
         """What the ledger cannot explain means that two parties disagree on what exists: stop trading, say why."""
         self.anomaly_count += 1
-        self.anomalies.append(anomaly)
+        self.anomalies = [*self.anomalies[-99:], anomaly]
         if not self.ledger.halted:
             self.halt(anomaly, "ledger")
 

@@ -166,7 +166,7 @@ class Supervisor:
 
     def halt(self, reason: str, source: str) -> None:
         """Trip the kill switch in every lane."""
-        self.halts.append(f"{source}: {reason}")
+        self.halts = [*self.halts[-99:], f"{source}: {reason}"]
         self.log.error("trading halted", reason=reason, source=source)
         self.tell_lanes(TradingHalted(reason, source))
 

@@ -472,3 +472,13 @@ def test_a_failure_of_another_lanes_actor_cancels_what_hangs_on_it_here() -> Non
     core.take(trade(5), 10, True)
     core.take(ActorFailed(2, 1, 1, "failed elsewhere"), 20, True)
     assert [type(message) for message in recorder(core).seen] == [CancelOrder]
+
+
+def test_what_is_remembered_of_anomalies_is_bounded_and_all_are_counted() -> None:
+    """A venue that contradicts itself without end does not fill the memory."""
+    core = core_of(Recorder)
+    for number in range(250):
+        core.take(OrderAccepted(1_000 + number, 1, "", 0), number, True)
+    assert core.anomaly_count == 250
+    assert len(core.anomalies) == 100
+    assert "order 1249" in core.anomalies[-1]
