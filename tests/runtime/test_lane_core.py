@@ -476,7 +476,7 @@ def test_a_failure_of_another_lanes_actor_cancels_what_hangs_on_it_here() -> Non
 
 def test_what_is_remembered_of_anomalies_is_bounded_and_all_are_counted() -> None:
     """A venue that contradicts itself without end does not fill the memory."""
-    core = core_of(Recorder)
+    core = core_of(Quoter)
     for number in range(250):
         core.take(OrderAccepted(1_000 + number, 1, "", 0), number, True)
     assert core.anomaly_count == 250
