@@ -72,6 +72,7 @@ LONGEST_FILE = 500
 GENERATED = "written by tools/generate_messages.py from one schema, a section for each message"
 LONG_FILES: dict[str, str] = {
     "market/messages/control.py": GENERATED,
+    "market/messages/exchange.py": GENERATED,
     "market/messages/executions.py": GENERATED,
     "market/messages/market_data.py": GENERATED,
     "market/messages/orders.py": GENERATED,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from market.message_schema.control import CONTROL
+from market.message_schema.exchange import EXCHANGE_GROUP
 from market.message_schema.executions import EXECUTIONS
 from market.message_schema.forms import FIELD_KINDS, UNITS, FieldSpec, GroupSpec, MessageSpec, ValuesSpec
 from market.message_schema.market_data import MARKET_DATA
 from market.message_schema.orders import ORDERS
 from market.message_schema.values import VALUES
 
-GROUPS: Final[tuple[GroupSpec, ...]] = (MARKET_DATA, ORDERS, EXECUTIONS, CONTROL)
+GROUPS: Final[tuple[GroupSpec, ...]] = (MARKET_DATA, ORDERS, EXECUTIONS, CONTROL, EXCHANGE_GROUP)
 MESSAGES: Final[dict[int, MessageSpec]] = {message.schema_id: message for group in GROUPS for message in group.messages}
 VALUES_BY_NAME: Final[dict[str, ValuesSpec]] = {values.name: values for values in VALUES}
 

@@ -16,6 +16,7 @@ UNITS: Final[dict[str, str]] = {
     "money": "exact amount in the quote currency, in units of 10^-(price_scale + size_scale) of the instrument",
     "base money": "exact amount in the portfolio's base currency, in units of 10^-8",
     "asset": "exact amount of an asset, in units of 10^-8",
+    "exchange asset": "exact amount of an asset as the embedded exchange keeps it, in units of 10^-12",
     "ns": "wall time in nanoseconds since 1970-01-01 UTC",
     "duration ns": "length of time in nanoseconds",
     "rate": "exact rate in units of 10^-12 (a funding rate of 0.01 % is 100,000,000)",

@@ -11,6 +11,7 @@ from mypy_extensions import i64
 
 from market.messages.base import HEADER_BYTES, Message, MessageError
 from market.messages.control import FIRST_CONTROL, decode_control
+from market.messages.exchange import FIRST_EXCHANGE, decode_exchange
 from market.messages.executions import FIRST_EXECUTIONS, decode_executions
 from market.messages.market_data import decode_market_data
 from market.messages.orders import FIRST_ORDERS, decode_orders
@@ -53,4 +54,6 @@ def decode(data: bytes, start: i64 = 0, end: i64 = -1) -> Message:
         return decode_orders(schema_id, data, at, end, minor)
     if schema_id < FIRST_CONTROL:
         return decode_executions(schema_id, data, at, end, minor)
-    return decode_control(schema_id, data, at, end, minor)
+    if schema_id < FIRST_EXCHANGE:
+        return decode_control(schema_id, data, at, end, minor)
+    return decode_exchange(schema_id, data, at, end, minor)

@@ -12,6 +12,7 @@ GROUP_MARKET_DATA: Final = "market_data"
 GROUP_ORDERS: Final = "orders"
 GROUP_EXECUTIONS: Final = "executions"
 GROUP_CONTROL: Final = "control"
+GROUP_EXCHANGE: Final = "exchange"
 
 # side: Which side an order or a trade is on.
 BUY: Final = 1  # Buys the base asset or the contract.
@@ -176,6 +177,33 @@ VENUE_CANCELLED: Final = 3  # It was cancelled.
 VENUE_REJECTED: Final = 4  # It was refused.
 VENUE_EXPIRED: Final = 5  # Its time ran out.
 VENUE_PENDING: Final = 6  # It has arrived but does not work yet.
+
+# post_only: What becomes of an order that may not take where it would.
+POST_ONLY_NONE: Final = 0  # It takes.
+POST_ONLY_REJECT: Final = 1  # It is refused.
+POST_ONLY_REPRICE: Final = 2  # It goes one tick behind the best opposite price.
+
+# order_group: How orders that come together depend on each other.
+GROUP_NONE: Final = 0  # It comes alone.
+GROUP_OCO: Final = 1  # One cancels the other.
+GROUP_BRACKET: Final = 2  # An entry, and one or two exits for what of it has traded.
+
+# order_event: What has happened to an order at the embedded exchange.
+EVENT_STATE: Final = 0  # Nothing: a row of an answer.
+EVENT_ACCEPTED: Final = 1  # It was accepted.
+EVENT_REJECTED: Final = 2  # It was refused.
+EVENT_TRADED: Final = 3  # It traded.
+EVENT_REPLENISHED: Final = 4  # An iceberg shows its next slice.
+EVENT_RESTED: Final = 5  # What is left of it rests in the book.
+EVENT_SELF_TRADE: Final = 6  # It met an order of its own account group.
+EVENT_REDUCED: Final = 7  # It has become smaller without a trade.
+EVENT_CANCELLED: Final = 8  # It was cancelled.
+EVENT_EXPIRED: Final = 9  # Its time ran out.
+EVENT_TRIGGERED: Final = 10  # Its stop price was reached.
+EVENT_REPLACED: Final = 11  # It has another price or size.
+EVENT_REPLACE_REJECTED: Final = 12  # Its change was refused.
+EVENT_REPRICED: Final = 13  # The price of a pegged order has moved.
+EVENT_CANCEL_REJECTED: Final = 14  # Its cancel was refused.
 
 # fill_model: The rule by which the paper venue fills.
 MODEL_QUEUE: Final = 0  # By position in the queue; drives the strategy.
