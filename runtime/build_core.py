@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from market.messages import MAX_SCHEMA_ID, schema_id_of
+from market.messages import (
+    MAX_SCHEMA_ID,
+    BalanceReported,
+    OrderReported,
+    RequestAnswered,
+    SessionAnswered,
+    schema_id_of,
+)
 from runtime.actor import Actor, ActorSetup, Outlet
 from runtime.lane_core import LaneCore
 from runtime.lane_parts import Handler, RosterEntry, Slot
@@ -17,6 +24,9 @@ from runtime.ledger import OBSERVED_TYPES, Ledger, MoneyTerms
 
 if TYPE_CHECKING:
     from runtime.blueprint import Blueprint, Node
+
+# What an exchange decides. No ledger keeps it, but it is part of the digest, as the reports of a trading lane are.
+EXCHANGE_REPORTS = (SessionAnswered, RequestAnswered, OrderReported, BalanceReported)
 
 
 def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
@@ -27,7 +37,7 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
             instrument.money_multiplier, instrument.money_divisor, instrument.inverse
         )
     core = LaneCore(lane, outlet, blueprint.config.runtime.dispatch_limit)
-    for message_type in OBSERVED_TYPES:
+    for message_type in (*OBSERVED_TYPES, *EXCHANGE_REPORTS):
         core.observed[schema_id_of(message_type)] = True
     nodes = blueprint.actors_in(lane)
     for node in nodes:
