@@ -7,12 +7,13 @@ each actor turns them into integers at the scales of its instruments, once, when
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 
 import attrs
 
 from market.dialect import Dialect
 from runtime.config.errors import RuleBroken
-from runtime.config.rules import DecimalText, at_least, between, class_name, decimal, setting
+from runtime.config.rules import DecimalText, at_least, between, class_name, decimal, each, setting
 
 
 def load_dialect(class_path: str) -> Dialect:
@@ -92,6 +93,32 @@ class RiskParams:
     window_ms: int = setting("The window of `maximum_orders`.", default=1_000, rule=between(1, 86_400_000), unit="ms")
     maximum_daily_loss: DecimalText = setting(
         "A larger loss since midnight UTC halts trading.", rule=decimal(above_zero=True), unit="quote"
+    )
+    leased: bool = setting(
+        "Whether it opens risk only within a lease of the limits of the whole system; needs a `LimitKeeper`.",
+        default=False,
+    )  # fmt: skip
+    lease_orders: int = setting(
+        "It asks for what is at risk and so many orders of `maximum_order_notional` on top.",
+        default=4, rule=between(1, 100_000),
+    )  # fmt: skip
+    lease_retry_ms: int = setting(
+        "A request for a lease that was not answered, or not in full, is repeated after this time.",
+        default=250, rule=between(1, 600_000), unit="ms",
+    )  # fmt: skip
+
+
+@attrs.frozen(kw_only=True)
+class LimitKeeperParams:
+    """Settings of `LimitKeeper`: limits over all lanes together."""
+
+    maximum_exposure: Mapping[str, DecimalText] = setting(
+        "Most that may be at risk, by currency: positions at cost, and what open orders could add.",
+        rule=each(decimal(above_zero=True)),
+    )  # fmt: skip
+    maximum_open_orders: int = setting("Most orders open at once.", rule=between(1, 1_000_000))
+    lease_ms: int = setting(
+        "A lane that hears nothing for this long opens no risk.", default=5_000, rule=between(10, 3_600_000), unit="ms"
     )
 
 

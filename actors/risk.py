@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from mypy_extensions import i64
 
+from actors.leases import Leases
 from actors.params import RiskParams
 from market.instruments import Instrument
 from market.messages import (
@@ -21,6 +22,7 @@ from market.messages import (
     REJECT_BAD_SIZE,
     REJECT_DAILY_LOSS,
     REJECT_HALTED,
+    REJECT_NO_LEASE,
     REJECT_OPEN_ORDERS,
     REJECT_ORDER_NOTIONAL,
     REJECT_ORDER_RATE,
@@ -34,16 +36,22 @@ from market.messages import (
     CancelAll,
     ChildOrder,
     HaltReset,
+    LeaseGranted,
+    LeaseReturned,
+    LeaseWanted,
     Message,
     NewOrder,
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    RunStarted,
+    TimerFired,
     TopOfBook,
     TradingHalted,
 )
 from market.numbers import decimal_places, parse_decimal
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
+from runtime.ledger import Ledger
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
@@ -104,8 +112,12 @@ class Risk(Actor):
         OrderRejected: "on_report",
         ActorFailed: "on_actor_failed",
         HaltReset: "on_halt_reset",
+        RunStarted: "on_run_started",
+        LeaseGranted: "on_lease_granted",
     }
-    GIVES: ClassVar[tuple[type[Message], ...]] = (NewOrder, OrderRejected, TradingHalted, CancelAll)
+    GIVES: ClassVar[tuple[type[Message], ...]] = (
+        NewOrder, OrderRejected, TradingHalted, CancelAll, LeaseWanted, LeaseReturned,
+    )  # fmt: skip
     OWNS: ClassVar[tuple[type[Message], ...]] = (NewOrder,)
     PARAMS: ClassVar[type | None] = RiskParams
     POLICY: ClassVar[str] = HALT_TRADING
@@ -121,6 +133,11 @@ class Risk(Actor):
         self.watched: dict[int, Watched] = {}
         for instrument_id in setup.instrument_ids:
             self.watched[instrument_id] = Watched(setup.instruments.by_id(instrument_id), params)
+        # Limits of the whole system, where there are such.
+        self.leases: Leases | None = None
+        if params.leased:
+            instruments = {number: watched.instrument for number, watched in self.watched.items()}
+            self.leases = Leases(self, instruments, params)
         # When the orders of the window passed, oldest first.
         self.passed_ns: list[int] = []
         # A halt of our own that the ledger hears of when this step is over; it ends with the reset.
@@ -128,6 +145,13 @@ class Risk(Actor):
         self.passed: i64 = 0
         self.refused: i64 = 0
         self.last_refusal: str = ""
+
+    @classmethod
+    def unused(cls, params: object) -> tuple[type[Message], ...]:
+        """Without leases it speaks to no keeper of them."""
+        if isinstance(params, RiskParams) and params.leased:
+            return ()
+        return (RunStarted, LeaseGranted, LeaseWanted, LeaseReturned)
 
     # ---- orders
 
@@ -142,6 +166,7 @@ class Risk(Actor):
             or self.is_too_large(order, watched)
             or self.is_too_far(order, watched)
             or self.is_too_much(order, watched)
+            or self.is_not_leased(order, watched)
         ):
             return
         self.passed += 1
@@ -250,6 +275,16 @@ class Risk(Actor):
             return True
         return False
 
+    def is_not_leased(self, order: ChildOrder, watched: Watched) -> bool:
+        """Whether the order opens risk for which there is no lease."""
+        if self.leases is None:
+            return False
+        reason = self.leases.refusal(order, (watched.double_mid + 1) // 2)
+        if len(reason) == 0:
+            return False
+        self.refuse(order, REJECT_NO_LEASE, reason)
+        return True
+
     def forget_passed(self) -> None:
         """Forget the orders that have left the window."""
         begin_ns = self.now - self.window_ns
@@ -345,11 +380,36 @@ class Risk(Actor):
         for watched in self.watched.values():
             watched.day = -1
 
+    # ---- leases
+
+    def on_run_started(self, _: RunStarted) -> None:
+        """Leases of an earlier run have run out: ask anew."""
+        self.look_after_leases()
+
+    def prime(self, ledger: Ledger) -> None:
+        """The timers are gone: look what is due."""
+        self.look_after_leases()
+
+    def on_timer(self, timer: TimerFired) -> None:
+        """A lease is to be renewed, or has run out."""
+        self.look_after_leases()
+
+    def look_after_leases(self) -> None:
+        """Renew, ask again, give back."""
+        if self.leases is not None:
+            self.leases.look()
+
+    def on_lease_granted(self, granted: LeaseGranted) -> None:
+        """A part of a limit, to this lane or to another."""
+        if self.leases is not None:
+            self.leases.take(granted)
+
     # ---- state
 
     def summary(self) -> dict[str, object]:
-        """How many orders passed, and why the last one did not."""
-        return {"passed": int(self.passed), "refused": int(self.refused), "last_refusal": self.last_refusal}
+        """How many orders passed, why the last one did not, and what is leased."""
+        told = {"passed": int(self.passed), "refused": int(self.refused), "last_refusal": self.last_refusal}
+        return told if self.leases is None else {**told, "leased": self.leases.summary()}
 
     def save(self) -> dict[str, object]:
         """References, days, and the orders of the window."""
@@ -358,6 +418,7 @@ class Risk(Actor):
             "watched": [watched.save() for watched in self.watched.values()],
             "passed_ns": list(self.passed_ns),
             "halting": self.halting,
+            "leases": None if self.leases is None else self.leases.save(),
         }
 
     def load(self, state: dict[str, object]) -> None:
@@ -377,3 +438,5 @@ class Risk(Actor):
         self.passed = counts[0]
         self.refused = counts[1]
         self.last_refusal = counts[2]
+        if self.leases is not None:
+            self.leases.load(state["leases"])

@@ -99,6 +99,11 @@ class Actor:
         self.outlet: Final = setup.outlet
         self.declared: Final = setup.declared
 
+    @classmethod
+    def unused(cls, params: object) -> tuple[type[Message], ...]:
+        """Types of `HANDLERS` and `GIVES` that an actor with these settings neither takes nor gives."""
+        return ()
+
     def start(self) -> None:
         """Runs once in a new system, before the first input; not after a restart, not after a recovery."""
 

@@ -247,6 +247,9 @@ def _nodes(
             continue
         is_actor = section == "actors"
         lane = getattr(one, "lane", "")
+        params = loaded.params_of(section, name)
+        unused = class_.unused(params) if is_actor else ()
+        takes = _handlers(class_, one.class_, key, problems) if is_actor else dict.fromkeys(class_.TAKES, "run")
         found.append(
             Node(
                 name=name,
@@ -257,9 +260,9 @@ def _nodes(
                 policy=_policy(one.policy or class_.POLICY, class_, key, problems),
                 lane=name if lane == OWN_LANE else lane,
                 instrument_ids=_instrument_ids(one.instruments, instruments, key, problems),
-                params=loaded.params_of(section, name),
-                takes=_handlers(class_, one.class_, key, problems) if is_actor else dict.fromkeys(class_.TAKES, "run"),
-                gives=class_.GIVES,
+                params=params,
+                takes={message_type: method for message_type, method in takes.items() if message_type not in unused},
+                gives=tuple(message_type for message_type in class_.GIVES if message_type not in unused),
                 owns=class_.OWNS,
             )
         )

@@ -10,9 +10,17 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from actors.fair_value import FairValueActor
+from actors.limit_keeper import LimitKeeper
 from actors.order_manager import OrderManager
 from actors.paper_venue import PaperVenue
-from actors.params import FairValueParams, OrderManagerParams, PaperVenueParams, RiskParams, VenueBookParams
+from actors.params import (
+    FairValueParams,
+    LimitKeeperParams,
+    OrderManagerParams,
+    PaperVenueParams,
+    RiskParams,
+    VenueBookParams,
+)
 from actors.portfolio import Portfolio
 from actors.risk import Risk
 from actors.venue_book import VenueBook
@@ -67,6 +75,7 @@ STANDARD: dict[type[Actor], object] = {
         maximum_order_size=DecimalText("0.05"), maximum_order_notional=DecimalText("10000"),
         maximum_position=DecimalText("0.1"), maximum_daily_loss=DecimalText("1000"),
     ),
+    LimitKeeper: LimitKeeperParams(maximum_exposure={"USDT": DecimalText("5000")}, maximum_open_orders=20),
     PaperVenue: PaperVenueParams(),
     Portfolio: None,
     MarketMaker: MarketMakerParams(
