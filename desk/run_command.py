@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ from runtime.supervisor import ShutdownReport
 NANOSECONDS = 1_000_000_000
 
 
+def no_greeting(_: Session) -> list[str]:
+    """Nothing to say beyond what every run says."""
+    return []
+
+
+@attrs.frozen
+class Face:
+    """What a run shows of itself: lines at its start, and the status line."""
+
+    greeting: Callable[[Session], list[str]] = no_greeting
+    status: Callable[[Session], str] = status_line
+
+
 @attrs.frozen
 class RunRequest:
     """What was asked for on the command line."""
@@ -49,6 +63,7 @@ class RunRequest:
     live: bool
     status_every: str
     reset_halt: bool = False
+    face: Face = attrs.field(factory=Face)
 
 
 @attrs.frozen
@@ -126,7 +141,7 @@ def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepr
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
-            report = trio.run(_run, session, settings, output)
+            report = trio.run(_run, session, settings, request.face, output)
             return _finish(session, report, request, output, logs)
     except (JournalError, StateError, FaultError) as error:
         return _refuse(str(error))
@@ -144,11 +159,11 @@ def _session(request: RunRequest, settings: RunSettings, blueprint: Blueprint, c
         raise StateUnusable(f"the state cannot be kept: {place}{error.strerror or error}") from error
 
 
-async def _run(session: Session, settings: RunSettings, output: Output) -> ShutdownReport:
+async def _run(session: Session, settings: RunSettings, face: Face, output: Output) -> ShutdownReport:
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, session)
         if settings.status_every_ns:
-            nursery.start_soon(_tell_status, session, settings.status_every_ns, output)
+            nursery.start_soon(_tell_status, session, settings.status_every_ns, face, output)
         report = await session.run(settings.duration_ns)
         nursery.cancel_scope.cancel()
     return report
@@ -168,10 +183,10 @@ async def _heed_signals(session: Session, task_status: trio.TaskStatus[None] = t
             session.system.supervisor.request_shutdown(name)
 
 
-async def _tell_status(session: Session, every_ns: int, output: Output) -> None:
+async def _tell_status(session: Session, every_ns: int, face: Face, output: Output) -> None:
     while True:
         await trio.sleep(every_ns / NANOSECONDS)
-        if not output.say(status_line(session)):
+        if not output.say(face.status(session)):
             session.system.supervisor.request_shutdown("nobody reads the output any more")
             return
 
@@ -193,7 +208,7 @@ def _greet(session: Session, request: RunRequest, output: Output) -> None:
             )
     if request.state is None:
         lines.append("no --state: the journal of this run is not kept")
-    output.say_all(lines)
+    output.say_all([*lines, *request.face.greeting(session)])
 
 
 def _finish(session: Session, report: ShutdownReport, request: RunRequest, output: Output, logs: Logs) -> int:
