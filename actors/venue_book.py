@@ -3,7 +3,8 @@
 It is the first to look inside a frame. A frame that cannot be understood becomes a `Rejected` and changes nothing; if
 it held an event, the venue's continuity rule finds that out with the next one. A book is `LIVE` only while it is
 complete, in sequence, uncrossed and heard of lately; every other state is told in the same step, and until a snapshot
-has been applied the book shows no levels. It never waits for a snapshot in silence: it asks again.
+has been applied the book shows no levels. It never waits for a snapshot in silence: it asks again. Of a frame that
+comes in pieces only the last one counts; whatever comes between the pieces is taken as it comes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import ClassVar, Final
 from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
-from market.dialect import BOOK_CHANGED, GAP, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
+from market.dialect import BOOK_CHANGED, GAP, PIECE, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
 from market.instruments import Instrument
 from market.messages import (
     BROKEN,
@@ -40,6 +41,9 @@ from runtime.ledger import Ledger
 STATE_NAMES: Final = ("SYNCING", "LIVE", "STALE", "BROKEN")
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 SHOWN_BYTES: Final = 200
+# What a piece that names no instrument is taken for, before and after its frame was refused.
+NO_INSTRUMENT: Final = 0
+REFUSED: Final = -1
 
 
 class KeptBook:
@@ -199,6 +203,7 @@ class VenueBook(Actor):
         self.dialect: Final[Dialect] = load_dialect(params.dialect)
         self.books: Final[list[KeptBook]] = []
         self.book_of: Final[dict[int, KeptBook]] = {}
+        self.pieces_for: i64 = NO_INSTRUMENT
         for instrument_id in setup.instrument_ids:
             instrument = setup.instruments.by_id(instrument_id)
             decoder = self.dialect.decoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
@@ -214,18 +219,24 @@ class VenueBook(Actor):
             return
         kept = self.book_for(frame)
         if kept is None:
-            self.reject(frame, "a frame of an instrument that is not kept here")
+            if self.pieces_for != REFUSED or frame.part < 2:
+                self.reject(frame, "a frame of an instrument that is not kept here")
+            if frame.parts > 1:
+                self.pieces_for = REFUSED
             return
-        kept.receive_ns = frame.receive_ns
         try:
+            outcome = self.applied(kept.decoder, frame)
+        except BadFrame as error:
+            kept.receive_ns = frame.receive_ns
             if frame.kind == FRAME_SNAPSHOT:
                 kept.asked_ns = 0
-                outcome = kept.decoder.apply_snapshot(frame.data)
-            else:
-                outcome = kept.decoder.apply(frame.data)
-        except BadFrame as error:
             self.reject(frame, error.reason)
             return
+        if outcome == PIECE:
+            return
+        kept.receive_ns = frame.receive_ns
+        if frame.kind == FRAME_SNAPSHOT:
+            kept.asked_ns = 0
         if outcome == TRADED:
             self.tell_trades(kept)
         else:
@@ -233,10 +244,32 @@ class VenueBook(Actor):
         if kept.decoder.live and kept.state != LIVE:
             self.set_state(kept, LIVE, "snapshot applied" if frame.kind == FRAME_SNAPSHOT else "heard of again")
 
+    def applied(self, decoder: Decoder, frame: RawFrame) -> i64:
+        """The outcome of a frame or of a piece of one; raises `BadFrame`."""
+        data = frame.data
+        parts = frame.parts
+        is_snapshot = frame.kind == FRAME_SNAPSHOT
+        if parts == 1:
+            return decoder.apply_snapshot(data) if is_snapshot else decoder.apply(data)
+        if parts < 1:
+            raise BadFrame("a frame too large to be taken whole, which could not be cut; the rest was left out", data)
+        if is_snapshot:
+            return decoder.apply_snapshot_piece(data, frame.part, parts, frame.checksum)
+        return decoder.apply_piece(data, frame.part, parts, frame.checksum)
+
     def book_for(self, frame: RawFrame) -> KeptBook | None:
         """The book that a frame is for."""
         if frame.instrument_id != 0:
             return self.book_of.get(frame.instrument_id)
+        if frame.part > 1:
+            return self.book_of.get(self.pieces_for)
+        kept = self.book_named(frame)
+        if frame.parts > 1:
+            self.pieces_for = NO_INSTRUMENT if kept is None else kept.instrument_id
+        return kept
+
+    def book_named(self, frame: RawFrame) -> KeptBook | None:
+        """The book that the bytes of a frame name."""
         symbol = self.dialect.venue_symbol(frame.data)
         for kept in self.books:
             # A reply to a request names no instrument; any decoder of the venue can read it.
@@ -396,11 +429,14 @@ class VenueBook(Actor):
 
     def save(self) -> dict[str, object]:
         """Every book with its levels."""
-        return {"books": [kept.save() for kept in self.books]}
+        return {"books": [kept.save() for kept in self.books], "pieces_for": int(self.pieces_for)}
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
         books = state["books"]
+        pieces_for = state["pieces_for"]
         assert isinstance(books, list)
+        assert isinstance(pieces_for, int)
+        self.pieces_for = pieces_for
         for saved in books:
             self.book_of[saved["instrument_id"]].load(saved)

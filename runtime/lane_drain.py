@@ -2,7 +2,9 @@
 
 Urgent messages first, between any two inputs; then timers that are due; then what other lanes sent; then what the
 services sent. A batch's end is a property of its last input; a batch that stays incomplete is closed, it never waits.
-A frame taken too late is preceded by a `Lagging` input. It knows no task: `Lane` calls `turn` and waits in between.
+A frame taken too late is preceded by a `Lagging` input. After a piece of a frame that was cut the turn takes no more
+from its channel: whoever has something urgent can say it before the next piece. It knows no task: `Lane` calls `turn`
+and waits in between.
 """
 
 from __future__ import annotations
@@ -116,13 +118,13 @@ class LaneDrain:
         while budget > 0 and self.waiting_to_leave() < self.options.outbox_capacity and inlet.refill(budget):
             if self.is_urgent_waiting():
                 taken += self.take_urgent(now_ns)
-            taken += self.take_from(inlet, now_ns)
-            budget -= 1
+            message = inlet.pop()
+            taken += self.take_from(inlet, message, now_ns)
+            budget = 0 if is_piece(message) else budget - 1
         return taken
 
-    def take_from(self, inlet: Inlet, now_ns: i64) -> i64:
+    def take_from(self, inlet: Inlet, message: Message, now_ns: i64) -> i64:
         """Take one message of a channel as an input."""
-        message = inlet.pop()
         if isinstance(message, BatchMark):
             inlet.batch_remaining = message.count
             return 0
@@ -188,6 +190,11 @@ class LaneDrain:
         """The lane and the actor at work, for the watchdog."""
         current = self.core.current
         return f"{self.core.name}/{current.name if current is not None else 'none'}"
+
+
+def is_piece(message: Message) -> bool:
+    """Whether it is a piece of a frame that was cut because it would take too long at once."""
+    return isinstance(message, RawFrame) and message.parts > 1
 
 
 def received_at(message: Message) -> i64:

@@ -12,9 +12,11 @@ from typing import Annotated, Final
 
 import msgspec
 
-from market.dialect import BadFrame, Decoder, Dialect, Encoder
+from market.dialect import PIECE_BYTES, BadFrame, Decoder, Dialect, Encoder
+from market.ladder import MOST_PRICE
 from market.numbers import NumberError, format_decimal, parse_decimal
 from venues.binance_book import MOST_BUFFERED, BinanceDecoder
+from venues.binance_cut import COMBINED, cut_frame, list_keys
 from venues.binance_scan import (
     DEPTH,
     MOST_MILLISECONDS,
@@ -25,6 +27,7 @@ from venues.binance_scan import (
     SNAPSHOT,
     TRADE,
     FrameScan,
+    ends_like_a_piece,
 )
 
 # The venue writes every price and size with eight decimal places, whatever the tick.
@@ -91,6 +94,7 @@ _depths = msgspec.json.Decoder(_Depth)
 _trades = msgspec.json.Decoder(_Trade)
 _snapshots = msgspec.json.Decoder(_Snapshot)
 _replies = msgspec.json.Decoder(_Reply)
+_levels = msgspec.json.Decoder(list[_Level])
 
 
 class _Unusable(ValueError):
@@ -142,6 +146,64 @@ def read_snapshot_carefully(scan: FrameScan, frame: bytes) -> int:
     return SNAPSHOT
 
 
+def read_piece_carefully(scan: FrameScan, piece: bytes, part: int, parts: int, kind: int) -> None:
+    """Read a piece as `FrameScan.scan_piece` does, whatever the spelling of its levels, or raise `BadFrame`."""
+    bids_key, asks_key = list_keys(kind == SNAPSHOT)
+    is_last = part == parts
+    try:
+        if not ends_like_a_piece(piece, is_last):
+            raise _Unusable("a piece that does not end with a level, or a frame without its brace")
+        body = piece
+        if part == 1:
+            head, found, body = piece.partition(bids_key)
+            _fill_head(scan, head + found + b"]" + asks_key + b"]}", kind)
+        elif piece.startswith(b",["):
+            body = piece[1:]
+        else:
+            raise _Unusable("a piece that does not begin with a level")
+        if is_last:
+            closing = b"]}}" if scan.wrapped else b"]}"
+            if not body.endswith(closing):
+                raise _Unusable("a last piece that does not end its lists")
+            body = body[: -len(closing)]
+        if scan.bids_open:
+            bids, found, body = body.partition(b"]" + asks_key)
+            _add_levels(scan, _levels_between(bids))
+            scan.bids_open = not found
+            scan.bid_count = scan.level_count
+        _add_levels(scan, _levels_between(body))
+        if is_last and scan.bids_open:
+            raise _Unusable("a frame without asks")
+    except _REFUSED as error:
+        raise BadFrame(str(error), piece) from error
+
+
+def _fill_head(scan: FrameScan, frame: bytes, kind: int) -> None:
+    """Read a first piece up to its levels, made whole with two empty lists."""
+    scan.wrapped = frame.startswith(COMBINED)
+    scan.bids_open = True
+    if kind == SNAPSHOT:
+        found = read_snapshot_carefully(scan, frame)
+    else:
+        found = read_carefully(scan, frame + b"}" if scan.wrapped else frame)
+    if found != kind:
+        raise _Unusable("a first piece of another frame")
+
+
+def _levels_between(text: bytes) -> list[_Level]:
+    """The levels that stand between the brackets of a list."""
+    return _levels.decode(b"[" + text + b"]")
+
+
+def _add_levels(scan: FrameScan, levels: list[_Level]) -> None:
+    for price_text, size_text in levels:
+        price = _unsigned(price_text, scan.price_form.scale)
+        # Found here, so that no change of a book is refused half way.
+        if price > MOST_PRICE:
+            raise _Unusable(f"no level can have the price {price_text!r}")
+        scan.add_level(price, _unsigned(size_text, scan.size_form.scale))
+
+
 def _fill_depth(scan: FrameScan, depth: _Depth) -> int:
     _check_symbol(scan, depth.symbol)
     if depth.first_update_id > depth.last_update_id:
@@ -166,11 +228,9 @@ def _fill_trade(scan: FrameScan, trade: _Trade) -> int:
 
 def _fill_levels(scan: FrameScan, bids: list[_Level], asks: list[_Level]) -> None:
     scan.begin_levels()
-    for price, size in bids:
-        scan.add_level(_unsigned(price, scan.price_form.scale), _unsigned(size, scan.size_form.scale))
+    _add_levels(scan, bids)
     scan.bid_count = scan.level_count
-    for price, size in asks:
-        scan.add_level(_unsigned(price, scan.price_form.scale), _unsigned(size, scan.size_form.scale))
+    _add_levels(scan, asks)
 
 
 def _fill_reply(scan: FrameScan, reply: _Reply) -> int:
@@ -221,12 +281,16 @@ class BinanceSpot(Dialect):
         end = frame.find(b'"', start + 5, start + 64)
         return "" if start < 0 or end < 0 else frame[start + 5 : end].decode("utf-8", "replace")
 
+    def cut(self, frame: bytes, kind: int, most_bytes: int = PIECE_BYTES) -> list[bytes]:
+        """A depth event or a snapshot in the venue's own spelling, cut between two levels."""
+        return cut_frame(frame, kind, most_bytes)
+
     def decoder(
         self, venue_symbol: str, price_scale: int, size_scale: int, most_buffered: int = MOST_BUFFERED
     ) -> Decoder:
         """A new decoder for one symbol."""
         scan = FrameScan(venue_symbol, price_scale, size_scale)
-        return BinanceDecoder(scan, read_carefully, read_snapshot_carefully, most_buffered)
+        return BinanceDecoder(scan, read_carefully, read_snapshot_carefully, read_piece_carefully, most_buffered)
 
     def encoder(self, venue_symbol: str, price_scale: int, size_scale: int, combined: bool = True) -> Encoder:
         """A new encoder for one symbol, of combined frames unless told otherwise."""

@@ -6,6 +6,9 @@ at or before L + 1, each later one at or before the id reached plus one. (The ve
 the first event; that fails when a dropped event ended exactly at L, as it did in four of four recorded sessions.)
 An event that begins later is a gap: the book is dropped, the event becomes the first one kept, and a snapshot is asked
 for again. Sizes are absolute, so an event that overlaps what is known is applied as a whole.
+
+A frame that comes in pieces is read piece by piece into a scan of its own, and is taken with its last piece, as the
+whole frame would be: until then it is no part of the book.
 """
 
 from __future__ import annotations
@@ -22,18 +25,22 @@ from market.dialect import (
     CONTROL,
     GAP,
     IGNORED,
+    MOST_PIECED_LEVELS,
+    PIECE,
     SNAPSHOT_WANTED,
     TRADED,
     BadFrame,
     Decoder,
 )
-from market.ladder import BookError
+from market.frame_pieces import FramePieces
+from market.ladder import BookError, Ladder
 from market.messages.constants import BUY, SELL
 from venues.binance_scan import (
     DEPTH,
     REFUSAL,
     REPLY,
     SHUTDOWN,
+    SNAPSHOT,
     TRADE,
     UNKNOWN,
     FrameScan,
@@ -45,6 +52,7 @@ MISSING: Final = 2
 
 # At one event in 100 ms this is more than a quarter of an hour of waiting for a snapshot.
 MOST_BUFFERED: Final = 10_000
+_MOST_AT_ONCE: Final = 64
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
 
 
@@ -57,6 +65,9 @@ def continuity(reached: i64, first: i64, last: i64) -> i64:
     return FOLLOWS
 
 
+CarefulPiece = Callable[[FrameScan, bytes, int, int, int], None]
+
+
 @final
 class BinanceDecoder(Decoder):
     """One instrument's book and trades from Binance spot frames, raw or combined."""
@@ -66,6 +77,7 @@ class BinanceDecoder(Decoder):
         scan: FrameScan,
         careful: Callable[[FrameScan, bytes], int],
         careful_snapshot: Callable[[FrameScan, bytes], int],
+        careful_piece: CarefulPiece,
         most_buffered: int = MOST_BUFFERED,
     ) -> None:
         """Read with this scan, and where it knows no answer, with the careful decoders."""
@@ -73,7 +85,13 @@ class BinanceDecoder(Decoder):
         self._scan: FrameScan = scan
         self._careful: Callable[[FrameScan, bytes], int] = careful
         self._careful_snapshot: Callable[[FrameScan, bytes], int] = careful_snapshot
+        self._careful_piece: CarefulPiece = careful_piece
         self._most_buffered: int = most_buffered
+        # Between the pieces of a snapshot come frames of the stream, in pieces too: each of the three has its scan.
+        self._stream_pieces: FramePieces = FramePieces()
+        self._stream_piece_scan: FrameScan = _another(scan)
+        self._snapshot_pieces: FramePieces = FramePieces()
+        self._snapshot_piece_scan: FrameScan = _another(scan)
         self._buffer: list[bytes] = []
         self._buffer_first_ids: list[int] = []
 
@@ -105,6 +123,45 @@ class BinanceDecoder(Decoder):
             self.cause = scan.text
             self.refused = True
             return CONTROL
+        return self._take_snapshot(scan, frame)
+
+    def apply_piece(self, piece: bytes, part: i64, parts: i64, checksum: i64) -> i64:
+        """Take one piece of a frame of the stream; the last one gives the frame's outcome, the others `PIECE`."""
+        pieces = self._stream_pieces
+        scan = self._stream_piece_scan
+        if not self._is_complete(pieces, scan, piece, part, parts, checksum, DEPTH):
+            return PIECE
+        return self._take_depth(scan, pieces.finish())
+
+    def apply_snapshot_piece(self, piece: bytes, part: i64, parts: i64, checksum: i64) -> i64:
+        """The same for a snapshot's body."""
+        pieces = self._snapshot_pieces
+        scan = self._snapshot_piece_scan
+        if not self._is_complete(pieces, scan, piece, part, parts, checksum, SNAPSHOT):
+            return PIECE
+        pieces.clear()
+        return self._take_snapshot(scan, piece)
+
+    def _is_complete(
+        self, pieces: FramePieces, scan: FrameScan, piece: bytes, part: i64, parts: i64, checksum: i64, kind: i64
+    ) -> bool:
+        """Read a piece into its scan; whether its frame is complete with it."""
+        if not pieces.take(piece, part, parts, checksum):
+            return False
+        try:
+            self._read_piece(scan, piece, part, parts, kind)
+        except BadFrame:
+            pieces.refuse()
+            raise
+        return part == parts
+
+    def _read_piece(self, scan: FrameScan, piece: bytes, part: i64, parts: i64, kind: i64) -> None:
+        if scan.scan_piece(piece, part, parts, kind) == UNKNOWN:
+            self._careful_piece(scan, piece, part, parts, kind)
+        if scan.level_count > MOST_PIECED_LEVELS:
+            raise BadFrame(f"a frame of more than {MOST_PIECED_LEVELS} levels", piece)
+
+    def _take_snapshot(self, scan: FrameScan, frame: bytes) -> i64:
         reached = scan.last_update_id
         if self.live and reached < self.update_id:
             self.cause = f"a snapshot at {reached} is older than the book at {self.update_id}"
@@ -151,13 +208,14 @@ class BinanceDecoder(Decoder):
             return IGNORED
         if order == MISSING:
             cause = f"events between {self.update_id} and {first} are missing"
-            self.reset()
+            self._drop()
             self._keep(frame, first)
             self.cause = cause
             return GAP
         bids = scan.bid_count
-        self.book.bids.set_many(scan.level_prices, scan.level_sizes, 0, bids)
-        self.book.asks.set_many(scan.level_prices, scan.level_sizes, bids, scan.level_count)
+        book = self.book
+        _set_levels(book.bids, scan, 0, bids)
+        _set_levels(book.asks, scan, bids, scan.level_count)
         self.first_update_id = first
         self.update_id = last
         return BOOK_CHANGED
@@ -189,7 +247,13 @@ class BinanceDecoder(Decoder):
         return TRADED
 
     def reset(self) -> None:
-        """Forget the book and what was buffered."""
+        """Forget the book, what was buffered and the pieces of what is not complete."""
+        self._drop()
+        self._stream_pieces.clear()
+        self._snapshot_pieces.clear()
+
+    def _drop(self) -> None:
+        """Forget the book and what was buffered. A snapshot that is on its way may still be the one that is wanted."""
         self.book.clear()
         self.live = False
         self._buffer = []
@@ -205,6 +269,8 @@ class BinanceDecoder(Decoder):
             "book": self.book.save(),
             "buffer": [frame.decode("latin-1") for frame in self._buffer],
             "buffer_first_ids": list(self._buffer_first_ids),
+            "stream_pieces": self._stream_pieces.save(),
+            "snapshot_pieces": self._snapshot_pieces.save(),
         }
 
     def load(self, saved: dict[str, object]) -> None:
@@ -216,3 +282,25 @@ class BinanceDecoder(Decoder):
         self.book.load(cast("list[list[int]]", saved["book"]))
         self._buffer = [text.encode("latin-1") for text in cast("list[str]", saved["buffer"])]
         self._buffer_first_ids = list(cast("list[int]", saved["buffer_first_ids"]))
+        self._load_pieces(self._stream_pieces, self._stream_piece_scan, saved["stream_pieces"], DEPTH)
+        self._load_pieces(self._snapshot_pieces, self._snapshot_piece_scan, saved["snapshot_pieces"], SNAPSHOT)
+
+    def _load_pieces(self, pieces: FramePieces, scan: FrameScan, saved: object, kind: i64) -> None:
+        """Take back the pieces, and read them again."""
+        pieces.load(cast("dict[str, object]", saved))
+        for part, piece in enumerate(pieces.held, 1):
+            self._read_piece(scan, piece, part, pieces.parts, kind)
+
+
+def _set_levels(ladder: Ladder, scan: FrameScan, start: i64, end: i64) -> None:
+    """Set the levels of a scan from `start` to `end`."""
+    # A ladder makes room anew at the end of a call only: of a large change it must get the occasion in between.
+    while end - start > _MOST_AT_ONCE:
+        ladder.set_many(scan.level_prices, scan.level_sizes, start, start + _MOST_AT_ONCE)
+        start += _MOST_AT_ONCE
+    ladder.set_many(scan.level_prices, scan.level_sizes, start, end)
+
+
+def _another(scan: FrameScan) -> FrameScan:
+    """A scan that reads as this one does."""
+    return FrameScan(scan.symbol, scan.price_form.scale, scan.size_form.scale)

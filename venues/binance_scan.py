@@ -79,6 +79,7 @@ _FALSE: Final = b"false}"
 _SNAPSHOT_ID: Final = b'{"lastUpdateId":'
 _SNAPSHOT_BIDS: Final = b',"bids":['
 _SNAPSHOT_ASKS: Final = b',"asks":['
+_NEXT_LEVEL: Final = b',["'
 
 
 @final
@@ -125,6 +126,9 @@ class FrameScan:
         self.trade_milliseconds: i64 = 0
         self.buyer_was_maker: bool = False
         self.text: str = ""
+        # Of a frame that comes in pieces: whether it is a combined one, and whether its bids go on.
+        self.wrapped: bool = False
+        self.bids_open: bool = False
         self._number: i64 = 0
 
     def scan(self, frame: bytes) -> i64:
@@ -164,17 +168,78 @@ class FrameScan:
             position = self._levels(frame, position, _SNAPSHOT_ASKS)
         return SNAPSHOT if position == end else UNKNOWN
 
-    def _depth(self, frame: bytes, position: i64, end: i64) -> i64:
+    def scan_piece(self, piece: bytes, part: i64, parts: i64, kind: i64) -> i64:
+        """Read a piece of a `DEPTH` or `SNAPSHOT` frame behind the pieces before it: that kind or `UNKNOWN`.
+
+        Between the pieces of a frame the scan must be used for nothing else. After `UNKNOWN` it holds the levels that
+        it held before.
+        """
+        end = i64(len(piece)) - 1
+        is_last = part == parts
+        if not ends_like_a_piece(piece, is_last):
+            return UNKNOWN
+        held = self.level_count
+        bids_were_open = self.bids_open
+        is_snapshot = kind == SNAPSHOT
+        position: i64 = -1
+        if part == 1:
+            held = 0
+            self.level_count = 0
+            self.bids_open = True
+            position = self._head_of_snapshot(piece) if is_snapshot else self._head_of_depth(piece)
+            if position >= 0:
+                position = self._levels(piece, position, _SNAPSHOT_BIDS if is_snapshot else _BIDS)
+        elif _stands(piece, 0, _NEXT_LEVEL):
+            position = self._rows(piece, len(_NEXT_LEVEL))
+        # Behind a list that is closed there is at least the brace.
+        if 0 <= position <= end and self.bids_open:
+            self.bids_open = False
+            self.bid_count = self.level_count
+            position = self._levels(piece, position, _SNAPSHOT_ASKS if is_snapshot else _ASKS)
+        if is_last and position == (end - 1 if self.wrapped else end) and piece[position] == _BRACE:
+            return kind
+        if not is_last and position == end + 1:
+            return kind
+        self.level_count = held
+        self.bids_open = bids_were_open
+        return UNKNOWN
+
+    def _head_of_snapshot(self, piece: bytes) -> i64:
+        """Read what comes before the bids; their position, or -1."""
+        self.wrapped = False
+        if not _stands(piece, 0, _SNAPSHOT_ID):
+            return -1
+        position = self._whole(piece, len(_SNAPSHOT_ID))
+        self.last_update_id = self._number
+        return position
+
+    def _head_of_depth(self, piece: bytes) -> i64:
+        """Read what comes before the bids; their position, or -1."""
+        position: i64 = 0
+        self.wrapped = _stands(piece, 0, _COMBINED)
+        if self.wrapped:
+            position = _payload(piece)
+        if position < 0 or not _stands(piece, position, _DEPTH_EVENT):
+            return -1
+        position = self._depth_header(piece, position + len(_DEPTH_EVENT))
+        return -1 if self.first_update_id > self.last_update_id else position
+
+    def _depth_header(self, frame: bytes, position: i64) -> i64:
+        """The event time and both update ids; the position after them, or -1."""
         position = self._header(frame, position, self._symbol_then_first_id)
         if position < 0:
-            return UNKNOWN
+            return -1
         self.first_update_id = self._number
         if not _stands(frame, position, _LAST_ID):
-            return UNKNOWN
+            return -1
         position = self._whole(frame, position + len(_LAST_ID))
+        self.last_update_id = self._number
+        return position
+
+    def _depth(self, frame: bytes, position: i64, end: i64) -> i64:
+        position = self._depth_header(frame, position)
         if position < 0:
             return UNKNOWN
-        self.last_update_id = self._number
         self.level_count = 0
         position = self._levels(frame, position, _BIDS)
         self.bid_count = self.level_count
@@ -235,7 +300,10 @@ class FrameScan:
             return position + 1
         if frame[position] != _OPEN or frame[position + 1] != _QUOTE:
             return -1
-        position += 2
+        return self._rows(frame, position + 2)
+
+    def _rows(self, frame: bytes, position: i64) -> i64:
+        """The levels from a first price on, to the end of their list or of a piece; the position after it, or -1."""
         price_form = self.price_form
         size_form = self.size_form
         prices = self.level_prices
@@ -253,9 +321,15 @@ class FrameScan:
                 sizes = self.level_sizes
             prices[count] = self._number
             position = self._decimal(frame, position + 3, size_form)
-            if position < 0 or position > last_mark:
+            if position < 0:
                 return -1
             sizes[count] = self._number
+            if position > last_mark:
+                # Nothing but a piece of a frame ends with a level: what is whole ends with a brace.
+                if position != last_mark + 2 or frame[position] != _QUOTE or frame[position + 1] != _CLOSE:
+                    return -1
+                self.level_count = count + 1
+                return position + 2
             count += 1
             mark = read_i32_le(frame, position)
             if mark == _TO_THE_NEXT:
@@ -357,6 +431,16 @@ class FrameScan:
             position += 1
         self.level_prices = prices
         self.level_sizes = sizes
+
+
+def ends_like_a_piece(piece: bytes, is_last: bool) -> bool:
+    """Whether it ends with a brace, as a frame does, or else with the end of a level."""
+    end = i64(len(piece)) - 1
+    if end < 1:
+        return False
+    if is_last:
+        return piece[end] == _BRACE
+    return piece[end] == _CLOSE and piece[end - 1] == _QUOTE
 
 
 def _eight_digits(word: i64) -> i64:

@@ -26,6 +26,7 @@ from market.messages import (
 from runtime.config.rules import DecimalText, at_least, between, decimal, setting
 from runtime.service import Service, ServiceSetup
 from venues.binance import BinanceSpot
+from venues.framing import batches_of, frames_of
 from venues.simulated_market import DepthEvent, MarketShape, SimulatedMarket, TradeEvent
 
 NANOSECONDS = 1_000_000_000
@@ -86,6 +87,7 @@ class SimulatedFeed(Service):
         super().__init__(setup)
         assert isinstance(setup.params, SimulatedFeedParams)
         self.params = setup.params
+        self.dialect = BinanceSpot()
         # The time of the start tells epochs apart, over restarts and over runs.
         self.epoch = self.clock.now_ns()
         self.reads = random.Random(self.params.seed)
@@ -97,7 +99,7 @@ class SimulatedFeed(Service):
         price = instrument.round_price_nearest(instrument.parse_price(self.params.initial_price))
         grid = max(instrument.tick, instrument.round_price_nearest(round(price * self.params.grid_bps / BASIS_POINTS)))
         shape = MarketShape(price, grid, instrument.lot)
-        encoder = BinanceSpot().encoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
+        encoder = self.dialect.encoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
         # Each instrument has a stream of draws of its own, so that one more changes nothing in the others.
         return Line(instrument_id, SimulatedMarket(self.params.seed + 1_000_003 * instrument_id, shape), encoder)
 
@@ -140,19 +142,19 @@ class SimulatedFeed(Service):
         wanted = self.reads.randrange(2, LARGEST_READ) if self.reads.random() < self.params.burst_share else 1
         if due > LARGEST_READ:
             wanted = LARGEST_READ
-        frames: list[Message] = []
+        frames: list[list[RawFrame]] = []
         while len(frames) < wanted:
             line = self.lines[self.reads.randrange(len(self.lines))]
             frames += [self._frame(line, FRAME_STREAM, data, now_ns) for data in line.step(now_ns)]
         self.sent += len(frames)
-        await self.send(frames)
+        await self._send_read(frames)
 
     async def _answer(self) -> None:
         """Send the snapshots that were asked for."""
         while (message := self.mailbox.receive_nowait()) is not None:
             if isinstance(message, SnapshotWanted) and message.connection_id == self.params.connection_id:
                 now_ns = self.clock.now_ns()
-                await self.send(
+                await self._send_read(
                     [
                         self._frame(line, FRAME_SNAPSHOT, line.snapshot(), now_ns)
                         for line in self.lines
@@ -160,5 +162,9 @@ class SimulatedFeed(Service):
                     ]
                 )
 
-    def _frame(self, line: Line, kind: int, data: bytes, now_ns: int) -> RawFrame:
-        return RawFrame(self.params.connection_id, kind, line.instrument_id, now_ns, data)
+    async def _send_read(self, frames: list[list[RawFrame]]) -> None:
+        for batch in batches_of(frames):
+            await self.send(batch)
+
+    def _frame(self, line: Line, kind: int, data: bytes, now_ns: int) -> list[RawFrame]:
+        return frames_of(self.dialect, self.params.connection_id, kind, line.instrument_id, now_ns, data)

@@ -45,12 +45,17 @@ BOOK_ORDER: Final = (
 
 MARKET_DATA: Final = GroupSpec(
     "market_data", "Market data", "What comes from venues, and what is derived from it.", 1, 99, (
-    MessageSpec(1, "RawFrame", "One frame of a venue, as received.", (
+    MessageSpec(1, "RawFrame", "One frame of a venue as received, or one piece of a frame that was cut.", (
         CONNECTION,
         named("kind", "frame_kind", "A stream message or a snapshot."),
         identifier("instrument_id", "The instrument, where the request for the frame named it; else 0."),
         RECEIVE_NS,
-        field("data", "bytes", "The exact bytes."),
+        field("data", "bytes", "The exact bytes. The pieces of a frame, one behind the other, are the frame."),
+        field("part", "i64", "Which piece this is, from 1.", "count", default=1, since=2),
+        field("parts", "i64", "How many pieces there are; 1 is a whole frame, 0 one too large, of which this is only "
+              "the beginning.", "count", default=1, since=2),
+        field("checksum", "i64", "CRC-32 of the whole frame, by which its pieces know each other; 0 for a whole one.",
+              default=0, since=2),
     )),
     MessageSpec(2, "ConnectionUp", "A connection to a venue is established and subscribed.", (
         CONNECTION,

@@ -38,33 +38,45 @@ FIRST_MARKET_DATA: Final = 1
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class RawFrame(Message):
-    """One frame of a venue, as received."""
+    """One frame of a venue as received, or one piece of a frame that was cut."""
 
     connection_id: Final[i64]
     kind: Final[i64]
     instrument_id: Final[i64]
     receive_ns: Final[i64]
     data: Final[bytes]
+    part: Final[i64]
+    parts: Final[i64]
+    checksum: Final[i64]
 
-    def __init__(self, connection_id: i64, kind: i64, instrument_id: i64, receive_ns: i64, data: bytes) -> None:
+    def __init__(
+        self, connection_id: i64, kind: i64, instrument_id: i64, receive_ns: i64, data: bytes, part: i64 = 1,
+        parts: i64 = 1, checksum: i64 = 0,
+    ) -> None:
         super().__init__(1)
         self.connection_id = connection_id
         self.kind = kind
         self.instrument_id = instrument_id
         self.receive_ns = receive_ns
         self.data = data
+        self.part = part
+        self.parts = parts
+        self.checksum = checksum
 
     def route_key(self) -> i64:
         return self.instrument_id
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
-        write_i64_le(writer, 65537)
+        write_i64_le(writer, 131073)
         write_i64_le(writer, self.connection_id)
         write_i64_le(writer, self.kind)
         write_i64_le(writer, self.instrument_id)
         write_i64_le(writer, self.receive_ns)
         write_bytes(writer, self.data)
+        write_i64_le(writer, self.part)
+        write_i64_le(writer, self.parts)
+        write_i64_le(writer, self.checksum)
         finish(writer, start)
 
     def mix_into(self, digest: Digest) -> None:
@@ -73,6 +85,9 @@ class RawFrame(Message):
         digest.mix_field(self.instrument_id)
         digest.mix_field(self.receive_ns)
         digest.mix_bytes(self.data)
+        digest.mix_field(self.part)
+        digest.mix_field(self.parts)
+        digest.mix_field(self.checksum)
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -1983,8 +1998,17 @@ def _decode_raw_frame(data: bytes, at: i64, end: i64, minor: i64) -> RawFrame:
     length = read_length("RawFrame", data, at, end)
     data_field = data[at + 4 : at + 4 + length]
     at += 4 + length
-    check_end("RawFrame", at, end, minor, 1)
-    return RawFrame(connection_id, kind, instrument_id, receive_ns, data_field)
+    part: i64 = 1
+    parts: i64 = 1
+    checksum: i64 = 0
+    if minor >= 2:
+        need("RawFrame", at, end, 24)
+        part = read_i64_le(data, at)
+        parts = read_i64_le(data, at + 8)
+        checksum = read_i64_le(data, at + 16)
+        at += 24
+    check_end("RawFrame", at, end, minor, 2)
+    return RawFrame(connection_id, kind, instrument_id, receive_ns, data_field, part, parts, checksum)
 
 
 def _decode_connection_up(data: bytes, at: i64, end: i64, minor: i64) -> ConnectionUp:

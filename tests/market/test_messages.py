@@ -228,7 +228,9 @@ def test_binary_form_is_as_documented() -> None:
     assert encode(pause) == struct.pack("<HHI?I2s", 310, 1, 7, True, 2, b"\xc3\xa9")
 
     frame = RawFrame(1, 0, 2, 3, b"\x00\xff")
-    assert encode(frame) == struct.pack("<HHI4qI2s", 1, 1, 38, 1, 0, 2, 3, 2, b"\x00\xff")
+    body = struct.pack("<4qI2s", 1, 0, 2, 3, 2, b"\x00\xff")
+    assert encode(frame) == struct.pack("<HHI", 1, 2, 62) + body + struct.pack("<3q", 1, 1, 0)
+    assert decode(struct.pack("<HHI", 1, 1, 38) + body) == frame
 
     position = PositionChanged(1, 2, -3, 255, -(2**64), 0)
     money = b"\x02\xff\x00" + b"\x09" + b"\x00" * 8 + b"\xff" + b"\x01\x00"

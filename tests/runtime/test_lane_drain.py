@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import trio
 import trio.testing
 
 from market.messages import (
     BUY,
+    FRAME_SNAPSHOT,
     FRAME_STREAM,
     BatchMark,
     CancelAll,
@@ -32,6 +34,8 @@ from runtime.lane_parts import Port, RemoteTaker
 from runtime.metrics import MetricRegistry
 from tests.runtime.lanes import core_of
 from tests.runtime.test_lane_core import order
+from venues.binance import BinanceSpot
+from venues.framing import batches_of, frames_of
 
 NOW_NS = 1_000_000_000
 
@@ -119,6 +123,48 @@ async def test_a_batch_that_stays_incomplete_is_closed() -> None:
         lane.channels.inbox.offer(message)
     lane.drain.turn(NOW_NS)
     assert seen(lane) == ["PublicTrade1", "PublicTrade2", "|"]
+
+
+async def test_after_a_piece_the_turn_leaves_the_rest_for_the_next_one() -> None:
+    """Of a frame that was cut one piece a turn is taken; what is whole is taken with it, and a cancel goes before."""
+    lane = lane_of(core_of(Witness))
+    for part in (1, 2, 3):
+        lane.channels.inbox.offer(RawFrame(1, FRAME_SNAPSHOT, 1, NOW_NS, b"piece", part, 3))
+    lane.channels.inbox.offer(trade(1))
+    lane.drain.turn(NOW_NS)
+    assert seen(lane) == ["RawFrame", "|"]
+    lane.channels.urgent.offer(CancelAll(0, "now"))
+    lane.drain.turn(NOW_NS)
+    assert seen(lane)[2:] == ["CancelAll", "|", "RawFrame", "|"]
+    lane.drain.turn(NOW_NS)
+    lane.drain.turn(NOW_NS)
+    assert seen(lane)[6:] == ["RawFrame", "|", "PublicTrade1", "|"]
+
+
+async def test_what_is_urgent_does_not_wait_for_the_last_piece(autojump_clock: trio.testing.MockClock) -> None:
+    """Another task sends a cancel while a running lane takes a snapshot of 5,000 levels a side: it is taken between."""
+    dialect = BinanceSpot()
+    levels = [(6_000_000 - place, 1) for place in range(5_000)]
+    data = dialect.encoder("BTCUSDT", 2, 5).snapshot(1, levels, [(6_000_001 + place, 1) for place in range(5_000)])
+    frames = frames_of(dialect, 1, FRAME_SNAPSHOT, 1, NOW_NS, data)
+    assert len(frames) > 15
+    lane = lane_of(core_of(Witness))
+    for batch in batches_of([frames]):
+        await lane.channels.inbox.send_batch(batch)
+
+    async def cancel() -> None:
+        while len(seen(lane)) < 2:
+            await trio.lowlevel.checkpoint()
+        lane.channels.urgent.offer(CancelAll(0, "now"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lane.run)
+        nursery.start_soon(cancel)
+        await trio.testing.wait_all_tasks_blocked()
+        lane.close()
+    inputs = [name for name in seen(lane) if name != "|"]
+    assert inputs.count("RawFrame") == len(frames)
+    assert 1 <= inputs.index("CancelAll") <= 3
 
 
 async def test_a_late_frame_is_preceded_by_the_news_of_it_and_followed_by_its_end() -> None:

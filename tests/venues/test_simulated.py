@@ -28,6 +28,7 @@ from runtime.config.rules import DecimalText
 from runtime.service import Delivery, Mailbox, ServiceSetup
 from tests.actors.trading_lane import INSTRUMENT
 from tests.seeds import seeds
+from venues import simulated_market
 from venues.binance import BinanceSpot
 from venues.simulated import SimulatedFeed, SimulatedFeedParams
 from venues.simulated_market import DepthEvent, MarketShape, SimulatedMarket, TradeEvent
@@ -194,6 +195,29 @@ async def test_snapshot_is_answered_at_once_and_fits_the_stream(autojump_clock: 
     assert outcomes <= {BOOK_CHANGED, TRADED}
     market = line.feed.lines[0].market
     assert (decoder.book.best_bid_price, decoder.book.best_ask_price) == (market.best_bid, market.best_ask)
+
+
+async def test_a_large_snapshot_is_sent_in_pieces(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A book of many levels comes cut, each piece a batch of its own, and the pieces are the snapshot."""
+    monkeypatch.setattr(simulated_market, "DEPTH", 1_000)
+    line = wired(messages_per_second=10, message_limit=20)
+    line.ask()
+    await line.feed.run()
+    messages = line.taken()
+    pieces = [message for message in messages if isinstance(message, RawFrame) and message.kind == FRAME_SNAPSHOT]
+    assert [piece.part for piece in pieces] == list(range(1, pieces[0].parts + 1))
+    assert len(pieces) > 3
+    for place, message in enumerate(messages):
+        if isinstance(message, BatchMark):
+            batch = messages[place + 1 : place + 1 + message.count]
+            assert all(isinstance(frame, RawFrame) and frame.parts == 1 for frame in batch)
+    decoder = BinanceSpot().decoder("BTCUSDT", INSTRUMENT.price_scale, INSTRUMENT.size_scale)
+    for piece in pieces:
+        outcome = decoder.apply_snapshot_piece(piece.data, piece.part, piece.parts, piece.checksum)
+    assert outcome == BOOK_CHANGED
+    assert decoder.book.bids.count == 1_000
 
 
 async def test_a_feed_that_dies_takes_its_connection_down(autojump_clock: trio.testing.MockClock) -> None:
