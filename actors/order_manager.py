@@ -48,9 +48,13 @@ from runtime.actor import HALT_TRADING, Actor, ActorError, ActorSetup
 from runtime.ledger import Ledger, LedgerOrder
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-# An order id is the session and a counter, so that no run ever uses one of another run again.
+# An order id is the session, the number of the order manager among the actors, and a counter: no run and no order
+# manager ever uses an id of another.
 COUNTER_BITS: Final = 24
+ACTOR_BITS: Final = 7
+SESSION_SHIFT: Final = COUNTER_BITS + ACTOR_BITS
 MOST_ORDERS: Final = (1 << COUNTER_BITS) - 1
+MOST_ACTORS: Final = (1 << ACTOR_BITS) - 1
 TIMER: Final = 1
 NOT_SET: Final = -1
 
@@ -146,6 +150,9 @@ class OrderManager(Actor):
         self.answer_ns: Final[i64] = params.answer_ms * NANOSECONDS_PER_MILLISECOND
         self.attempts: Final[i64] = params.attempts
         self.refusal_pause_ns: Final[i64] = params.refusal_pause_ms * NANOSECONDS_PER_MILLISECOND
+        if self.actor_id > MOST_ACTORS:
+            raise ActorError(f"{self.name} is actor {self.actor_id}: place it among the first {MOST_ACTORS} actors")
+        self.place: Final[i64] = self.actor_id << COUNTER_BITS
         self.session: i64 = 0
         self.counter: i64 = 0
         self.lagging: bool = False
@@ -261,7 +268,7 @@ class OrderManager(Actor):
         self.counter += 1
         if self.counter > MOST_ORDERS:
             raise ActorError(f"{self.name} has used all {MOST_ORDERS} order ids of this run: start a new one")
-        return (self.session << COUNTER_BITS) | self.counter
+        return (self.session << SESSION_SHIFT) | self.place | self.counter
 
     def due(self) -> i64:
         """When a request of now should have been answered."""
@@ -419,10 +426,10 @@ class OrderManager(Actor):
         """Begin without wants, with ids above all that the ledger knows; what works is cancelled by the halt."""
         highest: i64 = 0
         for order_id in list(ledger.open) + list(ledger.ended):
-            if order_id > highest:
+            if order_id > highest and (order_id >> COUNTER_BITS) & MOST_ACTORS == self.actor_id:
                 highest = order_id
-        if highest > (self.session << COUNTER_BITS) | self.counter:
-            self.session = highest >> COUNTER_BITS
+        if highest > (self.session << SESSION_SHIFT) | self.place | self.counter:
+            self.session = highest >> SESSION_SHIFT
             self.counter = highest & MOST_ORDERS
         self.wants.clear()
         self.wake_for_all()

@@ -12,6 +12,7 @@ from market.messages import (
     ActorFailed,
     CancelAll,
     CancelOrder,
+    ChildOrder,
     HaltReset,
     Lagging,
     Message,
@@ -233,12 +234,19 @@ def _connect_port(
     for message_type in wanted:
         if message_type not in always and not _can_leave(blueprint, lane.name, message_type):
             continue
-        keys = _wanted_keys(blueprint, takers, message_type) if message_type not in always else None
+        keys = None
+        if message_type not in LANE_WIDE_TYPES:
+            keys = _wanted_keys(takers, message_type, _born(takers) if message_type in always else [])
         row: list[bool] = []
         if keys is not None:
             row = [key in keys for key in range(max(keys, default=0) + 1)]
         taker = RemoteTaker(port, message_type in URGENT_TYPES, row)
         lane.core.routes[schema_id_of(message_type)].remote.append(taker)
+
+
+def _born(nodes: list[Node]) -> list[Node]:
+    """Those whose orders the ledger beside them must follow: in their instruments, not in those of others."""
+    return [node for node in nodes if ChildOrder in node.gives]
 
 
 def _can_leave(blueprint: Blueprint, lane: str, message_type: type[Message]) -> bool:
@@ -247,14 +255,15 @@ def _can_leave(blueprint: Blueprint, lane: str, message_type: type[Message]) -> 
     return schema_id_of(message_type) in own or any(message_type in node.gives for node in blueprint.actors_in(lane))
 
 
-def _wanted_keys(blueprint: Blueprint, takers: list[Node], message_type: type[Message]) -> frozenset[int] | None:
-    """The instruments for which somebody there takes a type; None for all."""
+def _wanted_keys(
+    takers: list[Node], message_type: type[Message], also: Iterable[Node] = ()
+) -> frozenset[int] | None:
+    """The instruments for which somebody there takes a type, or one of `also` is there; None for all."""
     keys: set[int] = set()
-    for node in takers:
-        if message_type in node.takes:
-            if not node.instrument_ids:
-                return None
-            keys.update(node.instrument_ids)
+    for node in (*(one for one in takers if message_type in one.takes), *also):
+        if not node.instrument_ids:
+            return None
+        keys.update(node.instrument_ids)
     return frozenset(keys)
 
 
@@ -306,12 +315,13 @@ def _deliveries(
             takers = blueprint.actors_in(lane.name)
             observed = message_type in OBSERVED_TYPES and blueprint.keeps_orders(lane.name)
             if observed:
-                row.append(Delivery(lane.channels.inbox, True, None))
+                keys = _wanted_keys(takers, message_type, _born(takers))
+                row.append(Delivery(lane.channels.inbox, True, keys))
             elif any(message_type in taker.takes for taker in takers):
-                keys = _wanted_keys(blueprint, takers, message_type)
+                keys = _wanted_keys(takers, message_type)
                 row.append(Delivery(lane.channels.inbox, True, keys))
         for other in blueprint.services:
             if other is not node and message_type in other.takes:
-                keys = _wanted_keys(blueprint, [other], message_type)
+                keys = _wanted_keys([other], message_type)
                 row.append(Delivery(mailboxes[other.name].inbox, False, keys))
     return found

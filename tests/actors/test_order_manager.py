@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from librt.vecs import vec
 from mypy_extensions import i64
 
 from actors.order_manager import OrderManager
 from actors.params import OrderManagerParams
+from actors.portfolio import Portfolio
 from market.messages import (
     BUY,
     LIVE,
@@ -35,10 +37,13 @@ from market.messages import (
     TradingHalted,
     WantedQuotes,
 )
-from tests.actors.trading_lane import INSTRUMENT_ID, SESSION, START_NS, TradingLane
+from runtime.actor import ActorError
+from runtime.build_core import make_actor
+from tests.actors.trading_lane import INSTRUMENT_ID, SESSION, START_NS, TradingLane, plan_of
 
 STRATEGY = 77
-FIRST_ID = (SESSION << 24) + 1
+# The session, the order manager as the first of the actors, and the first order.
+FIRST_ID = (SESSION << 31) + (1 << 24) + 1
 Levels = list[tuple[int, int]]
 
 
@@ -270,7 +275,7 @@ def test_ids_of_a_later_run_never_meet_those_of_an_earlier_one() -> None:
     lane.take(RunStarted(START_NS, SESSION + 1, "", ""))
     lane.take(wanted([(99, 10), (98, 10)], [(101, 10)]))
     ids = [order.order_id for order in lane.of(ChildOrder)]
-    assert ids == [FIRST_ID, FIRST_ID + 1, ((SESSION + 1) << 24) + 1]
+    assert ids == [FIRST_ID, FIRST_ID + 1, FIRST_ID + (1 << 31)]
 
 
 def test_fresh_manager_numbers_above_everything_the_ledger_knows() -> None:
@@ -280,3 +285,13 @@ def test_fresh_manager_numbers_above_everything_the_ledger_knows() -> None:
     lane.core.put_to_work(slot, slot.make())
     lane.take(wanted([(99, 10), (98, 10)], []))
     assert [order.order_id for order in lane.of(ChildOrder)] == [FIRST_ID + 2]
+
+
+def test_order_managers_in_different_lanes_never_use_the_same_id() -> None:
+    """The number of the order manager among the actors is part of the id; one that does not fit is refused."""
+    other = TradingLane(Portfolio, OrderManager)
+    other.take(wanted([(99, 10)], []))
+    assert [order.order_id for order in other.of(ChildOrder)] == [FIRST_ID + (1 << 24)]
+    blueprint = plan_of((OrderManager,), {})
+    with pytest.raises(ActorError, match="place it among the first 127 actors"):
+        make_actor(blueprint, attrs.evolve(blueprint.actors[0], node_id=128))
