@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
+from actors.limit_keeper import LimitKeeper
+from actors.params import LimitKeeperParams, RiskParams
+from actors.risk import Risk
 from market.messages import (
     FRAME_SNAPSHOT,
     FRAME_STREAM,
     LIVE,
+    REJECT_NO_LEASE,
     STALE,
     SYNCING,
     BookStateChanged,
@@ -18,8 +23,12 @@ from market.messages import (
     ConnectionUp,
     HaltReset,
     Lagging,
+    LeaseGranted,
+    LeaseReturned,
+    LeaseWanted,
     Message,
     OrderFilled,
+    OrderRejected,
     PauseQuoting,
     RawFrame,
     RunStarted,
@@ -28,6 +37,7 @@ from market.messages import (
 )
 from runtime.actor import Actor
 from runtime.build_core import build_core
+from runtime.config.rules import DecimalText
 from runtime.lane_core import LaneCore
 from strategies.market_maker import MarketMaker
 from tests.actors.trading_lane import (
@@ -87,7 +97,18 @@ def inputs_with_accidents(seed: int) -> Iterator[Input]:
             yield RawFrame(CONNECTION, FRAME_SNAPSHOT, INSTRUMENT_ID, now_ns, line.snapshot()), now_ns, True
 
 
-@pytest.mark.parametrize("class_", [*ACTORS, Spy], ids=lambda class_: class_.__name__)
+def make_leased_core() -> LaneCore:
+    """The same with limits that are leased, and too small for what the strategy wants."""
+    standard = STANDARD[Risk]
+    assert isinstance(standard, RiskParams)
+    leased = attrs.evolve(standard, leased=True, maximum_order_notional=DecimalText("700"), lease_orders=2)
+    tight = LimitKeeperParams(
+        maximum_exposure={"USDT": DecimalText("900")}, maximum_open_orders=3, lease_ms=SILENCE_NS // 2 // MILLISECOND
+    )
+    return build_core(plan_of((LimitKeeper, *ACTORS), {Risk: leased, LimitKeeper: tight}), "main")
+
+
+@pytest.mark.parametrize("class_", [*ACTORS, LimitKeeper, Spy], ids=lambda class_: class_.__name__)
 def test_declarations_are_true(class_: type[Actor]) -> None:
     """Handlers exist, what is owned is given, state that is saved can be loaded."""
     check_declarations(class_)
@@ -99,6 +120,24 @@ def test_save_load_and_go_on_equals_going_on(class_: type[Actor], seed: int) -> 
     """Wherever an actor is stopped and taken up again, it goes on as if nothing had happened."""
     inputs = list(inputs_with_accidents(seed))
     check_save_and_load(make_core, class_, inputs, range(0, len(inputs), 23))
+
+
+@pytest.mark.parametrize("class_", [LimitKeeper, Risk], ids=lambda class_: class_.__name__)
+@pytest.mark.parametrize("seed", seeds(1, 10))
+def test_leases_are_saved_and_loaded(class_: type[Actor], seed: int) -> None:
+    """What is lent and what is held, asked for and refused goes on as if nothing had happened."""
+    inputs = list(inputs_with_accidents(seed))
+    check_save_and_load(make_leased_core, class_, inputs, range(0, len(inputs), 71))
+
+
+def test_the_leased_run_is_worth_checking() -> None:
+    """Leases are asked for, granted, given back, and missing when an order would need one."""
+    listener = Listener(make_leased_core())
+    for one in inputs_with_accidents(0):
+        listener.take(one)
+    heard = getattr(listener.core.slots[-1].actor, "heard", [])
+    assert {LeaseWanted, LeaseGranted, LeaseReturned, OrderFilled} <= {type(message) for message in heard}
+    assert REJECT_NO_LEASE in {message.code for message in heard if isinstance(message, OrderRejected)}
 
 
 def test_the_run_is_worth_checking() -> None:
