@@ -17,6 +17,7 @@ import attrs
 from market.messages import BatchMark, Message, name_of
 from runtime.actor import RESTART
 from runtime.lane_parts import InjectedFault
+from runtime.metrics import MetricRegistry
 
 if TYPE_CHECKING:
     from market.instruments import InstrumentTable
@@ -107,6 +108,7 @@ class ServiceSetup:
     log: Logger
     kill: InjectedKill = attrs.field(factory=InjectedKill)
     deliveries: dict[int, list[Delivery]] = attrs.field(factory=dict)
+    metrics: MetricRegistry = attrs.field(factory=MetricRegistry)
 
 
 class Service(ABC):
@@ -126,6 +128,7 @@ class Service(ABC):
         self.instruments = setup.instruments
         self.instrument_ids = setup.instrument_ids
         self.log = setup.log
+        self.metrics = setup.metrics
         self._deliveries = setup.deliveries
         self._kill = setup.kill
 

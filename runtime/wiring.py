@@ -115,7 +115,7 @@ def build_system(
     mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
     _connect_lanes(blueprint, lanes, mailboxes)
     kills = {node.name: InjectedKill() for node in blueprint.services}
-    edges = Edges(blueprint, lanes, mailboxes, kills, clock, randomness, log)
+    edges = Edges(blueprint, lanes, mailboxes, kills, clock, randomness, log, metrics)
     services = [
         ServiceEntry(node.name, node.policy, _service_maker(edges, node), mailboxes[node.name])
         for node in _in_order_of_start(blueprint)
@@ -278,6 +278,7 @@ class Edges:
     clock: Clock
     randomness: random.Random
     log: Logger
+    metrics: MetricRegistry
 
 
 def _service_maker(edges: Edges, node: Node) -> Callable[[], Callable[[], Awaitable[None]]]:
@@ -294,6 +295,7 @@ def _service_maker(edges: Edges, node: Node) -> Callable[[], Callable[[], Awaita
         log=edges.log,
         kill=edges.kills[node.name],
         deliveries=_deliveries(blueprint, node, edges.lanes, edges.mailboxes),
+        metrics=edges.metrics,
     )
     class_ = node.class_
 
