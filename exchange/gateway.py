@@ -1,0 +1,394 @@
+"""The gateway of the exchange: a WebSocket server between clients and the exchange's lane.
+
+It promises: what the lane sends is taken at once, whatever clients do; every client has a queue and a task of its own
+for what it is sent, so that a slow one slows no other; every request gets one answer or the connection ends; every
+session that was opened is closed, whatever ends it, this service's failure too. It decides nothing about orders and
+keeps nothing that must outlive it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import partial
+from typing import ClassVar, Final
+
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, WebSocketRequest, wrap_server_stream
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from exchange.gateway_params import GatewayParams
+from exchange.keys import KeyRing, read_keys
+from exchange.metered import MeteredStream
+from exchange.sessions import (
+    CLOSE_GOING_AWAY,
+    CLOSE_SILENT,
+    CLOSE_SLOW,
+    CLOSE_UNFINISHED,
+    Connection,
+    Hub,
+)
+from market.messages import (
+    EVENT_STATE,
+    AccountStateWanted,
+    BalanceReported,
+    BookDelta,
+    BookSnapshot,
+    CancelAllWanted,
+    CancelWanted,
+    EntryWanted,
+    InstrumentStatus,
+    Message,
+    OrderReported,
+    PublicTrade,
+    ReplaceWanted,
+    RequestAnswered,
+    SessionAnswered,
+    SessionClosed,
+    SessionOpened,
+    SnapshotWanted,
+    StatusWanted,
+    Ticker,
+    TransferWanted,
+)
+from runtime.channels import Doorbell
+from runtime.service import Service, ServiceSetup
+
+MILLISECONDS: Final = 1_000
+NANOSECONDS: Final = 1_000_000_000
+NANOSECONDS_PER_MICROSECOND: Final = 1_000
+# Frames that wait between the WebSocket and the session, and bytes of one read.
+FRAME_QUEUE: Final = 16
+READ_BYTES: Final = 16 * 1024
+# What a client may send without a complete message beside the largest frame, and what is forgiven each heartbeat.
+SPARE_BYTES: Final = 64 * 1024
+FORGIVEN_BYTES: Final = 256
+# Handshakes beyond the limit of connections that still get an HTTP answer.
+POLITE_REFUSALS: Final = 16
+FAREWELL_SECONDS: Final = 0.5
+SNAPSHOT_RETRY_SECONDS: Final = 1.0
+LARGEST_DRAIN: Final = 512
+
+
+class Gateway(Service):
+    """See the head of this file."""
+
+    TAKES: ClassVar[tuple[type[Message], ...]] = (
+        SessionAnswered,
+        RequestAnswered,
+        OrderReported,
+        BalanceReported,
+        BookDelta,
+        BookSnapshot,
+        PublicTrade,
+        Ticker,
+        InstrumentStatus,
+    )
+    GIVES: ClassVar[tuple[type[Message], ...]] = (
+        SessionOpened,
+        SessionClosed,
+        EntryWanted,
+        CancelWanted,
+        ReplaceWanted,
+        CancelAllWanted,
+        AccountStateWanted,
+        TransferWanted,
+        StatusWanted,
+        SnapshotWanted,
+    )
+    PARAMS: ClassVar[type | None] = GatewayParams
+
+    def __init__(self, setup: ServiceSetup) -> None:
+        super().__init__(setup)
+        assert isinstance(setup.params, GatewayParams)
+        self.params = setup.params
+        self.hub = Hub(
+            self.params,
+            read_keys(self.params.keys_file) if self.params.keys_file else KeyRing(),
+            [self.instruments.by_id(instrument_id) for instrument_id in self.instrument_ids],
+            self._forward,
+        )
+        self.port = 0
+        self.refused_connections = 0
+        # The time of the start tells sessions apart, over restarts; in microseconds every JSON library keeps it.
+        self._last_session_id = self.clock.now_ns() // NANOSECONDS_PER_MICROSECOND
+        self._wanted: list[Message] = []
+        self._wanted_bell = Doorbell()
+        # Sessions of which the lane may know, until it has been told of their end.
+        self._opened: dict[int, int] = {}
+        self._by_address: dict[str, int] = {}
+        self._connections = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled; however it ends, the lane learns that all sessions are over."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._dispatch)
+                nursery.start_soon(self._pass_on)
+                nursery.start_soon(self._keep_books)
+                listeners = await self._listen()
+                await trio.serve_listeners(self.serve_stream, listeners, handler_nursery=nursery)
+        finally:
+            with trio.move_on_after(FAREWELL_SECONDS, shield=True):
+                await self.send([self._closed(one, "the gateway has ended") for one in list(self._opened)])
+
+    async def _listen(self) -> list[trio.abc.Listener[trio.abc.Stream]]:
+        params = self.params
+        plain = await trio.open_tcp_listeners(params.port, host=params.host)
+        self.port = plain[0].socket.getsockname()[1]
+        listeners: list[trio.abc.Listener[trio.abc.Stream]] = [*plain]
+        if params.certificate_file:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(params.certificate_file, params.certificate_key_file or None)
+            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in plain]
+        scheme = "wss" if params.certificate_file else "ws"
+        self.log.info("exchange gateway listens", url=f"{scheme}://{params.host}:{self.port}", keys=len(self.hub.keys))
+        return listeners
+
+    # ---- from the lane to the clients
+
+    async def _dispatch(self) -> None:
+        """Take whatever the lane sends; never waits for a client."""
+        mailbox = self.mailbox
+        taken: list[Message] = []
+        while True:
+            mailbox.urgent.drain_into(taken, LARGEST_DRAIN)
+            mailbox.inbox.drain_into(taken, LARGEST_DRAIN)
+            if not taken:
+                await mailbox.doorbell.wait()
+                continue
+            for message in taken:
+                self._relay(message)
+            taken.clear()
+            await trio.lowlevel.checkpoint()
+
+    def _relay(self, message: Message) -> None:
+        hub = self.hub
+        if isinstance(message, OrderReported):
+            if message.exchange_id == self.params.exchange_id:
+                self._report(message)
+        elif isinstance(message, RequestAnswered):
+            session = hub.sessions.get(message.session_id)
+            if session is not None and message.exchange_id == self.params.exchange_id:
+                session.on_answered(message.request_id, hub.writer.answer(message))
+        elif isinstance(message, BalanceReported):
+            if message.exchange_id == self.params.exchange_id:
+                self._balance(message)
+        elif isinstance(message, SessionAnswered):
+            session = hub.sessions.get(message.session_id)
+            if session is not None and message.exchange_id == self.params.exchange_id:
+                session.on_session_answered(message)
+        else:
+            cause = hub.public.on_message(message)
+            if cause:
+                self._want_snapshot(message.route_key(), cause)
+
+    def _report(self, message: OrderReported) -> None:
+        hub = self.hub
+        if message.event == EVENT_STATE:
+            session = hub.sessions.get(message.session_id)
+            if session is not None:
+                session.tell(hub.writer.report(message))
+            return
+        members = hub.accounts.get(message.account_id)
+        if members:
+            event = hub.writer.report(message)
+            for member in members:
+                member.tell(event)
+
+    def _balance(self, message: BalanceReported) -> None:
+        hub = self.hub
+        if message.session_id != 0:
+            session = hub.sessions.get(message.session_id)
+            if session is not None:
+                session.tell(hub.writer.balance(message))
+            return
+        members = hub.accounts.get(message.account_id)
+        if members:
+            event = hub.writer.balance(message)
+            for member in members:
+                member.tell(event)
+
+    # ---- from the clients to the lane
+
+    def _forward(self, messages: list[Message]) -> None:
+        """Queue for the lane; how many can wait is bounded by the pending requests of all connections."""
+        self._wanted += messages
+        self._wanted_bell.ring()
+
+    async def _pass_on(self) -> None:
+        """Send what has come together as one batch; the only one that sends, so the order holds."""
+        while True:
+            await self._wanted_bell.wait()
+            batch, self._wanted = self._wanted, []
+            for message in batch:
+                if isinstance(message, SessionOpened):
+                    self._opened[message.session_id] = message.account_id
+            await self.send(batch)
+            for message in batch:
+                if isinstance(message, SessionClosed):
+                    self._opened.pop(message.session_id, None)
+
+    def _closed(self, session_id: int, reason: str) -> SessionClosed:
+        account_id = self._opened.get(session_id, 0)
+        return SessionClosed(self.params.exchange_id, session_id, account_id, reason, self.clock.now_ns())
+
+    # ---- books
+
+    def _want_snapshot(self, instrument_id: int, cause: str) -> None:
+        self._forward([SnapshotWanted(self.params.exchange_id, instrument_id, cause)])
+
+    async def _keep_books(self) -> None:
+        """Ask for the books at the start, and again for those that have not come."""
+        cause = "the gateway has started"
+        while True:
+            for instrument_id, book in self.hub.public.books.items():
+                if not book.is_synced:
+                    self._want_snapshot(instrument_id, cause)
+            cause = "no snapshot has come"
+            await trio.sleep(SNAPSHOT_RETRY_SECONDS)
+
+    # ---- one client
+
+    async def serve_stream(self, stream: trio.abc.Stream, address: str = "") -> None:
+        """Serve one client from its first byte to its last; whatever it does ends here."""
+        address = address or _address_of(stream)
+        params = self.params
+        held = self._by_address.get(address, 0)
+        if self._connections >= params.most_connections + POLITE_REFUSALS:
+            self.refused_connections += 1
+            await trio.aclose_forcefully(stream)
+            return
+        is_crowded = self._connections >= params.most_connections or held >= params.most_connections_per_address
+        self._connections += 1
+        self._by_address[address] = held + 1
+        try:
+            await self._serve_client(stream, address, is_crowded)
+        except* (
+            HandshakeError,
+            ConnectionClosed,
+            LocalProtocolError,
+            RemoteProtocolError,
+            trio.BrokenResourceError,
+            trio.ClosedResourceError,
+            OSError,
+        ) as group:
+            self.log.debug("connection failed", address=address, error=repr(group.exceptions[0]))
+        finally:
+            self._connections -= 1
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+            await trio.aclose_forcefully(stream)
+
+    async def _serve_client(self, stream: trio.abc.Stream, address: str, is_crowded: bool) -> None:
+        async with trio.open_nursery() as nursery:
+            bell = Doorbell()
+            work = trio.CancelScope()
+            self._last_session_id += 1
+            most_bytes = self.params.largest_frame_bytes + SPARE_BYTES
+            metered = MeteredStream(stream, most_bytes, lambda: connection.cut(CLOSE_UNFINISHED, "no message comes"))
+            connection = Connection(self.hub, self._last_session_id, address, bell.ring, work.cancel)
+            try:
+                socket = await self._shake_hands(nursery, metered, is_crowded)
+                if socket is not None:
+                    await self._serve_socket(socket, connection, metered, bell, work)
+            finally:
+                connection.leave()
+                if connection.has_asked_to_open:
+                    reason = connection.close_reason or "the connection has ended"
+                    self._opened.setdefault(connection.session_id, connection.account_id)
+                    self._forward([self._closed(connection.session_id, reason)])
+                nursery.cancel_scope.cancel()
+
+    async def _shake_hands(
+        self, nursery: trio.Nursery, stream: trio.abc.Stream, is_crowded: bool
+    ) -> WebSocketConnection | None:
+        """Open the WebSocket, or refuse with an HTTP status; None where nobody is there after it."""
+        with trio.move_on_after(self.params.handshake_ms / MILLISECONDS):
+            request: WebSocketRequest = await wrap_server_stream(
+                nursery, stream, FRAME_QUEUE, self.params.largest_frame_bytes, READ_BYTES
+            )
+            if is_crowded:
+                self.refused_connections += 1
+                await request.reject(503, body=b"too many connections: close some, or try again later\n")
+                return None
+            return await request.accept()
+        return None
+
+    async def _serve_socket(
+        self,
+        socket: WebSocketConnection,
+        connection: Connection,
+        metered: MeteredStream,
+        bell: Doorbell,
+        work: trio.CancelScope,
+    ) -> None:
+        is_over = False
+        try:
+            connection.greet(self.clock.now_ns())
+            with work:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(partial(self._write, socket, connection, bell))
+                    nursery.start_soon(partial(self._keep, socket, connection, metered))
+                    await self._read(socket, connection, metered)
+                    nursery.cancel_scope.cancel()
+            is_over = True
+        finally:
+            if not is_over:
+                connection.cut(CLOSE_GOING_AWAY, "the gateway ends")
+            with trio.move_on_after(self.params.close_ms / MILLISECONDS, shield=True):
+                await socket.aclose(connection.close_code, connection.close_reason or None)
+
+    async def _read(self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream) -> None:
+        """Take frames until the client ends the connection."""
+        clock = self.clock
+        while True:
+            try:
+                frame = await socket.get_message()
+            except ConnectionClosed:
+                return
+            metered.account()
+            connection.receive(frame, clock.now_ns())
+
+    async def _write(self, socket: WebSocketConnection, connection: Connection, bell: Doorbell) -> None:
+        """Send what waits, one frame after the other."""
+        outbox = connection.outbox
+        stall_seconds = self.params.stall_ms / MILLISECONDS
+        while True:
+            frame = outbox.take()
+            if frame is None:
+                await bell.wait()
+                continue
+            with trio.move_on_after(stall_seconds) as scope:
+                try:
+                    await socket.send_message(frame)
+                except ConnectionClosed:
+                    return
+            if scope.cancelled_caught:
+                connection.cut(CLOSE_SLOW, f"a frame was not taken in {self.params.stall_ms} ms: read faster")
+                return
+
+    async def _keep(self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream) -> None:
+        """Heartbeats, and the end of a client that gives no sign of life."""
+        params = self.params
+        while True:
+            await trio.sleep(params.heartbeat_ms / MILLISECONDS)
+            metered.forgive(FORGIVEN_BYTES)
+            connection.beat(self.clock.now_ns())
+            with trio.move_on_after(params.silence_ms / MILLISECONDS) as scope:
+                try:
+                    await socket.ping()
+                except ConnectionClosed:
+                    return
+            if scope.cancelled_caught:
+                connection.cut(CLOSE_SILENT, f"no answer to a ping in {params.silence_ms} ms")
+                return
+
+
+def _address_of(stream: trio.abc.Stream) -> str:
+    """Where a client comes from; limits are held by it."""
+    if isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if isinstance(stream, trio.SocketStream):
+        return str(stream.socket.getpeername()[0])
+    return "memory"
