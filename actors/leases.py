@@ -171,6 +171,8 @@ class Leases:
         self.held: dict[str, HeldLease] = {}
         # By which an order without a price of its own counts: the mid of the last order of its instrument.
         self.references: dict[int, int] = {}
+        # Orders that were refused within this step; the ledger holds them until it has heard so.
+        self.refused: dict[int, bool] = {}
         orders: int = params.lease_orders
         self.held[OPEN_ORDERS] = HeldLease(OPEN_ORDERS, orders)
         spare = money_from_text(params.maximum_order_notional) * orders
@@ -190,20 +192,28 @@ class Leases:
         reason = ""
         if not self.only_reduces(order):
             exposure = exposure_limit(self.instruments[order.instrument_id].money_asset)
-            reason = self.above(self.held[exposure], used[exposure])
+            before = self.in_use(order.order_id)
+            reason = self.above(self.held[exposure], used[exposure], before[exposure])
             if len(reason) == 0:
-                reason = self.above(self.held[OPEN_ORDERS], used[OPEN_ORDERS])
+                reason = self.above(self.held[OPEN_ORDERS], used[OPEN_ORDERS], before[OPEN_ORDERS])
         self.ask_where_needed(used)
         return reason
 
-    def above(self, held: HeldLease, used: int) -> str:
-        """What is wrong with using this much of a limit now."""
+    def leave_out(self, order_id: int) -> None:
+        """An order was refused, by whatever limit: it is no longer at risk."""
+        for known in list(self.refused):
+            if known not in self.actor.ledger.open:
+                del self.refused[known]
+        self.refused[order_id] = True
+
+    def above(self, held: HeldLease, used: int, before: int) -> str:
+        """What is wrong with using this much of a limit now, when without the order it was so much before."""
         value = told(held.limit, used)
         if held.lease_id == 0:
             return f"{held.limit} {value} with this order needs a lease, and none is held"
         if self.actor.now >= held.expire_ns:
             return f"{held.limit} {value} with this order needs a lease, and lease {held.lease_id} has run out"
-        if used > held.amount:
+        if used > held.amount and used > before:
             return f"{held.limit} {value} with this order is above the {told(held.limit, held.amount)} that is leased"
         return ""
 
@@ -218,18 +228,21 @@ class Leases:
             return False
         size: int = 0
         for one in ledger.working_orders(order.strategy_id, order.instrument_id):
-            if one.side == order.side:
+            if one.side == order.side and one.order_id not in self.refused:
                 size += one.remaining
         return size <= abs(net)
 
-    def in_use(self) -> dict[str, int]:
-        """How much of each limit is in use: positions at cost and open orders at their price, at their worst."""
+    def in_use(self, without: int = 0) -> dict[str, int]:
+        """How much of each limit is in use: positions at cost and open orders at their price, at their worst.
+
+        One order may be left out, to see what it adds.
+        """
         ledger: Ledger = self.actor.ledger
         exposed: dict[tuple[int, int], Exposed] = {}
         count: int = 0
-        for order in ledger.open.values():
+        for order_id, order in ledger.open.items():
             instrument_id: int = order.instrument_id
-            if instrument_id in self.instruments:
+            if instrument_id in self.instruments and order_id != without and order_id not in self.refused:
                 count += 1
                 strategy_id: int = order.strategy_id
                 key = (strategy_id, instrument_id)

@@ -198,6 +198,8 @@ class Risk(Actor):
     def refuse(self, order: ChildOrder, code: i64, reason: str) -> None:
         """Answer an order that does not pass."""
         self.refused += 1
+        if self.leases is not None:
+            self.leases.leave_out(order.order_id)
         self.last_refusal = f"order {order.order_id}: {reason}"
         self.emit(OrderRejected(order.order_id, order.instrument_id, code, self.last_refusal, SOURCE))
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import attrs
 import pytest
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from actors.leases import OPEN_ORDERS, Leases, exposure_limit, money_from_text, money_in_use
 from actors.limit_keeper import LimitKeeper, fair_share
+from actors.order_manager import OrderManager
 from actors.params import LimitKeeperParams, RiskParams
 from actors.risk import Risk
 from market.instruments import InstrumentTable
@@ -28,6 +31,7 @@ from market.messages import (
     OrderRejected,
     RunStarted,
     ShutdownRequested,
+    WantedQuotes,
 )
 from runtime.build_core import make_actor
 from runtime.config.rules import DecimalText
@@ -273,6 +277,34 @@ def test_both_sides_of_a_quote_count_once() -> None:
     lane.take(child(2, SELL, ASK, 1_000))
     assert passed(lane) == [1, 2]
     lane.take(child(3, SELL, ASK, 1_000))
+    assert passed(lane) == [1, 2]
+
+
+def test_refused_side_of_a_quote_does_not_keep_the_other_side_from_passing() -> None:
+    """Both come in one step, and the ledger hears of the refusal only after the second was looked at."""
+    standard = STANDARD[Risk]
+    assert isinstance(standard, RiskParams)
+    leased = attrs.evolve(standard, leased=True)
+    lane = TradingLane(OrderManager, Risk, params={Risk: leased})
+    lane.take(top(BID, ASK))
+    grant(lane, 1, 1_000)
+    quotes = WantedQuotes(
+        90, INSTRUMENT_ID, vec[i64]([BID]), vec[i64]([2_000]), vec[i64]([ASK]), vec[i64]([1_000]), 0.0, "test", 0
+    )
+    lane.take(quotes)
+    assert [(order.side, order.size) for order in lane.of(NewOrder)] == [(SELL, 1_000)]
+    assert [int(one.code) for one in lane.of(OrderRejected)] == [REJECT_NO_LEASE]
+
+
+def test_what_adds_nothing_passes_within_a_lease_that_became_too_small() -> None:
+    """After its lease was cut a lane may still quote the side that leads back, beyond its position."""
+    lane = leased_lane()
+    grant(lane, 1, 3_000)
+    lane.take(child(1, BUY, BID, 1_000), filled(1, BUY, BID, 1_000))
+    grant(lane, 2, 100)
+    lane.take(child(2, SELL, ASK, 1_600))
+    lane.take(child(3, SELL, ASK, 500))
+    lane.take(child(4, BUY, BID, 1))
     assert passed(lane) == [1, 2]
 
 
