@@ -66,6 +66,48 @@ def run(
 
 
 @app.command
+def exchange(
+    config: Path,
+    /,
+    *,
+    duration: str | None = None,
+    summary: Path | None = None,
+    state: Path | None = None,
+    faults: str | None = None,
+    status_every: str = "1s",
+    reset_halt: bool = False,
+) -> int:
+    """Run a local exchange that bots can trade at over WebSocket, until Ctrl-C or for a time.
+
+    It says where to connect, and makes demo keys at its first start. `docs/exchange.md` and
+    `docs/exchange-protocol.md` tell the rest.
+
+    Parameters
+    ----------
+    config
+        The configuration file, such as configs/exchange.toml.
+    duration
+        How long to run: 30s, 5m, 1h30m, 250ms. Without it, until Ctrl-C.
+    summary
+        Write the summary of the run to this file, as JSON.
+    state
+        Keep accounts, orders and the journal here, and go on from it; exchange-state where nothing is said.
+    faults
+        Make units fail on purpose: kill:ACTOR:every=N, several separated by commas.
+    status_every
+        Time between two status lines; 0s prints none.
+    reset_halt
+        End a halt that an earlier run left in the state: you have looked at its cause. Kept in the journal.
+    """
+    from desk.exchange_command import run_exchange
+    from desk.run_command import RunRequest
+
+    return run_exchange(
+        RunRequest(config, duration or "", summary, state, faults or "", False, status_every, reset_halt)
+    )
+
+
+@app.command
 def check(config: Path, /, *, show: bool = False, json: bool = False) -> int:
     """Say everything that is wrong with a configuration, at once.
 
