@@ -1,0 +1,1 @@
+"""The matching of one instrument's orders; the rules are in `docs/matching.md`."""
