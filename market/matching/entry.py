@@ -12,7 +12,7 @@ from mypy_extensions import i64, mypyc_attr
 from market.messages.constants import GTC, LIMIT
 
 
-@mypyc_attr(acyclic=True, free_list_len=16)
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderEntry:
     """The fields of an order; see `docs/matching.md` for what each does."""

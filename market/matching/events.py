@@ -23,7 +23,7 @@ _FIRST_ROWS: Final = 64
 _KEPT_ROWS: Final = 1 << 16
 
 
-@mypyc_attr(acyclic=True, free_list_len=16)
+@mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class Event:
     """One event as an object."""
