@@ -8,6 +8,7 @@ keeps nothing that must outlive it.
 
 from __future__ import annotations
 
+import os
 import ssl
 from functools import partial
 from typing import ClassVar, Final
@@ -17,7 +18,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from exchange.gateway_params import GatewayParams
-from exchange.keys import KeyRing, read_keys
+from exchange.keys import KeyRing, create_demo_keys, read_keys
 from exchange.metered import MeteredStream
 from exchange.sessions import (
     CLOSE_GOING_AWAY,
@@ -103,7 +104,7 @@ class Gateway(Service):
         self.params = setup.params
         self.hub = Hub(
             self.params,
-            read_keys(self.params.keys_file) if self.params.keys_file else KeyRing(),
+            KeyRing() if self._lacks_keys() else read_keys(self.params.keys_file),
             [self.instruments.by_id(instrument_id) for instrument_id in self.instrument_ids],
             self._forward,
         )
@@ -117,9 +118,25 @@ class Gateway(Service):
         self._opened: dict[int, int] = {}
         self._by_address: dict[str, int] = {}
         self._connections = 0
+        self._connected = self.metrics.gauge(
+            "gateway_connections", "Clients that are connected.", {"service": self.name}
+        )
+
+    def _lacks_keys(self) -> bool:
+        """Whether there is no file of keys to read, and rightly so: none is named, or the first start makes it."""
+        path = self.params.keys_file
+        return not path or (bool(self.params.demo_accounts) and not os.path.exists(path))
+
+    def _make_demo_keys(self) -> None:
+        """At the very first start; whoever runs the exchange finds the secrets in the file and nowhere else."""
+        path = self.params.keys_file
+        if path and self._lacks_keys() and create_demo_keys(path, self.params.demo_accounts):
+            self.log.info("demo keys made", file=path, accounts=list(self.params.demo_accounts))
+            self.hub.keys = read_keys(path)
 
     async def run(self) -> None:
         """Serve until cancelled; however it ends, the lane learns that all sessions are over."""
+        self._make_demo_keys()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._dispatch)
@@ -260,6 +277,7 @@ class Gateway(Service):
             return
         is_crowded = self._connections >= params.most_connections or held >= params.most_connections_per_address
         self._connections += 1
+        self._connected.set(self._connections)
         self._by_address[address] = held + 1
         try:
             await self._serve_client(stream, address, is_crowded)
@@ -275,6 +293,7 @@ class Gateway(Service):
             self.log.debug("connection failed", address=address, error=repr(group.exceptions[0]))
         finally:
             self._connections -= 1
+            self._connected.set(self._connections)
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from runtime.config.rules import at_least, between, setting
+from runtime.config.rules import at_least, between, each, setting
 
 
 @attrs.frozen(kw_only=True)
@@ -17,6 +17,10 @@ class GatewayParams:
     certificate_file: str = setting("Certificate chain for TLS, as PEM; empty serves without TLS.", default="")
     certificate_key_file: str = setting("Private key of the certificate, as PEM.", default="")
     keys_file: str = setting("File of the clients' keys; empty lets nobody log in.", default="")
+    demo_accounts: tuple[int, ...] = setting(
+        "Accounts that get a key made up when the file of keys is not there yet; empty makes none.",
+        default=(), rule=each(at_least(1)),
+    )  # fmt: skip
     login_window_ms: int = setting(
         "A login whose time differs by more is refused.", default=5_000, rule=between(100, 600_000), unit="ms"
     )
