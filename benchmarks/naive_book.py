@@ -17,6 +17,7 @@ from benchmarks.naive_orders import (
     TRAILING,
     WAITING,
     Entry,
+    Form,
     Group,
     Order,
     Settings,
@@ -159,7 +160,7 @@ class NaiveBook:
             entry=entry, rank=self.accepted_count, order_id=entry.order_id, account_id=entry.account_id,
             side=entry.side, order_type=entry.order_type, price=0 if pegged else entry.price, size=entry.size,
             stop_price=entry.stop_price if entry.order_type in STOPS else 0, cap=entry.price if pegged else 0,
-            remaining=entry.size, place=place,
+            remaining=entry.size, display_size=entry.display_size if entry.display_size < entry.size else 0, place=place,
         )  # fmt: skip
         self.orders[order.order_id] = order
         return order
@@ -207,10 +208,11 @@ class NaiveBook:
 
     # ---------------------------------------------------------------------------------------------- what is refused
 
-    def refusal(self, entry: Entry, now_ns: int, before: Sequence[Entry]) -> int | None:
+    def refusal(self, entry: Entry, now_ns: int, before: Sequence[Entry], not_in_groups: bool) -> int | None:
         """The code of the first of rules 1 to 8, the orders of its group `before` it taken as accepted."""
         duplicate = entry.order_id in self.orders or entry.order_id in [other.order_id for other in before]
-        code = refusal_by_form(entry, duplicate, self.settings, self.status, self.last_price, now_ns)
+        form = Form(entry, duplicate, not_in_groups)
+        code = refusal_by_form(form, self.settings, self.status, self.last_price, now_ns)
         if code is not None:
             return code
         pegged = [order for order in self.orders.values() if order.order_type == PEGGED]
@@ -256,7 +258,7 @@ class NaiveBook:
             return REJECT_INSTRUMENT_STATUS
         if size <= order.traded or size % settings.lot or size > settings.maximum_size:
             return REJECT_BAD_SIZE
-        if too_many_slices(order.entry.display_size, size, settings):
+        if too_many_slices(order.display_size, size, settings):
             return REJECT_BAD_SIZE
         if bad_limit(order.order_type, price, settings):
             return REJECT_BAD_PRICE

@@ -26,8 +26,9 @@ from benchmarks.naive_orders import (
     Entry,
     Group,
     Order,
-    does_not_fit_group,
     is_price,
+    makes_group,
+    not_in_groups,
     same_owner,
 )
 from benchmarks.naive_pegs import (
@@ -54,7 +55,6 @@ from market.messages import (
     EVENT_TRADED,
     EVENT_TRIGGERED,
     GROUP_BRACKET,
-    GROUP_OCO,
     IOC,
     MARKET,
     PEGGED,
@@ -82,7 +82,7 @@ class NaiveEngine(NaiveBook):
     def submit(self, entry: Entry, now_ns: int) -> int:
         """A new order."""
         self.events = []
-        code = self.refusal(entry, now_ns, [])
+        code = self.refusal(entry, now_ns, [], False)
         if code is None:
             code = self.refusal_by_book(entry)
         if code is None:
@@ -95,14 +95,13 @@ class NaiveEngine(NaiveBook):
         """Orders that depend on each other: all or none."""
         self.events = []
         bracket = kind == GROUP_BRACKET
-        codes: list[int | None] = []
-        for position, entry in enumerate(entries):
-            code = self.refusal(entry, now_ns, entries[:position])
-            if code is None and does_not_fit_group(entry, entries[0], position, bracket):
-                code = REJECT_UNSUPPORTED
-            codes.append(code)
-        right_number = len(entries) in (2, 3) if bracket else kind == GROUP_OCO and len(entries) == 2
-        if right_number and all(code is None for code in codes):
+        codes: list[int | None] = [REJECT_UNSUPPORTED for _ in entries]
+        if makes_group(kind, entries):
+            codes = [
+                self.refusal(entry, now_ns, entries[:position], not_in_groups(entry, bracket and position == 0))
+                for position, entry in enumerate(entries)
+            ]
+        if all(code is None for code in codes):
             self.take_in_group(bracket, entries)
         else:
             for entry, code in zip(entries, codes, strict=True):
@@ -308,20 +307,20 @@ class NaiveEngine(NaiveBook):
         remaining = size - order.traded
         grows = remaining > order.remaining
         pegged = order.order_type == PEGGED
-        stays = order.place == WAITING or (not grows and (pegged or price == order.price))
+        stays = order.place in (WAITING, PARKED) or (not grows and (pegged or price == order.price))
         order.size, order.remaining = size, remaining
         if stays:
             order.shown = min(order.shown, remaining)
         else:
-            self.take_out(order, PARKED if order.place == PARKED else INCOMING)
+            self.take_out(order, INCOMING)
         if pegged:
             order.cap = price
         else:
             order.price = price
-        self.tell(EVENT_REPLACED, order, price, size, remaining, int(stays), number=order.shown)
+        self.tell(EVENT_REPLACED, order, size=size, remaining=remaining, code=int(stays), number=order.shown)
         if not stays and not pegged:
             self.come_in(order)
-        elif not stays and order.place == INCOMING:
+        elif not stays:
             self.rest(order)
             self.tell(EVENT_RESTED, order, remaining=remaining, number=order.shown)
 

@@ -6,13 +6,16 @@ It never changes a book.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from market.messages import (
     BUY,
     DAY,
     FOK,
+    GROUP_BRACKET,
+    GROUP_OCO,
     GTC,
     GTD,
     IOC,
@@ -106,6 +109,7 @@ class Order:
     price: int
     size: int
     stop_price: int
+    display_size: int
     cap: int
     remaining: int
     shown: int = 0
@@ -117,7 +121,7 @@ class Order:
     @property
     def hidden(self) -> bool:
         """Whether it shows nothing."""
-        return self.entry.display_size == -1
+        return self.display_size == -1
 
     @property
     def offered(self) -> int:
@@ -139,7 +143,7 @@ class Order:
         """What it shows when it comes to rest, or when its slice has traded."""
         if self.hidden:
             return 0
-        return min(self.entry.display_size or self.remaining, self.remaining)
+        return min(self.display_size or self.remaining, self.remaining)
 
 
 @dataclass(eq=False)
@@ -258,15 +262,22 @@ def below_minimum_notional(order_type: int, price: int, stop_price: int, size: i
     return (price if order_type in LIMITED else stop_price) * size < settings.minimum_notional
 
 
-def refusal_by_form(
-    entry: Entry, duplicate: bool, settings: Settings, status: int, last_price: int, now_ns: int
-) -> int | None:
+class Form(NamedTuple):
+    """An order, and what is known of it besides its fields."""
+
+    entry: Entry
+    duplicate: bool
+    not_in_groups: bool
+
+
+def refusal_by_form(form: Form, settings: Settings, status: int, last_price: int, now_ns: int) -> int | None:
     """The code of the first of rules 1 to 7 that refuses an order, or None."""
+    entry = form.entry
     if status_refuses(entry, status):
         return REJECT_INSTRUMENT_STATUS
-    if duplicate:
+    if form.duplicate:
         return REJECT_DUPLICATE
-    if unsupported(entry):
+    if unsupported(entry) or form.not_in_groups:
         return REJECT_UNSUPPORTED
     if bad_size(entry, settings):
         return REJECT_BAD_SIZE
@@ -280,15 +291,23 @@ def refusal_by_form(
     return None
 
 
-def does_not_fit_group(entry: Entry, first: Entry, position: int, bracket: bool) -> bool:
-    """Whether groups do not take such an order, or not in this place of one."""
-    if entry.time_in_force in (IOC, FOK) or entry.order_type == PEGGED or entry.display_size != 0:
+def makes_group(kind: int, entries: Sequence[Entry]) -> bool:
+    """Whether these orders have the number, the owner, the sides and the sizes of a group."""
+    if (kind, len(entries)) not in ((GROUP_OCO, 2), (GROUP_BRACKET, 2), (GROUP_BRACKET, 3)):
+        return False
+    first, others = entries[0], entries[1:]
+    if any((other.account_id, other.account_group) != (first.account_id, first.account_group) for other in others):
+        return False
+    if kind == GROUP_OCO:
+        return others[0].side == first.side
+    return all(other.side != first.side and other.size == first.size for other in others)
+
+
+def not_in_groups(entry: Entry, is_entry: bool) -> bool:
+    """Whether groups do not take such an order in this place."""
+    if entry.order_type == PEGGED or entry.display_size != 0 or entry.time_in_force == FOK:
         return True
-    if entry.order_type == MARKET and not (bracket and position == 0):
-        return True
-    if bracket:
-        return position > 0 and (entry.side == first.side or entry.size != first.size)
-    return entry.side != first.side
+    return not is_entry if entry.order_type == MARKET else entry.time_in_force == IOC
 
 
 # ------------------------------------------------------------------------------------------------------ fill or kill
