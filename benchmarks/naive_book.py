@@ -160,7 +160,7 @@ class NaiveBook:
             entry=entry, rank=self.accepted_count, order_id=entry.order_id, account_id=entry.account_id,
             side=entry.side, order_type=entry.order_type, price=0 if pegged else entry.price, size=entry.size,
             stop_price=entry.stop_price if entry.order_type in STOPS else 0, cap=entry.price if pegged else 0,
-            remaining=entry.size, display_size=entry.display_size if entry.display_size < entry.size else 0, place=place,
+            remaining=entry.size, place=place,
         )  # fmt: skip
         self.orders[order.order_id] = order
         return order
@@ -258,7 +258,7 @@ class NaiveBook:
             return REJECT_INSTRUMENT_STATUS
         if size <= order.traded or size % settings.lot or size > settings.maximum_size:
             return REJECT_BAD_SIZE
-        if too_many_slices(order.display_size, size, settings):
+        if too_many_slices(order.entry.display_size, size, settings):
             return REJECT_BAD_SIZE
         if bad_limit(order.order_type, price, settings):
             return REJECT_BAD_PRICE

@@ -307,20 +307,21 @@ class NaiveEngine(NaiveBook):
         remaining = size - order.traded
         grows = remaining > order.remaining
         pegged = order.order_type == PEGGED
-        stays = order.place in (WAITING, PARKED) or (not grows and (pegged or price == order.price))
+        waits = order.place in (WAITING, PARKED)
+        stays = order.place == WAITING or (not grows and (pegged or price == order.price))
         order.size, order.remaining = size, remaining
         if stays:
             order.shown = min(order.shown, remaining)
-        else:
+        elif not waits:
             self.take_out(order, INCOMING)
         if pegged:
             order.cap = price
         else:
             order.price = price
-        self.tell(EVENT_REPLACED, order, size=size, remaining=remaining, code=int(stays), number=order.shown)
+        self.tell(EVENT_REPLACED, order, price, size, remaining, int(stays), number=order.shown)
         if not stays and not pegged:
             self.come_in(order)
-        elif not stays:
+        elif not stays and not waits:
             self.rest(order)
             self.tell(EVENT_RESTED, order, remaining=remaining, number=order.shown)
 

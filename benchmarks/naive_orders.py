@@ -109,7 +109,6 @@ class Order:
     price: int
     size: int
     stop_price: int
-    display_size: int
     cap: int
     remaining: int
     shown: int = 0
@@ -121,7 +120,7 @@ class Order:
     @property
     def hidden(self) -> bool:
         """Whether it shows nothing."""
-        return self.display_size == -1
+        return self.entry.display_size == -1
 
     @property
     def offered(self) -> int:
@@ -143,7 +142,7 @@ class Order:
         """What it shows when it comes to rest, or when its slice has traded."""
         if self.hidden:
             return 0
-        return min(self.display_size or self.remaining, self.remaining)
+        return min(self.entry.display_size or self.remaining, self.remaining)
 
 
 @dataclass(eq=False)

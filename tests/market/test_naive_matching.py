@@ -463,7 +463,7 @@ REPLACES: dict[str, Example] = {
     "a pegged order that grows goes to the back of its level; the cap works at the end": (
         [buy(1, 95, 2), peg(buy(2, 0, 4), PEG_NEAR), Replace(2, 90, 6)],
         [
-            "replaced 2 price=95 size=6 left=6",
+            "replaced 2 price=90 size=6 left=6",
             "rested 2 price=95 left=6 number=6",
             "repriced 2 price=90 left=6 number=6",
         ],
