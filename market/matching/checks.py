@@ -141,21 +141,23 @@ def is_bad_price(entry: OrderEntry, settings: MatchingSettings, last_price: i64)
             return True
         if entry.stop_price == 0 and last_price == 0:
             return True
-        stop_price = first_stop(entry, last_price)
-        if stop_price <= 0 or stop_price > settings.maximum_price:
+        if is_bad_limit(first_stop(entry, last_price), settings):
             return True
     elif is_stop(order_type):
         if is_bad_limit(entry.stop_price, settings):
             return True
-    elif order_type == PEGGED and (entry.offset < 0 or entry.offset % settings.tick != 0):
+    elif order_type == PEGGED and entry.offset != 0 and is_bad_limit(entry.offset, settings):
         return True
-    return (entry.time_in_force == GTD or entry.time_in_force == DAY) and entry.expire_ns <= 0
+    return entry.time_in_force in (GTD, DAY) and entry.expire_ns == 0
 
 
 def first_stop(entry: OrderEntry, last_price: i64) -> i64:
     """The stop price that a stop order begins with; its offset, where it has one, has been checked."""
     if entry.stop_price != 0 or not is_trailing(entry.order_type):
         return entry.stop_price
-    if entry.side == BUY:
-        return last_price + entry.offset
-    return last_price - entry.offset
+    return trailing_stop(entry.side, entry.offset, last_price)
+
+
+def trailing_stop(side: i64, offset: i64, last_price: i64) -> i64:
+    """The stop price that follows a last price."""
+    return last_price + side * offset

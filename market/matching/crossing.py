@@ -299,7 +299,10 @@ class FillSearch:
         slot = first
         while slot != 0 and self.left > 0:
             at = slot * WORDS
-            total = rows[at + REMAINING]
+            total = self._total(slot)
+            if total == 0:
+                slot = rows[at + LINKS] >> HALF
+                continue
             if self._account_group != 0 and rows[at + ACCOUNT_GROUP] == self._account_group:
                 if not self._passes_own(slot, total):
                     return False
@@ -322,16 +325,24 @@ class FillSearch:
             place += 1
         return True
 
-    def _offered(self, slot: i64, total: i64) -> i64:
-        """What an order of somebody else offers at its first turn."""
-        state = self._book.store.rows[slot * WORDS + STATE]
-        if state & ICEBERG != 0 and self._in_slices:
-            return self._book.special_of(slot).slice
-        if state & GROUPED != 0:
+    def _total(self, slot: i64) -> i64:
+        """What is left of an order by the time it is met: what its group leaves of it."""
+        rows = self._book.store.rows
+        total = rows[slot * WORDS + REMAINING]
+        if rows[slot * WORDS + STATE] & GROUPED != 0:
             special = self._book.special_of(slot)
             group = special.group
-            if group is not None and special.role == PAIRED:
-                return max(0, total - self._taken.get(group, 0))
+            if group is not None:
+                if group in self._ended:
+                    return 0
+                if special.role == PAIRED:
+                    return max(0, total - self._taken.get(group, 0))
+        return total
+
+    def _offered(self, slot: i64, total: i64) -> i64:
+        """What an order of somebody else offers at its first turn."""
+        if self._in_slices and self._book.store.rows[slot * WORDS + STATE] & ICEBERG != 0:
+            return self._book.special_of(slot).slice
         return total
 
     def _take(self, slot: i64, size: i64) -> None:
@@ -344,18 +355,9 @@ class FillSearch:
 
     def _passes_own(self, slot: i64, total: i64) -> bool:
         """Whether the incoming order goes on after it has met this one of its own."""
-        group: Group | None = None
-        if self._book.store.rows[slot * WORDS + STATE] & GROUPED != 0:
+        passes = self._mode == STP_CANCEL_RESTING or (self._mode == STP_CANCEL_SMALLEST and total < self.left)
+        if passes and self._book.store.rows[slot * WORDS + STATE] & GROUPED != 0:
             special = self._book.special_of(slot)
-            group = special.group
-            if group is not None and group in self._ended:
-                return True
-            if special.role != PAIRED:
-                group = None
-        if self._mode == STP_CANCEL_RESTING:
-            return True
-        if self._mode == STP_CANCEL_SMALLEST and total < self.left:
-            if group is not None:
-                self._ended.add(group)
-            return True
-        return False
+            if special.group is not None and special.role == PAIRED:
+                self._ended.add(special.group)
+        return passes

@@ -80,11 +80,11 @@ class Groups:
         rows = self._book.store.rows
         one: Special | None = None
         other: Special | None = None
-        if rows[incoming * WORDS + STATE] & GROUPED != 0:
-            one = self._book.special_of(incoming)
-            self._owe(one, size)
         if rows[resting * WORDS + STATE] & GROUPED != 0:
-            other = self._book.special_of(resting)
+            one = self._book.special_of(resting)
+            self._owe(one, size)
+        if rows[incoming * WORDS + STATE] & GROUPED != 0:
+            other = self._book.special_of(incoming)
             self._owe(other, size)
         if one is not None:
             self._lose(one, size)

@@ -154,12 +154,12 @@ class Intake:
         if display_size == -1:
             state |= HIDDEN
         slot = book.store.add(entry.order_id, entry.account_id, entry.account_group, price, size, state)
-        if force >= GTD or (0 < display_size < size):
+        if force >= GTD or display_size > 0:
             special = book.make_special(slot)
             if force in (GTD, DAY):
                 special.expire_ns = entry.expire_ns
                 book.expiries[(entry.expire_ns, special.sequence)] = special
-            if 0 < display_size < size:
+            if display_size > 0:
                 special.display_size = display_size
                 book.store.rows[slot * WORDS + STATE] |= ICEBERG
         return slot
@@ -172,8 +172,8 @@ class Intake:
         return book.make_special(slot)
 
     def prepare_stop(self, entry: OrderEntry, special: Special) -> None:
-        """Give a stop order its stop price."""
-        special.stop_price = first_stop(entry, self._book.last_price)
+        """Give a stop order its stop price; a trailing one without gets its own when it begins to wait."""
+        special.stop_price = entry.stop_price
         special.offset = entry.offset
 
     def _admit_stop(self, entry: OrderEntry) -> None:
@@ -181,6 +181,7 @@ class Intake:
         slot = self.add(entry, entry.price)
         special = self.special_of(slot)
         self.prepare_stop(entry, special)
+        special.stop_price = first_stop(entry, book.last_price)
         self._accept(entry, entry.price, WAITS, 0)
         last_price = book.last_price
         rising = is_rising(entry.side == SELL, entry.order_type)

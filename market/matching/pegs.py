@@ -68,8 +68,7 @@ class Pegs:
         else:
             # The sum rounded up to whole ticks of both halves.
             wanted = -(-(near + far) // (2 * tick)) * tick
-        # An offset beyond every price parks on either side, and must not be added.
-        if wanted == 0 or offset > settings.maximum_price:
+        if wanted == 0:
             return 0
         if side == BUY:
             wanted -= offset

@@ -10,11 +10,13 @@ from market.matching.book import OrderBook
 from market.matching.checks import NO_FAULT, has_limit, has_too_many_slices, is_bad_limit, is_market_like
 from market.matching.runs import Runs
 from market.matching.store import (
+    ACCOUNT,
     BOOKED,
     FILLED,
     GROUPED,
     ICEBERG,
     IS_PEGGED,
+    ORDER_ID,
     POST_ONLY_MASK,
     POST_ONLY_SHIFT,
     PRICE,
@@ -100,19 +102,28 @@ class Replacing:
             if not pegged:
                 rows[at + PRICE] = price
             rows[at + REMAINING] = remaining
-            book.report(EVENT_REPLACED, slot, size, 1, 0)
+            self._report(slot, price, size, 0 if pegged and grows else 1, 0)
         elif not grows and (pegged or price == rows[at + PRICE]):
             shown = book.shrink(slot, rows[at + REMAINING] - remaining)
-            book.report(EVENT_REPLACED, slot, size, 1, shown)
+            self._report(slot, price, size, 1, shown)
         else:
             book.leave(slot)
             rows[at + REMAINING] = remaining
-            if not pegged:
-                rows[at + PRICE] = price
-            book.report(EVENT_REPLACED, slot, size, 0, 0)
+            self._report(slot, price, size, 0, 0)
             if pegged:
                 shown = book.join(slot)
                 book.report(EVENT_RESTED, slot, 0, 0, shown)
             else:
+                rows[at + PRICE] = price
                 self._runs.enter(slot)
                 self._runs.pay_exits()
+
+    def _report(self, slot: i64, price: i64, size: i64, code: i64, shown: i64) -> None:
+        """Give the event of a change; its price is the one given, for a pegged order the cap."""
+        rows = self._book.store.rows
+        at = slot * WORDS
+        side: i64 = SELL if rows[at + STATE] & SELLS != 0 else BUY
+        self._book.events.add(
+            EVENT_REPLACED, rows[at + ORDER_ID], rows[at + ACCOUNT], side, price, size, rows[at + REMAINING], code,
+            0, 0, 0, shown,
+        )  # fmt: skip

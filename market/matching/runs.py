@@ -7,11 +7,11 @@ from typing import final
 from mypy_extensions import i64
 
 from market.matching.book import OrderBook
-from market.matching.checks import is_market_like, is_stop
+from market.matching.checks import is_market_like, is_stop, trailing_stop
 from market.matching.crossing import DONE, LEFT, Crossing
 from market.matching.groups import Groups
 from market.matching.pegs import Pegs
-from market.matching.special import DORMANT, NOWHERE, PAIRED, WAITING, Special
+from market.matching.special import NOWHERE, PAIRED, WAITING, Special
 from market.matching.store import (
     ACCOUNT,
     BOOKED,
@@ -30,6 +30,7 @@ from market.matching.store import (
     TYPE_SHIFT,
     WORDS,
 )
+from market.matching.triggers import is_trailing
 from market.messages.constants import (
     BUY,
     CAUSE_EMPTY_BOOK,
@@ -146,10 +147,15 @@ class Runs:
 
     def begin(self, member: Special) -> None:
         """Let a member of a group that has slept enter: stop orders wait, others come in."""
-        state = self._book.store.rows[member.slot * WORDS + STATE]
-        if is_stop((state >> TYPE_SHIFT) & TYPE_MASK):
-            self._book.wait(member, WAITING)
-        elif member.place == DORMANT:
+        book = self._book
+        state = book.store.rows[member.slot * WORDS + STATE]
+        order_type = (state >> TYPE_SHIFT) & TYPE_MASK
+        if is_stop(order_type):
+            if member.stop_price == 0 and is_trailing(order_type):
+                side: i64 = SELL if state & SELLS != 0 else BUY
+                member.stop_price = trailing_stop(side, member.offset, book.last_price)
+            book.wait(member, WAITING)
+        else:
             member.place = NOWHERE
             self.enter(member.slot)
 
