@@ -179,6 +179,8 @@ class Crossing:
             if book.following:
                 book.touch(other_side, state >> HALF)
         if grouped:
+            # Trailing stops follow before one of them may go to sleep.
+            book.triggers.trail(self.highest, self.lowest)
             self._groups.traded(slot, resting, size)
         if other_left == 0:
             if state & GROUPED != 0:
