@@ -7,11 +7,12 @@ ones, then those that fell behind. It never takes: its orders are post-only. It 
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Final
 
 from mypy_extensions import i64
 
-from exchange.agent_base import SECOND_NS, Agent, AgentOrder, Desk, Sight
+from exchange.agent_base import SAMPLE_NS, SECOND_NS, Agent, AgentOrder, Desk, Sight
 from exchange.latent import FINE, Wander
 from market.messages import BUY, GTC, LIMIT, POST_ONLY_REPRICE, SELL
 
@@ -58,6 +59,8 @@ class Maker(Agent):
         self.quotes: Final[list[AgentOrder | None]] = [None] * (2 * int(temper.levels))
         self.view: i64 = 0
         self.half: i64 = 0
+        # The price moves with the root of time: the root of its usual wait in that of a sample, in thousandths.
+        self.slowness: Final[i64] = isqrt(self.mean_wait_ns() * 1_000_000 // SAMPLE_NS)
 
     def mean_wait_ns(self) -> i64:
         """A turn has `CHANGES` changes, and half of those who cancel instead of replacing need two messages."""
@@ -80,7 +83,8 @@ class Maker(Agent):
         sight = self.sight
         self.view = sight.fair_of_venue(now_ns, self.temper.late_ns, self.amiss.log_at(now_ns))
         fine_step = sight.step * FINE
-        self.half = fine_step * self.temper.half_spread_permille // 1_000 + sight.usual_move(self.view)
+        lively = sight.usual_move(self.view) * (1_000 + self.slowness) // 1_000
+        self.half = fine_step * self.temper.half_spread_permille // 1_000 + lively
         most = self.most_held
         held = max(-most, min(most, self.held))
         self.view -= held * LEAN_STEPS * fine_step // most

@@ -194,7 +194,7 @@ def make_agents(
     )  # fmt: skip
     for index in range(params.informed):
         turns = max(1, rate * params.informed_percent // params.informed // 100)
-        agents.append(Informed(*place(), sight, desk, most_held, lots, turns, 1_000 + 500 * index))
+        agents.append(Informed(*place(), sight, desk, most_held, lots, turns, 1_500 + 500 * index))
     for index in range(params.followers):
         turns = max(1, rate * params.follower_percent // params.followers // 100)
         agents.append(Follower(*place(), sight, desk, most_held // 4, lots, turns, 2_000 + 1_000 * index))

@@ -120,7 +120,7 @@ class Chance:
         return (self.word() * bound) >> 32
 
     def wait_ns(self, mean_ns: i64) -> i64:
-        """A time to the next of events that come by chance, at least 1; the mean is at most 2^50."""
+        """A time to the next of events that come by chance, at least 1; the mean is at most 2^46."""
         return 1 + (((mean_ns >> 8) * exponential_of(self.word())) >> 12)
 
     def log_normal(self, median: i64, deviation_permille: i64, most: i64) -> i64:
