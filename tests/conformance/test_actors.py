@@ -10,6 +10,7 @@ import pytest
 from actors.limit_keeper import LimitKeeper
 from actors.params import LimitKeeperParams, RiskParams
 from actors.risk import Risk
+from exchange.agents import MarketAgents
 from market.messages import (
     FRAME_SNAPSHOT,
     FRAME_STREAM,
@@ -52,6 +53,7 @@ from tests.actors.trading_lane import (
     simulated_line,
 )
 from tests.conformance.check_actor import Input, Listener, check_declarations, check_save_and_load
+from tests.exchange.agents_lane import make_conformance_core, market_inputs
 from tests.seeds import seeds
 
 ACTORS = SimulatedLane.CLASSES
@@ -150,6 +152,13 @@ def test_the_run_is_worth_checking() -> None:
     states = {message.state for message in heard if isinstance(message, BookStateChanged)}
     assert {SYNCING, LIVE, STALE} <= states
     assert {OrderFilled, CancelOrder, BookStateChanged, SnapshotWanted, TradingHalted} <= kinds
+
+
+def test_the_agents_of_a_market_go_on_too() -> None:
+    """The same for the agents of a simulated market, across a halt."""
+    check_declarations(MarketAgents)
+    inputs = list(market_inputs())
+    check_save_and_load(make_conformance_core, MarketAgents, inputs, range(1, len(inputs), 3))
 
 
 class Forgetful(MarketMaker):

@@ -14,13 +14,17 @@ from exchange.params import AccountParams, ExchangeParams, LimitParams
 from exchange.venue import ExchangeVenue
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
+    STATUS_HALTED,
+    STATUS_TRADING,
     CancelWanted,
     EntryWanted,
+    Lagging,
     Message,
     PublicTrade,
     ReplaceWanted,
     RequestAnswered,
     RunStarted,
+    StatusWanted,
     TimerFired,
     TopOfBook,
 )
@@ -31,6 +35,7 @@ from runtime.config.model import SystemConfig
 from runtime.config.rules import DecimalText
 from runtime.lane_core import LaneCore
 from tests.actors.trading_lane import Spy
+from tests.conformance.check_actor import Input
 from tests.runtime.lanes import node_of
 
 SECOND = 1_000_000_000
@@ -118,12 +123,27 @@ def make_conformance_core() -> LaneCore:
     return make_market(agents_params(messages_per_second=300, resting_orders=60), Spy)
 
 
+def market_inputs() -> Iterator[Input]:
+    """A run of two seconds with an administrator's halt; the timers fire between."""
+    yield RunStarted(START_NS, 1, "", ""), START_NS, True
+    now_ns = START_NS
+    for number in range(20):
+        now_ns += SECOND // 10
+        status = {6: STATUS_HALTED, 8: STATUS_TRADING}.get(number)
+        if status is None:
+            yield Lagging(0), now_ns, True
+        else:
+            yield StatusWanted(1, 1, FIRST_ACCOUNT, 1, 1, status, now_ns), now_ns, True
+
+
 class MarketRun:
     """A market that runs; `until` lets its timers fire up to a second after the start."""
 
-    def __init__(self, params: MarketAgentsParams, venue: ExchangeParams | None = None) -> None:
+    def __init__(
+        self, params: MarketAgentsParams, venue: ExchangeParams | None = None, listener: type[Actor] = Tape
+    ) -> None:
         self.params = params
-        self.core = make_market(params, Tape, venue)
+        self.core = make_market(params, listener, venue)
         self.core.take(RunStarted(START_NS, 1, "", ""), START_NS, True)
 
     def until(self, seconds: float) -> MarketRun:
