@@ -46,6 +46,17 @@ _FIRST_SLOTS: Final = 256
 # Up to here the room doubles; above it grows by a quarter, so that little of it lies idle.
 _DOUBLING_SLOTS: Final = 1 << 16
 
+_LOW_BITS: Final = 0x7FFFFFFF
+# The golden ratio of 2 ** 32: ids that follow one another come to lie far apart, so that no long run of taken places
+# forms through which a probe or a deletion would have to go.
+_SCATTER: Final = 0x9E3779B1
+_SCATTER_SHIFT: Final = 20
+
+
+def _home(order_id: i64, mask: i64) -> i64:
+    """The place of an id in an index; the product stays below 2 ** 63."""
+    return ((((order_id >> 31) ^ order_id) & _LOW_BITS) * _SCATTER >> _SCATTER_SHIFT) & mask
+
 
 @final
 class OrderStore:
@@ -66,7 +77,7 @@ class OrderStore:
         rows = self.rows
         index = self._index
         mask = self._mask
-        position = (order_id ^ (order_id >> 20) ^ (order_id >> 40)) & mask
+        position = _home(order_id, mask)
         slot: i64 = i64(index[position])
         while slot != 0 and rows[slot * WORDS] != order_id:
             position = (position + 1) & mask
@@ -99,7 +110,7 @@ class OrderStore:
         rows[at + STATE] = state
         index = self._index
         mask = self._mask
-        position = (order_id ^ (order_id >> 20) ^ (order_id >> 40)) & mask
+        position = _home(order_id, mask)
         while index[position] != 0:
             position = (position + 1) & mask
         index[position] = i32(slot)
@@ -112,7 +123,7 @@ class OrderStore:
         mask = self._mask
         at = slot * WORDS
         order_id = rows[at]
-        hole = (order_id ^ (order_id >> 20) ^ (order_id >> 40)) & mask
+        hole = _home(order_id, mask)
         while i64(index[hole]) != slot:
             hole = (hole + 1) & mask
         position = hole
@@ -122,7 +133,7 @@ class OrderStore:
             if other == 0:
                 break
             other_id = rows[other * WORDS]
-            home = (other_id ^ (other_id >> 20) ^ (other_id >> 40)) & mask
+            home = _home(other_id, mask)
             # It may move back into the hole unless it would then lie before its home.
             if ((position - home) & mask) >= ((position - hole) & mask):
                 index[hole] = i32(other)
@@ -162,7 +173,7 @@ class OrderStore:
             place += 1
             if slot != 0:
                 order_id = rows[slot * WORDS]
-                position = (order_id ^ (order_id >> 20) ^ (order_id >> 40)) & mask
+                position = _home(order_id, mask)
                 while index[position] != 0:
                     position = (position + 1) & mask
                 index[position] = i32(slot)
