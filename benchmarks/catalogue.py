@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import books, channels, journal, lanes, measuring, messages, positions, slowdown, start
+from benchmarks import books, channels, exchange_core, journal, lanes, measuring, messages, positions, slowdown, start
 from benchmarks.figures import Figure
 
 FIGURES: Final[tuple[Figure, ...]] = (
@@ -19,6 +19,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     journal.journal_replay,
     measuring.histogram_record,
     positions.position_fill,
+    exchange_core.order,
     start.help_printed,
     slowdown.pure_slowdown,
 )

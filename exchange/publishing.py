@@ -27,11 +27,20 @@ def columns(levels: list[tuple[int, int]]) -> tuple[vec[i64], vec[i64]]:
     return vec[i64]([price for price, _ in levels]), vec[i64]([size for _, size in levels])
 
 
+def changed_levels(market: Market) -> list[tuple[int, int]]:
+    """Side and price of every level that may have changed since the last time, each once."""
+    touched = market.engine.touched
+    if len(market.unpublished) == 0:
+        return touched
+    return list(dict.fromkeys([*market.unpublished, *touched]))
+
+
 def book_delta(market: Market, now_ns: i64) -> BookDelta | None:
     """The levels that may have changed since the last time, each as it is now; None where there are none."""
-    touched = market.engine.touched
+    touched = changed_levels(market)
     if len(touched) == 0:
         return None
+    market.unpublished = []
     bid_prices = vec[i64]()
     bid_sizes = vec[i64]()
     ask_prices = vec[i64]()

@@ -17,6 +17,8 @@ from market.messages import BUY, GROUP_NONE, STATUS_TRADING, EntryWanted, OrderR
 
 AMOUNT_SCALE: Final = 12
 PPM: Final = 1_000_000
+# No engine takes an iceberg of as many; the bound keeps sums of what clients only ask for within 64 bits.
+MOST_SLICES: Final[i64] = 2**40
 
 
 class ExchangeError(ValueError):
@@ -64,6 +66,8 @@ class Market:
         self.wanted_status: i64 = STATUS_TRADING
         self.status: i64 = STATUS_TRADING
         self.update_id: i64 = 0
+        # Levels that had changed and were not published when the state was saved that this one was loaded from.
+        self.unpublished: list[tuple[int, int]] = []
         # Open orders, an iceberg counted once for each of its slices.
         self.open_slices: i64 = 0
         self.statistics: Final = Statistics()
@@ -182,7 +186,7 @@ class OpenOrder:
 def slices_of(size: i64, display_size: i64) -> i64:
     """How many times an order can show something: once, or as often as an iceberg has slices."""
     if 0 < display_size < size:
-        return (size + display_size - 1) // display_size
+        return min((size - 1) // display_size + 1, MOST_SLICES)
     return 1
 
 

@@ -14,6 +14,7 @@ from mypy_extensions import i64
 
 from exchange.accounts import Accounts
 from exchange.core import Exchange
+from exchange.publishing import changed_levels
 from exchange.records import Account, Collecting, ExchangeError, Market, OpenOrder, OrderGroup
 from exchange.reports import remember
 from market.messages import EntryWanted, OrderReported, decode, encode
@@ -260,6 +261,7 @@ def save_market(market: Market) -> dict[str, object]:
         "status": int(market.status),
         "update_id": int(market.update_id),
         "statistics": market.statistics.save(),
+        "unpublished": [[side, price] for side, price in changed_levels(market)],
         "engine": market.engine.save(),
     }
 
@@ -271,11 +273,13 @@ def load_market(market: Market, row: dict[str, object]) -> None:
     status = row["status"]
     update_id = row["update_id"]
     statistics = row["statistics"]
+    unpublished = row["unpublished"]
     engine = row["engine"]
     assert isinstance(wanted_status, int)
     assert isinstance(status, int)
     assert isinstance(update_id, int)
     assert isinstance(statistics, list)
+    assert isinstance(unpublished, list)
     assert isinstance(engine, dict)
     if instrument_id != market.instrument_id:
         raise ExchangeError(f"the saved state has instrument {instrument_id} in the place of {market.name}")
@@ -283,7 +287,10 @@ def load_market(market: Market, row: dict[str, object]) -> None:
     market.status = status
     market.update_id = update_id
     market.statistics.load(statistics)
+    market.unpublished = [(side, price) for side, price in unpublished]
     market.engine.load(engine)
+    # That every order came to rest as it was loaded is no change of the book.
+    market.engine.clear_touched()
 
 
 def load_collecting(exchange: Exchange, session_id: int, entries: list[str]) -> None:

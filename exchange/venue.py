@@ -297,13 +297,11 @@ class ExchangeVenue(Actor):
     def flush(self) -> None:
         """Say what the exchange has to say, and see to the timers."""
         out = self.exchange.out
-        for message in out:
-            self.emit(message)
         traded = False
         for message in out:
+            self.emit(message)
             if isinstance(message, PublicTrade):
                 traded = True
-                break
         out.clear()
         if traded and not self.ticker_due:
             self.ticker_due = True

@@ -40,6 +40,7 @@ NAMES = [
     "journal.replay_records_per_second",
     "histogram.record_ns",
     "position.fill_ns",
+    "exchange.order_us",
     "start.help_ms",
     "pure.slowdown",
 ]

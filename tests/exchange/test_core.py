@@ -29,6 +29,7 @@ from market.messages import (
     GTD,
     MAKER,
     MARKET,
+    PEGGED,
     REJECT_AUTHENTICATION,
     REJECT_BAD_PRICE,
     REJECT_DUPLICATE,
@@ -45,10 +46,12 @@ from market.messages import (
     STATE_FILLS,
     STATE_OPEN_ORDERS,
     STATE_POSITIONS,
+    STOP,
     STP_CANCEL_BOTH,
     STP_CANCEL_INCOMING,
     STP_CANCEL_RESTING,
     TAKER,
+    TRAILING_STOP,
     BalanceReported,
     Digest,
     OrderReported,
@@ -249,6 +252,21 @@ def test_an_iceberg_counts_as_many_orders_as_it_has_slices() -> None:
     assert not desk.enter(BOB, BUY, 9_000, 100, display_size=10).refused
     desk.cancel_all(ALICE)
     assert not desk.enter(BOB, BUY, 9_000, 100, display_size=10).refused
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, -(2**63), 0])
+def test_absurd_numbers_are_refused_and_change_nothing(size: int) -> None:
+    """The ends of 64 bits in every field are refused, as orders, as icebergs and as changes."""
+    desk = Desk()
+    order = desk.enter(ALICE, BUY, 9_000, 10, display_size=5).order_id
+    for price in (9_000, 2**63 - 1, -(2**63)):
+        for display_size in (0, 1, 2**63 - 1, -(2**63)):
+            for side in (BUY, SELL):
+                assert desk.enter(ALICE, side, price, size, display_size=display_size).refused
+        assert desk.replace(ALICE, order, price, size).refused
+        for order_type in (STOP, TRAILING_STOP, PEGGED):
+            assert desk.enter(ALICE, BUY, 0, size, order_type=order_type, stop_price=price, offset=price).refused
+    assert desk.open_orders(ALICE) == [order]
 
 
 # ------------------------------------------------------------------------------------------- self-trade prevention
