@@ -304,9 +304,13 @@ class Exchange:
         self.answer(request.session_id, account, request.request_id, NO_CODE, "", 0, "", cancelled)
 
     def cancel_these(self, found: list[OpenOrder], cause: i64) -> i64:
-        """Cancel these orders as far as they are still open; gives how many."""
+        """Cancel these orders as far as they are still open, from the outermost inward; gives how many.
+
+        So the touch moves once at the end instead of with every cancel, and pegged orders with it.
+        """
         cancelled: i64 = 0
         reports = self.reports
+        found.sort(key=outermost_first)
         for order in found:
             if order.order_id in reports.orders:
                 order.market.engine.cancel(order.order_id, cause)
@@ -411,6 +415,13 @@ def check_market(reports: Reports, market: Market) -> None:
             assert order.account.orders[order.order_id] is order
     assert count == market.engine.open_orders, f"{count} orders are open, and {market.engine.open_orders} in the engine"
     assert market.engine.best_ask == 0 or market.engine.best_bid < market.engine.best_ask, "the book is crossed"
+
+
+def outermost_first(order: OpenOrder) -> tuple[int, int, int, int]:
+    """Market by market and side by side, the price furthest from the touch first."""
+    price: int = order.price
+    side: int = order.side
+    return int(order.market.place), side, price * side, int(order.order_id)
 
 
 def find(account: Account | None, order_id: i64, client_order_id: str) -> OpenOrder | None:

@@ -25,6 +25,11 @@ from runtime.config.model import FEE
 from runtime.config.rules import DecimalText, Rule, at_least, between, decimal, each, one_of, setting
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+# What one request may lead to besides what hangs on the number of orders: triggers above all.
+MESSAGES_BESIDES = 500
+FEWEST_ORDERS = 10
+MOST_ORDERS = 1_000_000
+DEFAULT_DISPATCH_LIMIT = 1_000_000
 # Shares of a price: a tenth of a basis point is ten parts per million.
 PPM_PER_BPS = 100
 PPM_DIGITS = 2
@@ -121,6 +126,7 @@ class CalendarParams:
         )  # fmt: skip
 
 
+ORDERS = between(10, 1_000_000)
 BAND = Rule("a band of 1 to 10000 basis points", lambda value: 1 <= value <= 10_000)
 
 
@@ -143,10 +149,11 @@ class ExchangeParams:
     band_bps: int = setting(
         "A market order trades no further than this from the touch.", default=500, rule=BAND, unit="bps"
     )
-    most_orders: int = setting(
-        "Most open orders of one instrument, an iceberg counted once for each of its slices.",
-        default=1_500, rule=between(10, 10_000_000),
-    )  # fmt: skip
+    most_orders: int | None = setting(
+        "Most open orders of one instrument, an iceberg counted once for each of its slices; left out, as many as"
+        " runtime.dispatch_limit allows.",
+        default=None,
+    )
     most_pegged: int = setting("Most pegged ones among them.", default=100, rule=between(0, 100_000))
     most_slices: int = setting("Most slices of an iceberg.", default=1_000, rule=between(1, 100_000))
     most_triggers: int = setting("Most stop orders that one request sets off.", default=100, rule=between(1, 100_000))
@@ -160,6 +167,8 @@ class ExchangeParams:
 
     def __attrs_post_init__(self) -> None:
         """Accounts have numbers of their own and tiers that exist."""
+        if self.most_orders is not None and not ORDERS.holds(self.most_orders):
+            raise RuleBroken(ORDERS.expected, key=("most_orders",), value=str(self.most_orders))
         seen: dict[int, str] = {}
         for name, account in self.accounts.items():
             if account.id in seen:
@@ -181,8 +190,30 @@ class ExchangeParams:
 # ---------------------------------------------------------------------------------------------------- the exchange
 
 
-def make_exchange(params: ExchangeParams, instruments: list[Instrument]) -> Exchange:
+def most_orders_within(params: ExchangeParams, instruments: int, dispatch_limit: int) -> int:
+    """How many orders each book may hold so that no request leads to more messages than the limit.
+
+    A sweep tells of each order both sides, the public, a new slice and two balances; time may end the orders of all
+    books at once, each with a balance; and a cancel of many moves the pegged orders of a book at most twice a side.
+    """
+    besides = MESSAGES_BESIDES + 4 * params.most_pegged * instruments
+    each = 4 + 2 * instruments
+    fitting = (dispatch_limit - besides) // each
+    wanted = params.most_orders
+    if fitting < FEWEST_ORDERS or (wanted is not None and wanted > fitting):
+        needed = each * (wanted or FEWEST_ORDERS) + besides
+        raise ExchangeError(
+            f"books of {wanted or FEWEST_ORDERS} orders: one request may sweep one; set runtime.dispatch_limit to at"
+            f" least {needed}, or lower most_orders or most_pegged"
+        )
+    return min(fitting, MOST_ORDERS) if wanted is None else wanted
+
+
+def make_exchange(
+    params: ExchangeParams, instruments: list[Instrument], dispatch_limit: int = DEFAULT_DISPATCH_LIMIT
+) -> Exchange:
     """An exchange for these instruments, its accounts empty as yet."""
+    most_orders = most_orders_within(params, len(instruments), dispatch_limit)
     assets = sorted({asset for one in instruments for asset in (one.base, one.quote)} | set(_deposited(params)))
     known = {one.venue_symbol for one in instruments}
     for symbol in params.markets:
@@ -190,7 +221,7 @@ def make_exchange(params: ExchangeParams, instruments: list[Instrument]) -> Exch
             raise ExchangeError(f"params.markets.{symbol}: no instrument of the exchange has this venue symbol")
     accounts = Accounts(assets, params.fee_in == "received")
     markets = [
-        _market(place, one, accounts.place_of, params) for place, one in enumerate(instruments)
+        _market(place, one, accounts.place_of, params, most_orders) for place, one in enumerate(instruments)
     ]
     everybody = params.limits.rules()
     rules: dict[int, LimitRules] = {}
@@ -231,7 +262,9 @@ def _deposited(params: ExchangeParams) -> list[str]:
     return [asset for table in deposits for asset in table]
 
 
-def _market(place: int, one: Instrument, places: Mapping[str, int], params: ExchangeParams) -> Market:
+def _market(
+    place: int, one: Instrument, places: Mapping[str, int], params: ExchangeParams, most_orders: int
+) -> Market:
     name = one.venue_symbol
     if one.kind is not InstrumentKind.SPOT:
         raise ExchangeError(f"{name} is a {one.kind}: the exchange trades spot pairs only; set kind to spot")
@@ -246,13 +279,13 @@ def _market(place: int, one: Instrument, places: Mapping[str, int], params: Exch
     band_ppm = (params.band_bps if special.band_bps is None else special.band_bps) * PPM_PER_BPS
     try:
         highest = MOST_PRICE if special.maximum_price is None else one.parse_price(special.maximum_price)
-        largest = MOST_TOGETHER // params.most_orders
+        largest = MOST_TOGETHER // most_orders
         if special.maximum_size is not None:
             largest = one.parse_size(special.maximum_size)
         settings = MatchingSettings(
             one.tick, one.lot, max(one.minimum_size, one.lot), largest // one.lot * one.lot,
-            highest // one.tick * one.tick, one.minimum_notional, band_ppm, params.most_orders,
-            min(params.most_pegged, params.most_orders), params.most_slices, params.most_triggers,
+            highest // one.tick * one.tick, one.minimum_notional, band_ppm, most_orders,
+            min(params.most_pegged, most_orders), params.most_slices, params.most_triggers,
         )  # fmt: skip
     except (MatchingError, NumberError) as error:
         raise ExchangeError(f"params.markets.{name}: {error}") from error

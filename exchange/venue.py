@@ -15,7 +15,7 @@ from exchange.core import Exchange
 from exchange.params import ExchangeParams, deposit_all, make_exchange
 from exchange.publishing import book_delta, book_snapshot, top_of_book
 from exchange.questions import answer_question
-from exchange.records import ExchangeError, Market
+from exchange.records import Market
 from exchange.saving import load_exchange, save_exchange
 from exchange.session_store import NO_SESSION, SessionStore
 from exchange.trading_hours import TradingHours
@@ -56,9 +56,6 @@ NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 EXPIRY_TIMER: Final = 1
 HOURS_TIMER: Final = 2
 TICKER_TIMER: Final = 3
-# One request may lead to so many messages for each order that an instrument may hold, and so many besides.
-MESSAGES_PER_ORDER: Final = 6
-MESSAGES_BESIDES: Final = 500
 
 
 class ExchangeVenue(Actor):
@@ -97,16 +94,10 @@ class ExchangeVenue(Actor):
         super().__init__(setup)
         params = setup.params
         assert isinstance(params, ExchangeParams)
-        needed = MESSAGES_PER_ORDER * params.most_orders + MESSAGES_BESIDES
-        if setup.outlet.call_limit < needed:
-            raise ExchangeError(
-                f"one request may sweep a book of {params.most_orders} orders: set runtime.dispatch_limit to at least"
-                f" {needed}, or lower most_orders of {setup.name}"
-            )
         instruments = [setup.instruments.by_id(instrument_id) for instrument_id in setup.instrument_ids]
         self.params: Final = params
         self.exchange_id: Final[i64] = params.exchange_id
-        self.exchange: Final[Exchange] = make_exchange(params, instruments)
+        self.exchange: Final[Exchange] = make_exchange(params, instruments, setup.outlet.call_limit)
         self.sessions: Final = SessionStore(params.most_sessions, params.most_keys)
         self.hours: Final = TradingHours(self.exchange)
         self.ticker_ns: Final[i64] = params.ticker_ms * NANOSECONDS_PER_MILLISECOND

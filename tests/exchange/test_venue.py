@@ -12,6 +12,7 @@ from mypy_extensions import i64
 from exchange.params import CalendarParams
 from exchange.records import ExchangeError
 from market.book import Book
+from market.message_schema.catalogue import MESSAGES
 from market.messages import (
     BUY,
     CAUSE_DISCONNECT,
@@ -19,11 +20,14 @@ from market.messages import (
     DAY,
     EVENT_CANCELLED,
     EVENT_EXPIRED,
+    EVENT_REPRICED,
     GROUP_NONE,
     GROUP_OCO,
     GTC,
     GTD,
     LIMIT,
+    PEG_NEAR,
+    PEGGED,
     REJECT_AUTHENTICATION,
     REJECT_BALANCE,
     REJECT_HALTED,
@@ -353,8 +357,31 @@ def test_a_halted_exchange_takes_no_orders() -> None:
 
 def test_a_book_larger_than_a_request_may_lead_to_is_refused_at_the_start() -> None:
     """The message names both settings."""
-    with pytest.raises(ExchangeError, match=r"dispatch_limit to at least 60500, or lower most_orders"):
+    with pytest.raises(ExchangeError, match=r"dispatch_limit to at\s+least 81300, or lower most_orders"):
         make_core(settings(most_orders=10_000))
+    with pytest.raises(ExchangeError, match="most_pegged"):
+        make_core(settings(most_orders=None, most_pegged=10_000))
+    # As many as fit into the default limit of 10,000 messages.
+    assert ExchangeLane(most_orders=None).venue.exchange.markets[0].most_orders == 1_087
+
+
+def test_a_cancel_of_many_moves_pegged_orders_once() -> None:
+    """It goes from the outermost price to the touch, so that the touch, which the others follow, moves at the end."""
+    lane = ExchangeLane()
+    for number in range(20):
+        lane.ask(replace_fields(order(BOB, BUY, 20_000, 1), order_type=PEGGED, peg_reference=PEG_NEAR))
+        lane.ask(order(ALICE, BUY, 10_000 + number, 1), order(ALICE, SELL, 30_000 - number, 1))
+    said = lane.ask(CancelAllWanted(1, -1, ALICE, 1, 0, START_NS))
+    cancelled = [one.price for one in said if isinstance(one, OrderReported) and one.event == EVENT_CANCELLED]
+    assert cancelled == [*range(30_000, 29_980, -1), *range(10_000, 10_020)]
+    moved = [one.order_id for one in said if isinstance(one, OrderReported) and one.event == EVENT_REPRICED]
+    assert len(moved) == len(set(moved)) == 20
+
+
+def replace_fields(entry: EntryWanted, **changes: int) -> EntryWanted:
+    """The same order with other fields."""
+    names = [field.name for field in MESSAGES[402].fields]
+    return EntryWanted(**{name: changes.get(name, getattr(entry, name)) for name in names})
 
 
 def test_a_sweep_of_the_largest_book_is_within_the_limit() -> None:
