@@ -225,8 +225,8 @@ async def open_exchange_stream(
     async with trio.open_nursery() as nursery:
         # The library takes any stream; its annotation names two.
         socket = await wrap_client_stream(
-            nursery, cast(trio.SocketStream, stream), "exchange", "/", message_queue_size=FRAME_QUEUE, max_message_size=LARGEST_FRAME_BYTES,
-            receive_buffer_size=READ_BYTES,
+            nursery, cast(trio.SocketStream, stream), "exchange", "/", message_queue_size=FRAME_QUEUE,
+            max_message_size=LARGEST_FRAME_BYTES, receive_buffer_size=READ_BYTES,
         )  # fmt: skip
         client = ExchangeClient(socket, now_ms)
         nursery.start_soon(client.read)

@@ -186,7 +186,7 @@ class Gateway(Service):
         elif isinstance(message, RequestAnswered):
             session = hub.sessions.get(message.session_id)
             if session is not None and message.exchange_id == self.params.exchange_id:
-                session.on_answered(message.request_id, hub.writer.answer(message))
+                session.on_answered(message)
         elif isinstance(message, BalanceReported):
             if message.exchange_id == self.params.exchange_id:
                 self._balance(message)

@@ -342,7 +342,7 @@ class EventWriter:
             )
         )
 
-    def answer(self, message: RequestAnswered) -> bytes:
+    def answer(self, message: RequestAnswered, affected: int) -> bytes:
         """The end of the answer to a request."""
         return encode(
             Answer(
@@ -352,7 +352,7 @@ class EventWriter:
                 text=message.reason,
                 order_id=message.order_id,
                 client_order_id=message.client_order_id,
-                affected=message.affected,
+                affected=affected,
                 sequence=message.sequence,
                 time_ns=message.venue_ns,
             )

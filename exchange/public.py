@@ -196,6 +196,7 @@ class PublicSide:
         self.trades: dict[int, Feed] = {}
         self.tickers: dict[int, Feed] = {}
         self.status = Feed(keeps_last=True)
+        self._statuses: dict[int, int] = {}
         self._by_symbol: dict[str, int] = {}
         for listing in listings:
             instrument_id = listing.instrument_id
@@ -238,8 +239,14 @@ class PublicSide:
             if book is not None:
                 book.on_snapshot(message)
         elif isinstance(message, InstrumentStatus) and message.instrument_id in self.books:
-            self.status.publish(message.instrument_id, self.writer.status(message))
+            self._on_status(message)
         return ""
+
+    def _on_status(self, message: InstrumentStatus) -> None:
+        """Tell a change; with every snapshot the lane tells what is known already."""
+        if self._statuses.get(message.instrument_id) != message.status:
+            self._statuses[message.instrument_id] = message.status
+            self.status.publish(message.instrument_id, self.writer.status(message))
 
     def _find(self, channel: str, with_checksum: bool) -> Feed | BookView:
         if channel == STATUS_CHANNEL:

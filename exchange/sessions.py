@@ -56,11 +56,13 @@ from exchange.protocol_events import (
 from exchange.public import PublicSide
 from market.instruments import Instrument
 from market.messages import (
+    REJECT_OTHER,
     AccountStateWanted,
     CancelAllWanted,
     CancelWanted,
     Message,
     ReplaceWanted,
+    RequestAnswered,
     SessionAnswered,
     SessionOpened,
     StatusWanted,
@@ -102,6 +104,25 @@ class Bucket:
             return False
         self._reached_ns = reached_ns
         return True
+
+
+class GroupAnswer:
+    """The answers to the orders of a group, of which one is told: the first, or the refusal that says most."""
+
+    __slots__ = ("affected", "missing", "told")
+
+    def __init__(self, count: int) -> None:
+        self.missing = count
+        self.affected = 0
+        self.told: RequestAnswered | None = None
+
+    def take(self, message: RequestAnswered) -> None:
+        """Count one answer."""
+        self.missing -= 1
+        self.affected += message.affected
+        told = self.told
+        if told is None or (message.refused and (not told.refused or told.code == REJECT_OTHER)):
+            self.told = message
 
 
 class Hub:
@@ -148,6 +169,7 @@ class Connection:
         self.failed_logins = 0
         # By number when each was passed on; a dict keeps the order, so the oldest is the first.
         self.pending: dict[int, int] = {}
+        self.groups: dict[int, GroupAnswer] = {}
         self.streams: dict[str, Stream] = {}
         self.asker = Asker(params.exchange_id, session_id, 0)
         self._on_cut = on_cut
@@ -212,6 +234,7 @@ class Connection:
             if sent_ns > late_ns:
                 break
             del self.pending[request_id]
+            self.groups.pop(request_id, None)
             self.tell(
                 refusal(request_id, "timeout", "the exchange has not answered in time; it may still: ask for state")
             )
@@ -234,10 +257,22 @@ class Connection:
         if self.scopes & READ:
             self.hub.accounts.setdefault(message.account_id, {})[self] = None
 
-    def on_answered(self, request_id: int, event: bytes) -> None:
-        """The lane has answered a request."""
-        if self.pending.pop(request_id, None) is not None:
-            self.tell(event)
+    def on_answered(self, message: RequestAnswered) -> None:
+        """The lane has answered a request, or one order of a group: a group is answered once, with its last order."""
+        request_id = message.request_id
+        if request_id not in self.pending:
+            return
+        affected = message.affected
+        group = self.groups.get(request_id)
+        if group is not None:
+            group.take(message)
+            if group.missing:
+                return
+            del self.groups[request_id]
+            assert group.told is not None
+            message, affected = group.told, group.affected
+        del self.pending[request_id]
+        self.tell(self.hub.writer.answer(message, affected))
 
     # ---- what the client asks
 
@@ -311,6 +346,7 @@ class Connection:
                 raise Refused("malformed", "the orders of a group must have one symbol")
             kind, count = GROUP_NUMBERS[request.kind], len(request.orders)
             made = [entry_of(form, asker, request.id, listing, now_ns, kind, count) for form in request.orders]
+            self.groups[request.id] = GroupAnswer(count)
         self.pending[request.id] = now_ns
         wanted += made
 
