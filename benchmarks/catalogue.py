@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks import books, channels, exchange_core, journal, lanes, measuring, messages, positions, slowdown, start
+from benchmarks import (
+    books,
+    channels,
+    exchange_core,
+    journal,
+    lanes,
+    matching,
+    measuring,
+    messages,
+    positions,
+    slowdown,
+    start,
+)
 from benchmarks.figures import Figure
 
 FIGURES: Final[tuple[Figure, ...]] = (
@@ -19,6 +31,12 @@ FIGURES: Final[tuple[Figure, ...]] = (
     journal.journal_replay,
     measuring.histogram_record,
     positions.position_fill,
+    matching.operation,
+    matching.operation_p99,
+    matching.operation_p999,
+    matching.orders_per_second,
+    matching.memory_grown,
+    matching.sweep_fill,
     exchange_core.order,
     start.help_printed,
     slowdown.pure_slowdown,

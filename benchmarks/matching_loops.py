@@ -27,7 +27,7 @@ def play(engine: MatchingEngine, entries: list[OrderEntry], numbers: vec[i64]) -
             count = engine.cancel(-number, 0)
         row: i64 = 0
         while row < count:
-            checksum += events.kind(row) * events.size(row) + (events.price(row) ^ events.order_id(row))
+            checksum += events.kind(row) + events.size(row) + (events.price(row) ^ events.order_id(row))
             row += 1
     return checksum
 
@@ -40,7 +40,7 @@ def fill(engine: MatchingEngine, entry: OrderEntry, orders: i64, levels: i64, be
         number += 1
         entry.order_id = number
         entry.account_id = number % 1_000
-        entry.price = best - side * (number % levels)
+        entry.price = best - side * engine.settings.tick * (number % levels)
         engine.submit(entry, 0)
 
 
@@ -50,6 +50,6 @@ def read_all(engine: MatchingEngine) -> i64:
     checksum: i64 = 0
     row: i64 = 0
     while row < events.count:
-        checksum += events.kind(row) * events.size(row) + (events.price(row) ^ events.order_id(row))
+        checksum += events.kind(row) + events.size(row) + (events.price(row) ^ events.order_id(row))
         row += 1
     return checksum

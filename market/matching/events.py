@@ -86,7 +86,7 @@ class EventBuffer:
         self._capacity: i64 = _FIRST_ROWS
         self._rows: vec[i64] = vec[i64]([0] * (_FIRST_ROWS * _CELLS))
 
-    def __len__(self) -> i64:
+    def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Event]:
