@@ -1,7 +1,7 @@
 """Worked examples of docs/matching.md, by hand: single orders, self-trade prevention and stop orders.
 
-Each is a list of inputs and what the last of them gives, in the words of `told`. Tick 5, lot 2; codes are the numbers of
-the page. The other examples, and the tests that run them, are in test_naive_matching.py.
+Each is a list of inputs and what the last of them gives, in the words of `told`. Tick 5, lot 2; codes are the numbers
+of the page. The other examples, and the tests that run them, are in test_naive_matching.py.
 """
 
 from __future__ import annotations

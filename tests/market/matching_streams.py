@@ -42,6 +42,8 @@ from market.messages import (
 TICK = 5
 LOT = 2
 LEVELS = range(90, 115, TICK)
+WIDE_LEVELS = range(100, 2600, TICK)
+WIDE_MAXIMUM_PRICE = 3000
 
 
 class Order(NamedTuple):
@@ -155,9 +157,10 @@ SPOILT: tuple[tuple[str, int], ...] = (
 class Draws:
     """Choices out of one integer, as its digits in mixed radix; an integer of 0 makes every choice the first."""
 
-    def __init__(self, number: int) -> None:
-        """Choices from this integer."""
+    def __init__(self, number: int, levels: Sequence[int] = LEVELS) -> None:
+        """Choices from this integer; prices are chosen from these levels."""
         self._left = number
+        self.levels = levels
 
     def below(self, bound: int) -> int:
         """A number from 0 to the one below the bound."""
@@ -177,7 +180,7 @@ def draw_order(draws: Draws, order_id: int, now_ns: int, types: Sequence[int]) -
     """An order whose fields mostly fit together."""
     order_type = draws.of(types)
     market_like = order_type in (MARKET, STOP, TRAILING_STOP, TAKE_PROFIT)
-    price = draws.of(LEVELS) if order_type in WITH_LIMIT or draws.once_in(3) else 0
+    price = draws.of(draws.levels) if order_type in WITH_LIMIT or draws.once_in(3) else 0
     order = Order(
         order_id, draws.of((1, 2, 3)), side=draws.of((BUY, SELL)), order_type=order_type, price=price,
         size=LOT * (1 + draws.below(12)), account_group=draws.of((0, 7, 0, 8)),
@@ -185,7 +188,7 @@ def draw_order(draws: Draws, order_id: int, now_ns: int, types: Sequence[int]) -
     if order.account_group:
         order = order._replace(self_trade=draws.below(6))
     if order_type in WITH_STOP_PRICE or (order_type in TRAILS and draws.once_in(2)):
-        order = order._replace(stop_price=draws.of(LEVELS))
+        order = order._replace(stop_price=draws.of(draws.levels))
     if order_type in TRAILS:
         order = order._replace(offset=draws.of((TICK, 2 * TICK)))
     elif order_type == PEGGED:
@@ -250,17 +253,17 @@ def draw_input(draws: Draws, position: int, trading: bool, lifetime: int) -> Inp
     if kind < 34:
         return Cancel(earlier, draws.of((0, 4, 13)))
     if kind < 37:
-        return Replace(earlier, draws.of((*LEVELS, 0, 97)), draws.of((*range(LOT, 28, LOT), 3, 62)))
+        return Replace(earlier, draws.of((*draws.levels, 0, 97)), draws.of((*range(LOT, 28, LOT), 3, 62)))
     if kind < 39:
         return Expire(now_ns)
     return SetStatus(draws.of((STATUS_TRADING, STATUS_TRADING, STATUS_TRADING, STATUS_POST_ONLY, STATUS_HALTED)))
 
 
-def stream(numbers: Iterable[int], lifetime: int = 12) -> Iterator[Input]:
+def stream(numbers: Iterable[int], lifetime: int = 12, levels: Sequence[int] = LEVELS) -> Iterator[Input]:
     """A stream of inputs, one from each number."""
     trading = True
     for position, number in enumerate(numbers):
-        given = draw_input(Draws(number), position, trading, lifetime)
+        given = draw_input(Draws(number, levels), position, trading, lifetime)
         if isinstance(given, SetStatus):
             trading = given.status == STATUS_TRADING
         yield given

@@ -9,6 +9,8 @@ from market.matching.settings import MatchingSettings
 from market.messages import BUY, SELL
 from tests.market.matching_engines import DrivenEngine, DrivenNaive, told
 from tests.market.matching_streams import (
+    WIDE_LEVELS,
+    WIDE_MAXIMUM_PRICE,
     Input,
     any_settings,
     drawn_settings,
@@ -16,6 +18,7 @@ from tests.market.matching_streams import (
     stream,
     streams,
 )
+from tests.market.matching_streams import settings as narrow_settings
 from tests.seeds import examples, seeds
 
 EVERY_LEVEL = 100
@@ -39,7 +42,7 @@ def check_agreement(chosen: MatchingSettings, inputs: list[Input]) -> None:
 
 
 @given(any_settings(), streams())
-@settings(max_examples=examples(100, 10_000))
+@settings(max_examples=examples(300, 10_000))
 def test_both_agree_on_any_stream(chosen: MatchingSettings, inputs: list[Input]) -> None:
     """Whatever comes, engine and reference give the same events, one by one."""
     check_agreement(chosen, inputs)
@@ -50,3 +53,12 @@ def test_both_agree_on_long_streams(seed: int) -> None:
     """Books that have lived for a while agree as well."""
     inputs = list(stream(seeded_numbers(seed, 400), lifetime=40))
     check_agreement(drawn_settings(seed * 7919), inputs)
+
+
+@pytest.mark.parametrize("seed", seeds(5, 300))
+def test_both_agree_on_wide_books(seed: int) -> None:
+    """Books of hundreds of price levels agree as well."""
+    inputs = list(stream(seeded_numbers(seed, 800), lifetime=300, levels=WIDE_LEVELS))
+    check_agreement(
+        narrow_settings(maximum_price=WIDE_MAXIMUM_PRICE, most_orders=400, most_pegged=20, band_ppm=20_000), inputs
+    )

@@ -6,19 +6,28 @@ import pytest
 
 from tests.market.matching_engines import DrivenEngine
 from tests.market.matching_judge import Judge
-from tests.market.matching_streams import seeded_numbers, settings, stream
-from tests.seeds import examples, seeds
+from tests.market.matching_streams import (
+    LEVELS,
+    WIDE_LEVELS,
+    WIDE_MAXIMUM_PRICE,
+    seeded_numbers,
+    settings,
+    stream,
+)
+from tests.seeds import examples
 
-OPERATIONS = examples(6_000, 1_000_000)
+OPERATIONS = examples(5_000, 1_000_000)
 COMPARED_EVERY = 2_000
 LIFETIME = 300
 
 
-@pytest.mark.parametrize("seed", seeds(2, 2))
-def test_storm(seed: int) -> None:
-    """Never crossed, priority never violated, sizes conserved, over many operations on a book of hundreds of orders."""
-    driven, judge = DrivenEngine(settings(band_ppm=50_000, most_orders=600, most_pegged=20)), Judge()
-    for number, given in enumerate(stream(seeded_numbers(seed, OPERATIONS), LIFETIME), 1):
+@pytest.mark.parametrize(("levels", "maximum_price"), [(LEVELS, 125), (WIDE_LEVELS, WIDE_MAXIMUM_PRICE)])
+def test_storm(levels: range, maximum_price: int) -> None:
+    """Never crossed, priority never violated, sizes conserved, over many operations on a book of many orders."""
+    chosen = settings(band_ppm=50_000, most_orders=600, most_pegged=20, maximum_price=maximum_price)
+    driven, judge = DrivenEngine(chosen), Judge()
+    numbers = seeded_numbers(maximum_price, OPERATIONS)
+    for number, given in enumerate(stream(numbers, LIFETIME, levels), 1):
         judge.judge(given, driven.apply(given))
         if number % COMPARED_EVERY == 0:
             judge.compare(driven.engine)
