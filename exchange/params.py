@@ -6,7 +6,7 @@ become integers here, once; what cannot work is refused here with what to change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -99,16 +99,30 @@ class MarketParams:
     band_bps: int | None = setting("Protection band of market orders; left out, that of all markets.", default=None)
 
 
+def _reads(read: Callable[[str], int], text: str) -> bool:
+    try:
+        read(text)
+    except CalendarError:
+        return False
+    return True
+
+
+TIME_OF_DAY = Rule('a time of day in UTC, such as "09:30"', lambda text: _reads(parse_minute, text))
+DATE = Rule('a date, such as "2026-12-25"', lambda text: _reads(parse_day, text))
+
+
 @attrs.frozen(kw_only=True)
 class CalendarParams:
     """When the exchange is open, in UTC. By default it never closes, and its days end at 00:00."""
 
-    open: str = setting("When sessions begin.", default="00:00")
-    close: str = setting("When they end; at or before the beginning it is on the next day.", default="00:00")
+    open: str = setting("When sessions begin.", default="00:00", rule=TIME_OF_DAY)
+    close: str = setting(
+        "When they end; at or before the beginning it is on the next day.", default="00:00", rule=TIME_OF_DAY
+    )
     weekdays: tuple[str, ...] = setting(
         "The days on which sessions begin.", default=tuple(WEEKDAYS), rule=each(one_of(*WEEKDAYS))
     )
-    holidays: tuple[str, ...] = setting('Days on which none begins, such as "2026-12-25".', default=())
+    holidays: tuple[str, ...] = setting("Days on which none begins.", default=(), rule=each(DATE))
 
     def __attrs_post_init__(self) -> None:
         """A calendar that cannot be is told before the start."""
@@ -230,6 +244,10 @@ def make_exchange(
         terms = [_terms(tier, instrument, market) for instrument, market in zip(instruments, markets, strict=True)]
         accounts.add(Account(one.id, name, one.group, len(assets), terms))
         rules[one.id] = everybody if tier.limits is None else tier.limits.rules()
+        for asset, text in one.deposits.items():
+            amount_of(text, f"params.accounts.{name}.deposits.{asset}")
+    for asset, text in params.fee_deposits.items():
+        amount_of(text, f"params.fee_deposits.{asset}")
     reports = Reports(params.exchange_id, accounts, params.fills_kept, params.ended_kept)
     return Exchange(accounts, reports, markets, rules, params.calendar.calendar())
 

@@ -51,6 +51,7 @@ from market.messages import (
     TransferWanted,
 )
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
+from runtime.ledger import Ledger
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 EXPIRY_TIMER: Final = 1
@@ -113,6 +114,16 @@ class ExchangeVenue(Actor):
         for market in self.exchange.markets:
             self.emit(book_snapshot(market, self.now))
         self.flush()
+
+    def prime(self, ledger: Ledger) -> None:
+        """After a failure: a timer whose input was the one that failed would otherwise never come again."""
+        if self.expiry_ns > 0:
+            self.set_timer(EXPIRY_TIMER, self.expiry_ns)
+        if self.ticker_due:
+            self.set_timer(TICKER_TIMER, self.now + self.ticker_ns)
+        change_ns = self.exchange.calendar.next_change_ns(self.now)
+        if change_ns > 0:
+            self.set_timer(HOURS_TIMER, change_ns)
 
     # ---- sessions
 

@@ -405,6 +405,27 @@ def test_the_summary_says_what_the_exchange_has() -> None:
     assert summary["fees"] == {"BTC": 0, "ODD": 0, "USDT": UNIT * 4 // 100}
 
 
+def test_timers_outlive_a_failure() -> None:
+    """An exchange that was rebuilt without the input that killed it wakes up all the same."""
+    lane = ExchangeLane(calendar=CalendarParams(open="08:00", close="23:00"))
+    lane.ask(order(ALICE, BUY, 9_000, 10, time_in_force=GTD, expire_ns=START_NS + 5 * SECOND))
+    lane.ask(order(BOB, SELL, 9_000, 5))
+    timers = lane.core.timers
+    before = timers.first()
+    slot = lane.core.slots[0]
+    for timer_id in (1, 2, 3):
+        timers.remove(slot.actor_id, timer_id)
+    assert timers.first() is None
+    fresh = slot.make()
+    fresh.load(slot.actor.save())
+    lane.core.put_to_work(slot, fresh)
+    assert before is not None
+    assert timers.first() == before
+    lane.pass_ms(10_000)
+    assert lane.of(OrderReported)[-1].event == EVENT_EXPIRED
+    assert lane.failures() == []
+
+
 def test_state_is_plain_and_small() -> None:
     """A thousand open orders are a few texts, not thousands of values."""
     lane = ExchangeLane()
