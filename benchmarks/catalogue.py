@@ -8,6 +8,7 @@ from benchmarks import (
     books,
     channels,
     exchange_core,
+    exchange_gateway,
     journal,
     lanes,
     matching,
@@ -38,6 +39,9 @@ FIGURES: Final[tuple[Figure, ...]] = (
     matching.memory_grown,
     matching.sweep_fill,
     exchange_core.order,
+    exchange_gateway.durable_orders,
+    exchange_gateway.roundtrip_median,
+    exchange_gateway.roundtrip_tail,
     start.help_printed,
     slowdown.pure_slowdown,
 )

@@ -11,11 +11,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 import attrs
 import msgspec
 import trio
-from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, open_websocket_url, wrap_client_stream
+from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from exchange.keys import sign
 from exchange.protocol import AnyRequest, Login, Order, OrderForm, State, StateWord, Subscribe, Unsubscribe
@@ -147,6 +148,15 @@ class ExchangeClient:
         async for event in self._receiver:
             yield event
 
+    def take_events(self) -> list[AnyEvent]:
+        """What has come and was not taken yet, without waiting."""
+        taken: list[AnyEvent] = []
+        while True:
+            try:
+                taken.append(self._receiver.receive_nowait())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return taken
+
     async def next_event(self, kind: type | tuple[type, ...] | None = None) -> AnyEvent:
         """The next event, of a kind if one is given; earlier ones of other kinds are thrown away."""
         async for event in self._receiver:
@@ -200,37 +210,34 @@ async def open_exchange(
     url: str, ssl_context: ssl.SSLContext | None = None, now_ms: Callable[[], int] = wall_ms
 ) -> AsyncIterator[ExchangeClient]:
     """A connection to an exchange at a `ws://` or `wss://` address."""
-    async with (
-        open_websocket_url(
-            url,
-            ssl_context=ssl_context,
-            message_queue_size=FRAME_QUEUE,
-            max_message_size=LARGEST_FRAME_BYTES,
-            receive_buffer_size=READ_BYTES,
-            disconnect_timeout=1,
-        ) as socket,
-        trio.open_nursery() as nursery,
-    ):
-        client = ExchangeClient(socket, now_ms)
-        nursery.start_soon(client.read)
+    address = urlsplit(url)
+    host = address.hostname or ""
+    is_secure = address.scheme == "wss"
+    stream: trio.abc.Stream = await trio.open_tcp_stream(host, address.port or (443 if is_secure else 80))
+    if is_secure:
+        context = ssl_context or ssl.create_default_context()
+        stream = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    async with open_exchange_stream(stream, now_ms, address.netloc, address.path or "/") as client:
         yield client
-        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def open_exchange_stream(
-    stream: trio.abc.Stream, now_ms: Callable[[], int] = wall_ms
+    stream: trio.abc.Stream, now_ms: Callable[[], int] = wall_ms, host: str = "exchange", path: str = "/"
 ) -> AsyncIterator[ExchangeClient]:
-    """The same over a stream that is there already, such as one in memory."""
-    async with trio.open_nursery() as nursery:
-        # The library takes any stream; its annotation names two.
-        socket = await wrap_client_stream(
-            nursery, cast(trio.SocketStream, stream), "exchange", "/", message_queue_size=FRAME_QUEUE,
-            max_message_size=LARGEST_FRAME_BYTES, receive_buffer_size=READ_BYTES,
-        )  # fmt: skip
-        client = ExchangeClient(socket, now_ms)
-        nursery.start_soon(client.read)
-        yield client
-        with trio.move_on_after(1):
-            await socket.aclose()
-        nursery.cancel_scope.cancel()
+    """The same over a stream that is there already, such as one in memory; it is closed at the end."""
+    try:
+        async with trio.open_nursery() as nursery:
+            # The library takes any stream; its annotation names two.
+            socket = await wrap_client_stream(
+                nursery, cast(trio.SocketStream, stream), host, path, message_queue_size=FRAME_QUEUE,
+                max_message_size=LARGEST_FRAME_BYTES, receive_buffer_size=READ_BYTES,
+            )  # fmt: skip
+            client = ExchangeClient(socket, now_ms)
+            nursery.start_soon(client.read)
+            yield client
+            with trio.move_on_after(1):
+                await socket.aclose()
+            nursery.cancel_scope.cancel()
+    finally:
+        await trio.aclose_forcefully(stream)
