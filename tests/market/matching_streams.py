@@ -65,6 +65,12 @@ class Order(NamedTuple):
     peg_reference: int = 0
     offset: int = 0
 
+    def __repr__(self) -> str:
+        """The fields that say something."""
+        fields = self._asdict()
+        told = [f"{name}={value}" for name, value in fields.items() if value != self._field_defaults.get(name)]
+        return f"Order({', '.join(told)})"
+
 
 class Submit(NamedTuple):
     """A new order."""

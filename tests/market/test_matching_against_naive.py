@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
+from benchmarks.naive_matching import NaiveEngine
+from market.matching.engine import MatchingEngine
 from market.matching.settings import MatchingSettings
 from market.messages import BUY, SELL
 from tests.market.matching_engines import DrivenEngine, DrivenNaive, told
@@ -21,24 +23,52 @@ from tests.market.matching_streams import (
 from tests.market.matching_streams import settings as narrow_settings
 from tests.seeds import examples, seeds
 
-EVERY_LEVEL = 100
+EVERY_LEVEL = 1000
+
+
+def first_difference(chosen: MatchingSettings, inputs: list[Input]) -> tuple[int, list[str], list[str]] | None:
+    """The first input after which the two differ, with what each then tells; None when they agree throughout."""
+    engine, naive = DrivenEngine(chosen), DrivenNaive(chosen)
+    for position, given_input in enumerate(inputs):
+        expected, events = naive.apply(given_input), engine.apply(given_input)
+        if events != expected:
+            return position, [told(cells) for cells in events], [told(cells) for cells in expected]
+        views = views_of(engine.engine), views_of(naive.engine)
+        if views[0] != views[1]:
+            return position, [views[0]], [views[1]]
+    return None
+
+
+def views_of(engine: MatchingEngine | NaiveEngine) -> str:
+    """What can be seen of an engine between inputs."""
+    bids, asks = engine.depth(BUY, EVERY_LEVEL), engine.depth(SELL, EVERY_LEVEL)
+    best, last = (engine.best_bid, engine.best_ask), (engine.last_price, engine.trade_count)
+    return f"{best} {bids} {asks} {last} {engine.open_orders} {engine.next_expiry_ns()}"
+
+
+def without_idle_inputs(chosen: MatchingSettings, inputs: list[Input]) -> list[Input]:
+    """A stream on which the two differ, without the inputs that have nothing to do with that."""
+    position = 0
+    while position < len(inputs):
+        fewer = inputs[:position] + inputs[position + 1 :]
+        difference = first_difference(chosen, fewer)
+        if difference is None:
+            position += 1
+        else:
+            inputs = fewer[: difference[0] + 1]
+    return inputs
 
 
 def check_agreement(chosen: MatchingSettings, inputs: list[Input]) -> None:
-    """Hands the inputs to both; the first difference fails, with the input that made it."""
-    engine, naive = DrivenEngine(chosen), DrivenNaive(chosen)
-    for given_input in inputs:
-        expected, events = naive.apply(given_input), engine.apply(given_input)
-        assert list(map(told, events)) == list(map(told, expected)), given_input
-        assert events == expected, given_input
-        assert engine.engine.next_expiry_ns() == naive.engine.next_expiry_ns(), given_input
-        assert (engine.engine.best_bid, engine.engine.best_ask, engine.engine.open_orders) == (
-            naive.engine.best_bid, naive.engine.best_ask, naive.engine.open_orders,
-        ), given_input  # fmt: skip
-    for side in (BUY, SELL):
-        assert engine.engine.depth(side, EVERY_LEVEL) == naive.engine.depth(side, EVERY_LEVEL)
-    assert engine.engine.last_price == naive.engine.last_price
-    assert engine.engine.trade_count == naive.engine.trade_count
+    """Hands the inputs to both; a difference fails with the few inputs that make it."""
+    difference = first_difference(chosen, inputs)
+    if difference is not None:
+        inputs = without_idle_inputs(chosen, inputs[: difference[0] + 1])
+        difference = first_difference(chosen, inputs)
+        assert difference is not None
+        _, events, expected = difference
+        lines = [*map(str, inputs), "the engine:", *events, "the reference:", *expected]
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 @given(any_settings(), streams())
