@@ -61,7 +61,7 @@ BROAD_EXCEPT_ALLOWED: dict[str, dict[str, str]] = {
 
 # Tests that take real time to wait, each with its reason.
 REAL_SLEEP_ALLOWED = {
-    "tests/desk/test_kill.py": "a child process kills itself at a moment of real time, which is what is tested",
+    "tests/desk/processes.py": "a child process kills itself at a moment of real time, which is what is tested",
 }
 # Helpers that take trio's sleep and leave the clock to whoever calls them.
 CALLERS_SIMULATE = {"tests/simulation/factory.py": "its services live in worlds of `simulate` alone"}
@@ -423,7 +423,7 @@ def test_real_sleeps_would_be_found(source: str) -> None:
     tree = ast.parse(source.replace("@", "sleep"))
     assert sleep_faults({"tests/x.py": tree}) != []
     assert sleep_faults({"runtime/x.py": tree}) == []
-    assert sleep_faults({"tests/desk/test_kill.py": tree}) == []
+    assert sleep_faults({"tests/desk/processes.py": tree}) == []
 
 
 def test_simulated_sleeps_may_stand() -> None:

@@ -16,6 +16,18 @@ from tests.data import ROOT
 LIMIT_SECONDS = 30
 CALL = "import sys; from desk.entry import main; sys.exit(main())"
 
+# A process that kills itself, from a thread that knows nothing of the rest.
+KILLER = (
+    "import os, signal, threading, time; "
+    "threading.Thread(target=lambda: (time.sleep({seconds}), os.kill(os.getpid(), signal.SIGKILL)), daemon=True)"
+    ".start(); "
+)
+
+
+def kill_after(seconds: float) -> str:
+    """What a process runs before everything else, to die by kill -9 so many seconds later."""
+    return KILLER.format(seconds=seconds)
+
 
 def environment() -> dict[str, str]:
     """The environment of the tests, without what would change a configuration."""

@@ -22,14 +22,9 @@ from trio_websocket import ConnectionClosed, HandshakeError
 from exchange.client import ExchangeClient, open_exchange
 from runtime.replay import replay_state
 from tests.desk.exchange_witness import DEPOSITS, Witness
-from tests.desk.processes import Command
+from tests.desk.processes import Command, kill_after
 from tests.seeds import SOAK, seeds
 
-KILLER = (
-    "import os, signal, threading, time; "
-    "threading.Thread(target=lambda: (time.sleep({seconds}), os.kill(os.getpid(), signal.SIGKILL)), daemon=True)"
-    ".start(); "
-)
 LISTENS = re.compile(r"exchange gateway listens url=(ws://\S+)")
 ACCOUNTS = (1, 2, 3)
 
@@ -118,7 +113,7 @@ async def run_and_kill(config: Path, folder: Path, witnesses: list[Witness], dra
     """One life of the exchange, which ends by kill -9 while everybody trades."""
     seconds = draw.uniform(0.3, 3.0 if SOAK else 1.6)
     words: list[str | Path] = ["exchange", config, "--state", folder / "state", "--status-every", "0s"]
-    with Command(*words, before=KILLER.format(seconds=seconds)) as command:
+    with Command(*words, before=kill_after(seconds)) as command:
         url = await trio.to_thread.run_sync(address_of, command)
         try:
             if url:

@@ -23,14 +23,9 @@ from runtime.lane_core import LaneCore
 from runtime.replay import LaneReplay, replay_state
 from runtime.state import CONFIG_NAME
 from tests.desk.main_job import CONFIG
-from tests.desk.processes import run
+from tests.desk.processes import kill_after, run
 from tests.seeds import SOAK, seeds
 
-KILLER = (
-    "import os, signal, threading, time; "
-    "threading.Thread(target=lambda: (time.sleep({seconds}), os.kill(os.getpid(), signal.SIGKILL)), daemon=True)"
-    ".start(); "
-)
 FAULTS = (
     "",
     "",
@@ -63,7 +58,7 @@ def run_and_kill(config: Path, state: Path, draw: random.Random) -> tuple[int, i
     faults = draw.choice(FAULTS)
     if faults:
         words += ["--faults", faults]
-    code, output, errors = run(config, *words, before=KILLER.format(seconds=moment(draw)))
+    code, output, errors = run(config, *words, before=kill_after(moment(draw)))
     assert code == -signal.SIGKILL, errors
     assert "Traceback" not in errors
     told = COUNTS.findall(output)
