@@ -38,7 +38,8 @@ _SAVED_WORDS: Final = 7
 
 def save_book(book: OrderBook) -> dict[str, object]:
     """All of a book as plain data."""
-    inside = slots_of(book, book.bids) + slots_of(book, book.asks)
+    # Levels from the worst on: each is then listed at the end when it is loaded, and nothing moves.
+    inside = slots_of(book, book.bids, False) + slots_of(book, book.asks, False)
     outside = outside_of(book)
     slots = inside + outside
     rows = book.store.rows

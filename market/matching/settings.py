@@ -83,7 +83,7 @@ class MatchingSettings:
         _check("minimum_notional", minimum_notional, 0, MOST_TOGETHER)
         _check("band_ppm", band_ppm, 0, MILLION)
         _check("most_orders", most_orders, 1, MOST_ORDERS)
-        _check("most_pegged", most_pegged, 0, most_orders)
+        _check("most_pegged", most_pegged, 0, MOST_ORDERS)
         _check("most_slices", most_slices, 1, MOST_SLICES)
         _check("most_triggers", most_triggers, 1, MOST_ORDERS)
         largest: int = maximum_size

@@ -80,12 +80,14 @@ def view_of(book: OrderBook, slot: i64) -> OrderView:
     return OrderView(book, slot, Special(slot, 0))
 
 
-def slots_of(book: OrderBook, levels: LevelSide) -> list[i64]:
-    """The orders of one side by priority."""
+def slots_of(book: OrderBook, levels: LevelSide, best_first: bool) -> list[i64]:
+    """The orders of one side, those of a level by priority; the levels from the best on, or from the worst."""
     found: list[i64] = []
     rows = book.store.rows
-    place = levels.end - 1
-    while place >= 0:
+    end = levels.end
+    step: i64 = -1 if best_first else 1
+    place: i64 = end - 1 if best_first else 0
+    while 0 <= place < end:
         on = i64(levels.numbers[place]) * WORDS
         slot = levels.cells[on + FIRST]
         while slot != 0:
@@ -95,7 +97,7 @@ def slots_of(book: OrderBook, levels: LevelSide) -> list[i64]:
         while slot != 0:
             found.append(slot)
             slot = rows[slot * WORDS + LINKS] >> HALF
-        place -= 1
+        place += step
     return found
 
 
@@ -110,7 +112,7 @@ def outside_of(book: OrderBook) -> list[i64]:
 
 def orders_of(book: OrderBook) -> list[OrderView]:
     """Every order: bids, asks, then those outside the book."""
-    slots = slots_of(book, book.bids) + slots_of(book, book.asks) + outside_of(book)
+    slots = slots_of(book, book.bids, True) + slots_of(book, book.asks, True) + outside_of(book)
     return [view_of(book, slot) for slot in slots]
 
 
