@@ -54,6 +54,7 @@ from runtime.actor import HALT_TRADING, Actor, ActorSetup
 from runtime.ledger import Ledger
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+# Of timers that are due at one time the lower number comes first: a session's end ends its orders, then it closes.
 EXPIRY_TIMER: Final = 1
 HOURS_TIMER: Final = 2
 TICKER_TIMER: Final = 3
@@ -325,8 +326,6 @@ class ExchangeVenue(Actor):
             self.expiry_ns = 0
             self.hours.expire(self.now)
         elif timer.timer_id == HOURS_TIMER:
-            # What the session's end ends comes before the close.
-            self.hours.expire(self.now)
             self.follow_hours("by the calendar", False)
         elif timer.timer_id == TICKER_TIMER:
             self.ticker_due = False

@@ -78,11 +78,12 @@ class Desk:
     def __init__(
         self,
         accounts: Mapping[str, AccountParams] | None = None,
+        instruments: list[Instrument] = INSTRUMENTS,
         **settings: Any,  # noqa: ANN401  settings of any type, handed on
     ) -> None:
         chosen = accounts or {"alice": rich(ALICE, 1), "bob": rich(BOB, 2), "carol": rich(CAROL, 1)}
         self.params = ExchangeParams(accounts=chosen, **settings)
-        self.exchange = make_exchange(self.params, INSTRUMENTS)
+        self.exchange = make_exchange(self.params, instruments)
         self.hours = TradingHours(self.exchange)
         self.now_ns = START_NS
         self.requests = 0

@@ -117,7 +117,62 @@ def test_rebates_beyond_the_fees_are_the_exchanges_own_cost() -> None:
     assert desk.balance(0, "USDT")[0] == -amount("0.5")
 
 
+FINE = Instrument.from_text(
+    instrument_id=1, symbol="FINE/USDT", venue="embedded", venue_symbol="FINEUSDT", base="FINE", quote="USDT",
+    kind="spot", tick="1", lot="0.000000000007", maker_fee_bps="1.37", taker_fee_bps="7.77",
+)  # fmt: skip
+
+
+def test_fees_in_coins_that_do_not_come_out_even_are_rounded_to_the_exchange() -> None:
+    """Of seven units one is the fee, and of the three that a rate of 777 ppm of 3,500 units makes, three."""
+    desk = Desk(
+        {"alice": account(ALICE, USDT="1"), "bob": account(BOB, FINE="1")}, [FINE], fee_in="received"
+    )
+    for size in (7, 3_500):
+        desk.enter(BOB, SELL, 5, size)
+        desk.enter(ALICE, BUY, 5, size)
+    assert [(fill.fee, fill.fee_asset) for fill in desk.fills(ALICE)] == [(1, "FINE"), (3, "FINE")]
+    assert desk.balance(ALICE, "FINE") == (3_503, 0)
+
+
 # ----------------------------------------------------------------------------------------------------------- holds
+
+
+def test_a_hold_pays_for_the_rounding_of_every_fill() -> None:
+    """Ten lots that are filled one by one round their fee up ten times; what was held is just enough."""
+    desk = Desk({"alice": account(ALICE, USDT="0.000000000220"), "bob": rich(BOB)})
+    assert not desk.enter(ALICE, BUY, 3, 70, instrument_id=ODD).refused
+    assert desk.balance(ALICE, "USDT") == (220, 220)
+    for left in range(9, -1, -1):
+        desk.enter(BOB, SELL, 3, 7, instrument_id=ODD)
+        assert desk.balance(ALICE, "USDT") == (22 * left, 22 * left)
+
+
+def test_the_hold_of_a_bracket_pays_for_the_rounding_of_fees_in_coins() -> None:
+    """Ten fills each take a unit of the coins that the exit will sell."""
+    desk = Desk(
+        {"alice": account(ALICE, USDT="1", FINE="0.00000000001"), "bob": account(BOB, USDT="1", FINE="1")}, [FINE],
+        fee_in="received",
+    )  # fmt: skip
+    desk.send_group(
+        desk.wanted(ALICE, BUY, 5, 70, group_kind=GROUP_BRACKET, group_count=2),
+        desk.wanted(ALICE, SELL, 9, 70, group_kind=GROUP_BRACKET, group_count=2),
+    )
+    assert desk.balance(ALICE, "FINE") == (10, 10)
+    for _ in range(10):
+        desk.enter(BOB, SELL, 5, 7)
+    assert desk.balance(ALICE, "FINE") == (70, 70)
+    desk.enter(BOB, BUY, 9, 70)
+    assert desk.balance(ALICE, "FINE") == (0, 0)
+
+
+def test_a_bound_that_was_given_stays_through_a_replace() -> None:
+    """A stop without a bound of its own that is made smaller with price 0 holds at the bound that it was given."""
+    desk = with_alice("1000", "0")
+    order = desk.enter(ALICE, BUY, 0, 1_000, order_type=STOP, stop_price=11_000).order_id
+    assert not desk.replace(ALICE, order, 0, 500).refused
+    assert desk.reports(ALICE)[-1].price == 11_550
+    assert desk.held(ALICE, "USDT") == amount("57.778875")
 
 
 def test_a_buy_holds_its_price_and_the_fee_and_a_sell_its_size() -> None:
@@ -321,6 +376,35 @@ def test_a_bracket_that_sells_first_holds_for_its_exits_from_the_start() -> None
                     group_count=2),
     )  # fmt: skip
     assert (desk.held(ALICE, "USDT"), desk.held(ALICE, "BTC")) == (amount("120.06"), UNIT)
+
+
+def test_an_entry_that_is_decremented_brings_less_to_its_exits() -> None:
+    """What self-trade prevention takes from the entry is not sold by the exits either."""
+    desk = Desk({"alice": account(ALICE, 7, USDT="101"), "carol": rich(CAROL, 7), "bob": rich(BOB)})
+    desk.send_group(
+        desk.wanted(ALICE, BUY, 10_000, 1_000, group_kind=GROUP_BRACKET, group_count=2),
+        desk.wanted(ALICE, SELL, 12_000, 1_000, group_kind=GROUP_BRACKET, group_count=2),
+    )
+    desk.enter(CAROL, SELL, 10_000, 400, self_trade=STP_DECREMENT_BOTH)
+    assert (desk.held(ALICE, "USDT"), desk.held(ALICE, "BTC")) == (amount("60.03"), 0)
+    desk.enter(BOB, SELL, 10_000, 600)
+    assert desk.balance(ALICE, "BTC") == (amount("0.6"), amount("0.6"))
+
+
+def test_an_exit_that_has_nothing_live_still_holds_for_what_its_entry_may_bring() -> None:
+    """Decremented and traded down to nothing, the dearer exit can still buy all that the entry is going to sell."""
+    desk = Desk({"alice": account(ALICE, 7, USDT="1000", BTC="1"), "carol": rich(CAROL, 7), "bob": rich(BOB)})
+    group: dict[str, Any] = {"group_kind": GROUP_BRACKET, "group_count": 3}
+    desk.send_group(
+        desk.wanted(ALICE, SELL, 10_000, 1_000, **group),
+        desk.wanted(ALICE, BUY, 9_000, 1_000, **group),
+        desk.wanted(ALICE, BUY, 9_500, 1_000, **group),
+    )
+    desk.enter(BOB, BUY, 10_000, 500)
+    desk.enter(CAROL, SELL, 9_500, 400, self_trade=STP_DECREMENT_BOTH)
+    desk.enter(BOB, SELL, 9_000, 400)
+    # Half a coin at 95, and a tenth of one more at 90, with the fee.
+    assert desk.held(ALICE, "USDT") == amount("56.52825")
 
 
 # ------------------------------------------------------------------------------------------------------- transfers
