@@ -324,27 +324,32 @@ def can_fill(entry: Entry, opposite: list[Order]) -> bool:
     Goes as matching would: in a level first what is shown, then the reserves that were not taken out, then the hidden.
     """
     left = entry.size
-    gives: dict[Group | None, int] = {}  # what the orders of a group have given so far, which the others lose
+    gives: dict[Group, int] = {}  # what the orders of a group have given so far, which the others lose
+    ended: list[Group] = []  # groups of which self-trade prevention would cancel one order, and so the others
     for price in dict.fromkeys(order.price for order in opposite):
         reserves = 0
         for order in [order for order in opposite if order.price == price]:
             if order.hidden and reserves:
                 left -= min(left, reserves)
                 reserves = 0
-            there = order.remaining - gives.get(order.group, 0) * (order.group is not None)
+            # The entry of a bracket loses nothing by what its exits do, nor they by what it does.
+            group = order.group if order.group is not None and order is not order.group.entry else None
+            there = order.remaining
+            if group is not None:
+                there = 0 if group in ended else there - gives.get(group, 0)
             if there <= 0 or left == 0:
                 continue
             if same_owner(entry, order):
                 takes_out = entry.self_trade == STP_CANCEL_SMALLEST and there < left
                 if not takes_out and entry.self_trade != STP_CANCEL_RESTING:
                     return False
-                ends_group = order.group is not None and order is not order.group.entry
-                gives[order.group] = gives.get(order.group, 0) + (order.entry.size * ends_group)
+                if group is not None:
+                    ended.append(group)
                 continue
             given = min(left, there, order.offered)
             left -= given
             reserves += there - min(there, order.offered)
-            if order.group is not None and order is not order.group.entry:
-                gives[order.group] = gives.get(order.group, 0) + given
+            if group is not None:
+                gives[group] = gives.get(group, 0) + given
         left -= min(left, reserves)
     return left == 0
