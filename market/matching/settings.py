@@ -112,7 +112,8 @@ class MatchingSettings:
             return price * size < self.minimum_notional
         wide_price: int = price
         wide_size: int = size
-        return wide_price * wide_size < self.minimum_notional
+        least: int = self.minimum_notional  # an i64 here would make the product one
+        return wide_price * wide_size < least
 
 
 def _check(name: str, value: i64, least: i64, most: i64) -> None:
