@@ -356,7 +356,16 @@ class Gateway(Service):
             if not is_over:
                 connection.cut(CLOSE_GOING_AWAY, "the gateway ends")
             with trio.move_on_after(self.params.close_ms / MILLISECONDS, shield=True):
+                await self._send_rest(socket, connection)
                 await socket.aclose(connection.close_code, connection.close_reason or None)
+
+    async def _send_rest(self, socket: WebSocketConnection, connection: Connection) -> None:
+        """What a client was told before it is cut, so that it learns why; not into the middle of a frame."""
+        while not connection.is_sending and socket.closed is None:
+            frame = connection.outbox.take()
+            if frame is None:
+                return
+            await socket.send_message(frame)
 
     async def _read(self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream) -> None:
         """Take frames until the client ends the connection."""
@@ -378,11 +387,13 @@ class Gateway(Service):
             if frame is None:
                 await bell.wait()
                 continue
+            connection.is_sending = True
             with trio.move_on_after(stall_seconds) as scope:
                 try:
                     await socket.send_message(frame)
                 except ConnectionClosed:
                     return
+                connection.is_sending = False
             if scope.cancelled_caught:
                 connection.cut(CLOSE_SLOW, f"a frame was not taken in {self.params.stall_ms} ms: read faster")
                 return

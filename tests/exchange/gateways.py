@@ -17,6 +17,7 @@ from exchange.client import ExchangeClient, open_exchange_stream
 from exchange.gateway import Gateway
 from exchange.gateway_params import GatewayParams
 from exchange.keys import ADMIN, READ, TRADE, Key, KeyRing
+from exchange.sessions import Connection
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     EVENT_ACCEPTED,
@@ -151,6 +152,33 @@ class PlayedLane:
         return [message for message in self.taken if type(message) is kind]
 
 
+class FrozenStream(trio.abc.Stream):
+    """A stream whose reader stops when it is told to, as behind a cable that was cut."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.is_frozen = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """What comes, while it is not frozen."""
+        data = await self._stream.receive_some(max_bytes)
+        if self.is_frozen:
+            await trio.Event().wait()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there may be room."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close."""
+        await self._stream.aclose()
+
+
 @attrs.define
 class World:
     """A gateway that runs, with its lane."""
@@ -170,14 +198,29 @@ class World:
         """The time of the world."""
         return self.clock.now_ns() // 1_000_000
 
-    @asynccontextmanager
-    async def client(self, address: str = "") -> AsyncIterator[ExchangeClient]:
-        """A client, greeted."""
-        here, there = trio.testing.memory_stream_pair()
+    def connect(self, address: str = "", *, is_narrow: bool = False) -> trio.abc.Stream:
+        """The client's end of a new connection; a narrow one holds nothing between the two ends."""
+        here, there = trio.testing.lockstep_stream_pair() if is_narrow else trio.testing.memory_stream_pair()
         self.nursery.start_soon(self.gateway.serve_stream, there, address)
-        async with open_exchange_stream(here, self.now_ms) as client:
+        return here
+
+    @asynccontextmanager
+    async def client(self, address: str = "", stream: trio.abc.Stream | None = None) -> AsyncIterator[ExchangeClient]:
+        """A client, greeted."""
+        async with open_exchange_stream(stream or self.connect(address), self.now_ms) as client:
             await client.next_event()
             yield client
+
+    def connection(self) -> Connection:
+        """The gateway's side of the newest connection."""
+        return self.gateway.hub.sessions[max(self.gateway.hub.sessions)]
+
+    async def until_left(self, connection: Connection) -> int:
+        """Wait until the gateway has given a connection up; gives the code."""
+        while connection.session_id in self.gateway.hub.sessions:
+            with trio.move_on_after(0.05):
+                await trio.Event().wait()
+        return connection.close_code
 
     @asynccontextmanager
     async def trader(self, key_id: str = "trader", nonce: int = 0) -> AsyncIterator[ExchangeClient]:
@@ -217,12 +260,15 @@ async def world(params: GatewayParams | None = None, capacity: int = 4_096) -> A
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lane.run)
 
-        async def run() -> None:
+        async def run(task_status: trio.TaskStatus[trio.Nursery]) -> None:
+            # Connections end with the gateway, as they do behind its own listeners.
             with scope:
-                await gateway.run()
+                async with trio.open_nursery() as connections:
+                    task_status.started(connections)
+                    await gateway.run()
 
-        nursery.start_soon(run)
-        yield World(gateway, lane, mailbox, nursery, clock, scope)
+        connections = await nursery.start(run)
+        yield World(gateway, lane, mailbox, connections, clock, scope)
         scope.cancel()
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
