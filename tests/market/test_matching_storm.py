@@ -10,6 +10,7 @@ from tests.market.matching_streams import (
     LEVELS,
     WIDE_LEVELS,
     WIDE_MAXIMUM_PRICE,
+    Cancel,
     seeded_numbers,
     settings,
     stream,
@@ -19,6 +20,7 @@ from tests.seeds import examples
 OPERATIONS = examples(5_000, 1_000_000)
 COMPARED_EVERY = 2_000
 LIFETIME = 300
+MOST_HELD = 500
 
 
 @pytest.mark.parametrize(("levels", "maximum_price"), [(LEVELS, 125), (WIDE_LEVELS, WIDE_MAXIMUM_PRICE)])
@@ -29,6 +31,10 @@ def test_storm(levels: range, maximum_price: int) -> None:
     numbers = seeded_numbers(maximum_price, OPERATIONS)
     for number, given in enumerate(stream(numbers, LIFETIME, levels), 1):
         judge.judge(given, driven.apply(given))
+        if driven.engine.open_orders > MOST_HELD:
+            # The oldest order goes, so that orders far from the market do not fill the book.
+            oldest = Cancel(next(order_id for order_id in judge.followed if driven.engine.find(order_id) != -1))
+            judge.judge(oldest, driven.apply(oldest))
         if number % COMPARED_EVERY == 0:
             judge.compare(driven.engine)
     judge.compare(driven.engine)
