@@ -228,9 +228,12 @@ class Gateway(Service):
     # ---- from the clients to the lane
 
     def _forward(self, messages: list[Message]) -> None:
-        """Queue for the lane; how many can wait is bounded by the pending requests of all connections."""
-        self._wanted += messages
-        self._wanted_bell.ring()
+        """Hand to the lane, or queue for it; how many can wait is bounded by the pending requests of all connections."""
+        if self._wanted or self._is_passing or not self.offer(messages):
+            self._wanted += messages
+            self._wanted_bell.ring()
+        else:
+            self._note_sent(messages)
 
     async def _pass_on(self) -> None:
         """Send what has come together as one batch; the only one that sends, so the order holds."""
@@ -355,13 +358,15 @@ class Gateway(Service):
         finally:
             if not is_over:
                 connection.cut(CLOSE_GOING_AWAY, "the gateway ends")
-            with trio.move_on_after(self.params.close_ms / MILLISECONDS, shield=True):
-                await self._send_rest(socket, connection)
-                await socket.aclose(connection.close_code, connection.close_reason or None)
+            # Into the middle of a frame nothing can be sent: such a connection ends without a closing frame.
+            if not metered.is_torn:
+                with trio.move_on_after(self.params.close_ms / MILLISECONDS, shield=True):
+                    await self._send_rest(socket, connection)
+                    await socket.aclose(connection.close_code, connection.close_reason or None)
 
     async def _send_rest(self, socket: WebSocketConnection, connection: Connection) -> None:
-        """What a client was told before it is cut, so that it learns why; not into the middle of a frame."""
-        while not connection.is_sending and socket.closed is None:
+        """What a client was told before it is cut, so that it learns why."""
+        while socket.closed is None:
             frame = connection.outbox.take()
             if frame is None:
                 return
@@ -387,13 +392,11 @@ class Gateway(Service):
             if frame is None:
                 await bell.wait()
                 continue
-            connection.is_sending = True
             with trio.move_on_after(stall_seconds) as scope:
                 try:
                     await socket.send_message(frame)
                 except ConnectionClosed:
                     return
-                connection.is_sending = False
             if scope.cancelled_caught:
                 connection.cut(CLOSE_SLOW, f"a frame was not taken in {self.params.stall_ms} ms: read faster")
                 return

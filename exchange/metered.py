@@ -20,6 +20,8 @@ class MeteredStream(trio.abc.Stream):
         self._most_bytes = most_bytes
         self._on_excess = on_excess
         self.unaccounted_bytes = 0
+        # Something is being sent, or was given up half-way: nothing more can be sent after it.
+        self.is_torn = False
 
     def account(self) -> None:
         """A message has come: what was counted belongs to it."""
@@ -39,7 +41,9 @@ class MeteredStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send."""
+        self.is_torn = True
         await self._stream.send_all(data)
+        self.is_torn = False
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there may be room."""

@@ -166,7 +166,6 @@ class Connection:
         self.close_code = CLOSE_NORMAL
         self.close_reason = ""
         self.is_cut = False
-        self.is_sending = False
         self.failed_logins = 0
         # By number when each was passed on; a dict keeps the order, so the oldest is the first.
         self.pending: dict[int, int] = {}
