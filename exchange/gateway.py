@@ -114,6 +114,7 @@ class Gateway(Service):
         self._last_session_id = self.clock.now_ns() // NANOSECONDS_PER_MICROSECOND
         self._wanted: list[Message] = []
         self._wanted_bell = Doorbell()
+        self._is_passing = False
         # Sessions of which the lane may know, until it has been told of their end.
         self._opened: dict[int, int] = {}
         self._by_address: dict[str, int] = {}
@@ -228,25 +229,36 @@ class Gateway(Service):
     # ---- from the clients to the lane
 
     def _forward(self, messages: list[Message]) -> None:
-        """Hand to the lane, or queue for it; how many can wait is bounded by the pending requests of all connections."""
+        """To the lane at once where it has kept up; otherwise with whatever else comes meanwhile, as one batch.
+
+        How much can wait is bounded by the pending requests of all connections.
+        """
+        self._note_opened(messages)
         if self._wanted or self._is_passing or not self.offer(messages):
             self._wanted += messages
             self._wanted_bell.ring()
         else:
-            self._note_sent(messages)
+            self._note_closed(messages)
 
     async def _pass_on(self) -> None:
-        """Send what has come together as one batch; the only one that sends, so the order holds."""
+        """Send what had to wait; nothing overtakes it."""
         while True:
             await self._wanted_bell.wait()
             batch, self._wanted = self._wanted, []
-            for message in batch:
-                if isinstance(message, SessionOpened):
-                    self._opened[message.session_id] = message.account_id
+            self._is_passing = True
             await self.send(batch)
-            for message in batch:
-                if isinstance(message, SessionClosed):
-                    self._opened.pop(message.session_id, None)
+            self._is_passing = False
+            self._note_closed(batch)
+
+    def _note_opened(self, messages: list[Message]) -> None:
+        for message in messages:
+            if isinstance(message, SessionOpened):
+                self._opened[message.session_id] = message.account_id
+
+    def _note_closed(self, messages: list[Message]) -> None:
+        for message in messages:
+            if isinstance(message, SessionClosed):
+                self._opened.pop(message.session_id, None)
 
     def _closed(self, session_id: int, reason: str) -> SessionClosed:
         account_id = self._opened.get(session_id, 0)

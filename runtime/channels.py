@@ -183,6 +183,10 @@ class Channel:
             self._trip()
         return taken
 
+    def is_idle(self) -> bool:
+        """Whether nothing lies in it and nobody waits for room: its receiver has kept up."""
+        return not self.closed and not self._waiting and self.core.depth == 0
+
     def drain_into(self, target: list[Message], limit: int = -1) -> int:
         """Move up to `limit` messages (all when negative) to `target`, then let waiting senders in, oldest first.
 

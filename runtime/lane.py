@@ -126,17 +126,16 @@ class Lane:
     async def loop(self) -> None:
         """Turn after turn, with a wait where there is nothing to do."""
         drain = self.drain
+        await trio.lowlevel.checkpoint()
         while True:
-            await trio.lowlevel.checkpoint()
             taken = drain.turn(self.clock.now_ns()) + self.take_refusals()
             self.report_failures()
             delivered = await self.let_out()
-            if taken:
-                continue
-            if not delivered:
+            # Others get a turn once in each round and no more: every further one would delay an answer.
+            if taken or (delivered and (self.refusals or not drain.is_empty())):
+                await trio.lowlevel.checkpoint()
+            elif not delivered:
                 await self.wait(RETRY_SECONDS)
-            elif self.refusals or not drain.is_empty():
-                continue
             elif self.closing:
                 return
             else:

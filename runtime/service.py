@@ -148,6 +148,21 @@ class Service(ABC):
                 batch.insert(0, BatchMark(len(batch)))
             await channel.send_batch(batch)
 
+    def offer(self, messages: Sequence[Message]) -> bool:
+        """Send messages as `send` does, at once, to receivers that have kept up; False otherwise, and nothing is sent.
+
+        It saves the turns of the scheduler that `send` takes, for a service that answers somebody who waits.
+        """
+        rows = self._sort(messages)
+        if not all(channel.is_idle() and len(batch) < channel.core.capacity for channel, _, batch in rows):
+            return False
+        self._kill.count()
+        for channel, framed, batch in rows:
+            if framed and len(batch) > 1:
+                batch.insert(0, BatchMark(len(batch)))
+            channel.offer_batch(batch)
+        return True
+
     def _sort(self, messages: Sequence[Message]) -> list[tuple[Channel, bool, list[Message]]]:
         by_channel: dict[int, tuple[Channel, bool, list[Message]]] = {}
         for message in messages:

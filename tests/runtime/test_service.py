@@ -64,3 +64,25 @@ async def test_sending_what_nobody_takes_is_fine() -> None:
     taken: list[Message] = []
     inbox.drain_into(taken, 16)
     assert taken == [TRADE]
+
+
+async def test_an_offer_goes_at_once_or_not_at_all() -> None:
+    """A receiver that has kept up gets the batch without a wait; one that has not gets nothing of it."""
+    feed, inbox = feed_and_inbox()
+    assert feed.offer([TRADE, ConnectionUp(1, 1)])
+    assert inbox.statistics().depth == 1
+    assert not feed.offer([TRADE])
+    assert inbox.statistics().depth == 1
+    taken: list[Message] = []
+    inbox.drain_into(taken, 16)
+    assert taken == [TRADE]
+    assert not feed.offer([TRADE] * 16), "with its mark the batch is larger than the channel"
+    assert feed.offer([TRADE] * 3)
+
+
+async def test_an_offer_of_what_gives_does_not_list_is_an_error() -> None:
+    """As it is for `send`."""
+    feed, inbox = feed_and_inbox()
+    with pytest.raises(ServiceError, match="add Signal to GIVES"):
+        feed.offer([TRADE, Signal("fast", 1, 1.0, 1.0, 0)])
+    assert inbox.statistics().depth == 0
