@@ -319,8 +319,14 @@ class Gateway(Service):
             bell = Doorbell()
             work = trio.CancelScope()
             self._last_session_id += 1
-            most_bytes = self.params.largest_frame_bytes + SPARE_BYTES
-            metered = MeteredStream(stream, most_bytes, lambda: connection.cut(CLOSE_UNFINISHED, "no message comes"))
+            params = self.params
+            metered = MeteredStream(
+                stream,
+                params.largest_frame_bytes + SPARE_BYTES,
+                params.stall_ms / MILLISECONDS,
+                lambda: connection.cut(CLOSE_UNFINISHED, "no message comes"),
+                lambda: connection.cut(CLOSE_SLOW, f"a frame was not taken in {params.stall_ms} ms: read faster"),
+            )
             connection = Connection(self.hub, self._last_session_id, address, bell.ring, work.cancel)
             try:
                 socket = await self._shake_hands(nursery, metered, is_crowded)
@@ -398,36 +404,35 @@ class Gateway(Service):
     async def _write(self, socket: WebSocketConnection, connection: Connection, bell: Doorbell) -> None:
         """Send what waits, one frame after the other."""
         outbox = connection.outbox
-        stall_seconds = self.params.stall_ms / MILLISECONDS
         while True:
+            await trio.lowlevel.checkpoint_if_cancelled()
             frame = outbox.take()
             if frame is None:
                 await bell.wait()
                 continue
-            with trio.move_on_after(stall_seconds) as scope:
-                try:
+            try:
+                # What was taken is sent whole, or the stream tells that its time is over.
+                with trio.CancelScope(shield=True):
                     await socket.send_message(frame)
-                except ConnectionClosed:
-                    return
-            if scope.cancelled_caught:
-                connection.cut(CLOSE_SLOW, f"a frame was not taken in {self.params.stall_ms} ms: read faster")
+            except ConnectionClosed:
                 return
 
     async def _keep(self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream) -> None:
         """Heartbeats, and the end of a client that gives no sign of life."""
         params = self.params
-        while True:
-            await trio.sleep(params.heartbeat_ms / MILLISECONDS)
-            metered.forgive(FORGIVEN_BYTES)
-            connection.beat(self.clock.now_ns())
-            with trio.move_on_after(params.silence_ms / MILLISECONDS) as scope:
-                try:
+        try:
+            while True:
+                await trio.sleep(params.heartbeat_ms / MILLISECONDS)
+                metered.forgive(FORGIVEN_BYTES)
+                connection.beat(self.clock.now_ns())
+                with trio.move_on_after(params.silence_ms / MILLISECONDS) as scope:
                     await socket.ping()
-                except ConnectionClosed:
-                    return
-            if scope.cancelled_caught:
-                connection.cut(CLOSE_SILENT, f"no answer to a ping in {params.silence_ms} ms")
-                return
+                if scope.cancelled_caught:
+                    connection.cut(CLOSE_SILENT, f"no answer to a ping in {params.silence_ms} ms")
+        except ConnectionClosed:
+            return
+        finally:
+            metered.hurry(params.close_ms / MILLISECONDS)
 
 
 def _address_of(stream: trio.abc.Stream) -> str:

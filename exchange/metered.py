@@ -1,8 +1,9 @@
-"""A stream that counts what a peer has sent since its last complete message, below the WebSocket.
+"""The stream below a client's WebSocket: bounds what comes without a message, and how long a write may take.
 
 The WebSocket library bounds the size of a message, not the number of empty fragments that never make one, nor pings
-that never stop. Here both are bounded: what has come without a message is counted, slowly forgiven, and told when it
-is too much.
+that never stop: what has come without a message is counted here, slowly forgiven, and told when it is too much. A
+write is never given up because its task is cancelled, only because its time is over: half of a frame would leave the
+client without the closing frame that says why it was cut.
 """
 
 from __future__ import annotations
@@ -13,14 +14,24 @@ import trio
 
 
 class MeteredStream(trio.abc.Stream):
-    """Passes everything on, and counts."""
+    """See the head of this file."""
 
-    def __init__(self, stream: trio.abc.Stream, most_bytes: int, on_excess: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        most_bytes: int,
+        stall_seconds: float,
+        on_excess: Callable[[], None],
+        on_stall: Callable[[], None],
+    ) -> None:
         self._stream = stream
         self._most_bytes = most_bytes
+        self._stall_seconds = stall_seconds
         self._on_excess = on_excess
+        self._on_stall = on_stall
+        self._sending: trio.CancelScope | None = None
         self.unaccounted_bytes = 0
-        # Something is being sent, or was given up half-way: nothing more can be sent after it.
+        # A write was given up half-way: nothing can be sent after it.
         self.is_torn = False
 
     def account(self) -> None:
@@ -40,10 +51,21 @@ class MeteredStream(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send."""
-        self.is_torn = True
-        await self._stream.send_all(data)
-        self.is_torn = False
+        """Send all of it, or tell that the peer takes nothing."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._stall_seconds) as scope:
+            self._sending = scope
+            await self._stream.send_all(data)
+        self._sending = None
+        if scope.cancelled_caught:
+            self.is_torn = True
+            self._on_stall()
+            raise trio.BrokenResourceError("the peer does not read")
+
+    def hurry(self, seconds: float) -> None:
+        """The connection ends: what is being sent, and what follows, has this long."""
+        self._stall_seconds = seconds
+        if self._sending is not None:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + seconds)
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until there may be room."""
