@@ -8,10 +8,9 @@ requests under way.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from time import perf_counter_ns, time_ns
@@ -50,12 +49,23 @@ def secrets_of(path: Path) -> dict[str, str]:
     return {name: row["secret"] for name, row in tables["keys"].items()}
 
 
-def order_of(draw: Random, number: int, distance: int) -> dict[str, object]:
+def login_of(keys: Path, number: int) -> dict[str, object]:
+    """The login of a client; its orders end with its connection."""
+    key = f"demo-{number}"
+    now_ms, nonce = time_ns() // NANOSECONDS_PER_MILLISECOND, time_ns()
+    signature = sign(secrets_of(keys)[key], key, now_ms, nonce)
+    return {
+        "type": "login", "id": 1, "key": key, "time_ms": now_ms, "nonce": nonce, "signature": signature,
+        "cancel_on_disconnect": True,
+    }  # fmt: skip
+
+
+def order_of(draw: Random, number: int) -> dict[str, object]:
     """An order near the touch; some take what is there and no more."""
     side = draw.choice(("buy", "sell"))
     takes = draw.random() < TAKES
     away = draw.randrange(1, SPREAD_TICKS)
-    ticks = MIDDLE + (away if (side == "sell") != takes else -away) + distance
+    ticks = MIDDLE + (away if (side == "sell") != takes else -away)
     return {
         "type": "order",
         "id": number,
@@ -68,105 +78,100 @@ def order_of(draw: Random, number: int, distance: int) -> dict[str, object]:
     }
 
 
-def events_of(frame: bytes) -> list[dict[str, Any]]:
-    """The events of a frame."""
-    events = _decode(frame)
-    return events if isinstance(events, list) else [events]
-
-
 class Wire:
-    """A WebSocket on the sans-I/O core of `websockets`: what waits to be sent leaves in one write."""
+    """A WebSocket on the sans-I/O core of `websockets`, logged in or on its way there."""
 
-    def __init__(self, stream: trio.SocketStream, url: str) -> None:
-        self.stream = stream
+    def __init__(self, url: str) -> None:
         self.protocol = ClientProtocol(parse_uri(url), max_size=1 << 26)
-        self.frames: deque[bytes] = deque()
-
-    async def open(self) -> None:
-        """Shake hands."""
         self.protocol.send_request(self.protocol.connect())
-        await self.flush()
-        while self.protocol.state is State.CONNECTING:
-            self.protocol.receive_data(await self.stream.receive_some(READ_BYTES))
-            self.take()
+        self.events: deque[dict[str, Any]] = deque()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether hands were shaken."""
+        return self.protocol.state is not State.CONNECTING
 
     def put(self, request: dict[str, object]) -> None:
         """One request, in a frame of its own."""
         self.protocol.send_text(_encode(request))
 
-    async def flush(self) -> None:
-        """Write what waits."""
-        data = b"".join(self.protocol.data_to_send())
-        if data:
-            await self.stream.send_all(data)
+    def outgoing(self) -> bytes:
+        """What is to be written."""
+        return b"".join(self.protocol.data_to_send())
 
-    def take(self) -> None:
-        """Keep the texts that have come whole; the server joins events, and does not cut frames."""
+    def feed(self, data: bytes) -> None:
+        """What was read; the exchange joins events to frames, and does not cut frames."""
+        if not data:
+            raise SystemExit("the exchange has closed the connection")
+        self.protocol.receive_data(data)
         for event in self.protocol.events_received():
             if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self.frames.append(bytes(event.data))
+                self.events.extend(_decode(event.data))
 
-    async def frame(self) -> bytes:
-        """The next text."""
-        while not self.frames:
-            data = await self.stream.receive_some(READ_BYTES)
-            if not data:
-                raise SystemExit("the exchange has closed the connection")
-            self.protocol.receive_data(data)
-            self.take()
-            await self.flush()
-        return self.frames.popleft()
+    def answer(self) -> dict[str, Any] | None:
+        """The next answer that has come; other events are left out."""
+        while self.events:
+            event = self.events.popleft()
+            if event["type"] == "answer":
+                return event
+        return None
 
 
-class Client:
-    """One connection that is logged in."""
+class Orders:
+    """The requests of one client, drawn from its seed."""
 
-    def __init__(self, socket: Wire, seed: int) -> None:
-        self.socket = socket
+    def __init__(self, seed: int) -> None:
         self.draw = Random(seed)
         self.next_id = 1
-        self.working: deque[int] = deque()
-        self.under_way = 0
-        self.accepted = 0
-        self.refused = 0
-        self.room = trio.Event()
-
-    async def login(self, key: str, secret: str) -> None:
-        """Prove that it holds the key."""
-        now_ms, nonce = time_ns() // NANOSECONDS_PER_MILLISECOND, time_ns()
-        signature = sign(secret, key, now_ms, nonce)
-        request = {
-            "type": "login", "id": 1, "key": key, "time_ms": now_ms, "nonce": nonce, "signature": signature,
-            "cancel_on_disconnect": True,
-        }  # fmt: skip
-        await self.send(request)
-        answer = await self.answer()
-        if not answer["ok"]:
-            raise SystemExit(f"the login was refused: {answer}")
-
-    async def answer(self) -> dict[str, Any]:
-        """The next answer."""
-        while True:
-            for event in events_of(await self.socket.frame()):
-                if event["type"] == "answer":
-                    return event
-
-    async def send(self, request: dict[str, object]) -> None:
-        """Send one request in a frame of its own."""
-        self.socket.put(request)
-        await self.socket.flush()
 
     def order(self) -> dict[str, object]:
         """The next order."""
         self.next_id += 1
-        return order_of(self.draw, self.next_id, 0)
+        return order_of(self.draw, self.next_id)
 
     def cancel(self, number: int) -> dict[str, object]:
         """The cancel of an order."""
         self.next_id += 1
         return {"type": "cancel", "id": self.next_id, "symbol": SYMBOL, "client_order_id": f"b{number}"}
 
-    # ---- load
+
+class Blocking:
+    """A client that asks and waits, with nothing between it and the socket: what it times is the exchange."""
+
+    def __init__(self, url: str, keys: Path, number: int) -> None:
+        address = urlsplit(url)
+        self.socket = socket.create_connection((address.hostname, address.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.wire = Wire(url)
+        while not self.wire.is_open:
+            self.socket.sendall(self.wire.outgoing())
+            self.wire.feed(self.socket.recv(READ_BYTES))
+        self.ask(login_of(keys, number))
+
+    def ask(self, request: dict[str, object]) -> dict[str, Any]:
+        """The answer to a request."""
+        self.wire.put(request)
+        self.socket.sendall(self.wire.outgoing())
+        while (answer := self.wire.answer()) is None:
+            self.wire.feed(self.socket.recv(READ_BYTES))
+            reply = self.wire.outgoing()
+            if reply:
+                self.socket.sendall(reply)
+        return answer
+
+
+class Client:
+    """A client that keeps a window of requests under way."""
+
+    def __init__(self, stream: trio.SocketStream, wire: Wire, orders: Orders) -> None:
+        self.stream = stream
+        self.wire = wire
+        self.orders = orders
+        self.working: deque[int] = deque()
+        self.under_way = 0
+        self.acknowledged = 0
+        self.refused = 0
+        self.room = trio.Event()
 
     async def write(self, until_ns: int) -> None:
         """Keep the window full."""
@@ -175,85 +180,81 @@ class Client:
                 self.room = trio.Event()
                 await self.room.wait()
             while self.under_way < WINDOW:
-                if self.working and (self.draw.random() < CANCELS or len(self.working) > MOST_WORKING):
-                    self.put(self.cancel(self.working.popleft()))
-                    continue
-                order = self.order()
-                self.put(order)
-                if order["time_in_force"] == "gtc":
-                    self.working.append(self.next_id)
-            await self.socket.flush()
+                self.wire.put(self.next_request())
+                self.under_way += 1
+            await self.stream.send_all(self.wire.outgoing())
 
-    def put(self, request: dict[str, object]) -> None:
-        """One request more under way."""
-        self.under_way += 1
-        self.socket.put(request)
+    def next_request(self) -> dict[str, object]:
+        """A cancel of the oldest order, or an order."""
+        if self.working and (self.orders.draw.random() < CANCELS or len(self.working) > MOST_WORKING):
+            return self.orders.cancel(self.working.popleft())
+        order = self.orders.order()
+        if order["time_in_force"] == "gtc":
+            self.working.append(self.orders.next_id)
+        return order
 
     async def read(self) -> None:
         """Count what is answered."""
         while True:
-            for event in events_of(await self.socket.frame()):
-                if event["type"] == "answer":
-                    self.under_way -= 1
-                    if event["ok"]:
-                        self.accepted += 1
-                    # The order of a cancel may have traded; anything else is a fault of the benchmark.
-                    elif event["code"] != "too_late":
-                        self.refused += 1
+            self.wire.feed(await self.stream.receive_some(READ_BYTES))
+            while (answer := self.wire.answer()) is not None:
+                self.under_way -= 1
+                if answer["ok"]:
+                    self.acknowledged += 1
+                # The order of a cancel may have traded; anything else is a fault of the benchmark.
+                elif answer["code"] != "too_late":
+                    self.refused += 1
             self.room.set()
 
 
-@asynccontextmanager
-async def connected(url: str, keys: Path, number: int) -> AsyncIterator[Client]:
-    """A client that is logged in, once the exchange listens."""
-    secret = secrets_of(keys)[f"demo-{number}"]
+async def connected(url: str, keys: Path, number: int) -> Client:
+    """A client that is logged in."""
     address = urlsplit(url)
     stream = await trio.open_tcp_stream(str(address.hostname), int(address.port or 0))
-    async with stream:
-        wire = Wire(stream, url)
-        await wire.open()
-        client = Client(wire, number)
-        await client.login(f"demo-{number}", secret)
-        yield client
+    wire = Wire(url)
+    while not wire.is_open:
+        await stream.send_all(wire.outgoing())
+        wire.feed(await stream.receive_some(READ_BYTES))
+    wire.put(login_of(keys, number))
+    await stream.send_all(wire.outgoing())
+    while (answer := wire.answer()) is None:
+        wire.feed(await stream.receive_some(READ_BYTES))
+    if not answer["ok"]:
+        raise SystemExit(f"the login was refused: {answer}")
+    return Client(stream, wire, Orders(number))
 
 
 async def load(url: str, keys: Path, seconds: float) -> dict[str, float]:
     """Acknowledged orders and cancels a second, of all clients, after a warm-up of a quarter of the time."""
+    clients = [await connected(url, keys, number) for number in range(1, CLIENTS + 1)]
+    until_ns = perf_counter_ns() + int(seconds * 1.5e9)
     async with trio.open_nursery() as nursery:
-        clients: list[Client] = []
-        until_ns = perf_counter_ns() + int(seconds * 1.25e9)
-
-        async def run(number: int) -> None:
-            async with connected(url, keys, number) as client, trio.open_nursery() as inner:
-                clients.append(client)
-                inner.start_soon(client.read)
-                await client.write(until_ns)
-                inner.cancel_scope.cancel()
-
-        for number in range(1, CLIENTS + 1):
-            nursery.start_soon(run, number)
+        for client in clients:
+            nursery.start_soon(client.read)
+            nursery.start_soon(client.write, until_ns)
         await trio.sleep(seconds * 0.25)
-        before, began_ns = sum(one.accepted for one in clients), perf_counter_ns()
-        await trio.sleep(seconds * 0.9)
-        after, ended_ns = sum(one.accepted for one in clients), perf_counter_ns()
+        before, began_ns = sum(one.acknowledged for one in clients), perf_counter_ns()
+        await trio.sleep(seconds)
+        after, ended_ns = sum(one.acknowledged for one in clients), perf_counter_ns()
+        nursery.cancel_scope.cancel()
     refused = sum(one.refused for one in clients)
     if refused:
         raise SystemExit(f"{refused} orders were refused")
     return {"orders_per_second": (after - before) * 1e9 / (ended_ns - began_ns)}
 
 
-async def trips(url: str, keys: Path, count: int) -> dict[str, float]:
+def trips(url: str, keys: Path, count: int) -> dict[str, float]:
     """Microseconds from the call to the answer, orders and their cancels taking turns."""
-    async with connected(url, keys, 1) as client:
-        taken: list[int] = []
-        for number in range(count):
-            request = client.order() if number % 2 == 0 else client.cancel(client.next_id)
-            began_ns = perf_counter_ns()
-            await client.send(request)
-            answer = await client.answer()
-            taken.append(perf_counter_ns() - began_ns)
-            if not answer["ok"] and number % 2 == 0:
-                raise SystemExit(f"an order was refused: {answer}")
+    client, orders = Blocking(url, keys, 1), Orders(1)
+    taken: list[int] = []
+    for number in range(count):
+        request = orders.order() if number % 2 == 0 else orders.cancel(orders.next_id)
+        began_ns = perf_counter_ns()
+        answer = client.ask(request)
+        taken.append(perf_counter_ns() - began_ns)
+        if not answer["ok"] and number % 2 == 0:
+            raise SystemExit(f"an order was refused: {answer}")
+    # The first tenth warms up.
     taken = sorted(taken[count // 10 :])
     return {"p50_us": taken[len(taken) // 2] / 1e3, "p99_us": taken[len(taken) * 99 // 100] / 1e3}
 
@@ -264,7 +265,7 @@ def main() -> None:
     if work == "load":
         print(json.dumps(trio.run(load, url, Path(keys), float(amount))))
     else:
-        print(json.dumps(trio.run(trips, url, Path(keys), int(amount))))
+        print(json.dumps(trips(url, Path(keys), int(amount))))
 
 
 if __name__ == "__main__":

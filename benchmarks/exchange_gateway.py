@@ -1,8 +1,8 @@
 """What the exchange does through its WebSocket gateway: durable orders a second, and the round trip of one order.
 
 The exchange runs as the command runs it, in a process of its own on one core, with a journal on the disk; its clients
-are in a second process on the other cores. Each client writes one request a frame. There is no reference: no other
-exchange is here to do the same work.
+are in a second process: those that make load on the other cores, the one that asks and waits on the same. Each client
+writes one request a frame. There is no reference: no other exchange is here to do the same work.
 """
 
 from __future__ import annotations
@@ -122,11 +122,12 @@ def leave_core() -> None:
             os.sched_setaffinity(0, others)
 
 
-def clients(work: str, url: str, keys: Path, amount: float) -> dict[str, Any]:
-    """What the clients' process measured."""
+def clients(work: str, url: str, keys: Path, amount: float, apart: bool) -> dict[str, Any]:
+    """What the clients' process measured, on cores of its own or on that of the exchange."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.exchange_clients", work, url, str(keys), str(amount)],
-        cwd=TREE, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=leave_core,
+        cwd=TREE, stdout=subprocess.PIPE, text=True, check=True,
+        preexec_fn=leave_core if apart else None,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -138,7 +139,7 @@ def durable_orders(run: Run) -> Measured:
     values = []
     with exchange("always") as (url, keys):
         for _ in range(run.repeats):
-            found = clients("load", url, keys, LOAD_SECONDS)
+            found = clients("load", url, keys, LOAD_SECONDS, apart=True)
             values.append(float(found["orders_per_second"]))
     return Measured(values, None, ("durability always; four clients, one order a frame, 256 requests under way each",))
 
@@ -147,8 +148,8 @@ def _trips(run: Run, key: str) -> Measured:
     values = []
     with exchange("interval") as (url, keys):
         for _ in range(run.repeats):
-            values.append(float(clients("trips", url, keys, TRIPS)[key]))
-    return Measured(values, None, ("durability interval; loopback, one client, from the call to the answer",))
+            values.append(float(clients("trips", url, keys, TRIPS, apart=False)[key]))
+    return Measured(values, None, ("durability interval; loopback, one client on the same core, from the call to the answer",))
 
 
 @figure(name="exchange.ws_roundtrip_p50_us", unit="us", limit=300, repeats=3)
