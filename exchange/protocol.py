@@ -16,8 +16,9 @@ from msgspec import Meta
 
 from market.message_schema.values import VALUES
 from market.messages import EntryWanted
-from market.numbers import NumberError, parse_decimal
+from market.numbers import NumberError, decimal_places, parse_decimal
 
+LONGEST_WHOLE: Final = 20
 LARGEST_ID: Final = 2**53 - 1
 """The largest integer that every JSON library keeps exactly."""
 
@@ -334,7 +335,7 @@ class Listing:
         self.money_scale = money_scale
 
 
-def parse_amount(name: str, text: str, scale: int, *, signed: bool = False) -> int:
+def parse_amount(name: str, text: str, scale: int) -> int:
     """Decimal text as a scaled integer, exactly; empty text is 0."""
     if not text:
         return 0
@@ -342,11 +343,26 @@ def parse_amount(name: str, text: str, scale: int, *, signed: bool = False) -> i
         value = parse_decimal(text, scale, True)
     except NumberError as error:
         raise Refused("malformed", f"{name}: {error}") from None
-    if (value < 0 or "-" in text) and not signed:
+    if value < 0 or "-" in text:
         raise Refused("malformed", f"{name}: {text!r} is negative, or has a sign: write it without one")
     if "e" in text or "E" in text or "+" in text:
         raise Refused("malformed", f"{name}: {text!r}: write all digits, without sign or exponent")
     return value
+
+
+def parse_transfer(text: str, scale: int) -> int:
+    """The amount of a transfer, exactly; it may be negative, and larger than what prices and sizes can be."""
+    try:
+        places = decimal_places(text)
+    except NumberError as error:
+        raise Refused("malformed", f"amount: {error}") from None
+    if places > scale:
+        raise Refused("malformed", f"amount: {text!r} has more than {scale} decimal places")
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    if text.startswith("+") or len(whole) > LONGEST_WHOLE:
+        raise Refused("malformed", f"amount: write it without +, with at most {LONGEST_WHOLE} digits before the point")
+    amount = int(whole + fraction.rstrip("0").ljust(scale, "0"))
+    return -amount if text.startswith("-") else amount
 
 
 def check_client_order_id(text: str) -> str:

@@ -39,6 +39,7 @@ from exchange.protocol import (
     decode_frame,
     entry_of,
     parse_amount,
+    parse_transfer,
 )
 from exchange.protocol_events import (
     AMOUNT_SCALE,
@@ -367,7 +368,7 @@ class Connection:
             else:
                 if request.asset not in self.hub.assets:
                     raise Refused("unknown_asset", f"there is no asset {request.asset!r} here: see instruments")
-                amount = parse_amount("amount", request.amount, AMOUNT_SCALE, signed=True)
+                amount = parse_transfer(request.amount, AMOUNT_SCALE)
                 made = TransferWanted(*who, request.account, request.asset, amount, now_ns)
         self.pending[request.id] = now_ns
         wanted.append(made)

@@ -28,6 +28,7 @@ from exchange.protocol import (
     decode_frame,
     entry_of,
     parse_amount,
+    parse_transfer,
 )
 from exchange.protocol_events import AnyEvent, BookEvent, Delta, checksum_of, decode_events
 from exchange.records import AMOUNT_SCALE
@@ -274,9 +275,17 @@ def test_numbers_that_are_not_exact_are_refused(text: str) -> None:
     assert caught.value.code == "malformed"
 
 
-def test_amounts_may_be_negative_where_that_is_asked_for() -> None:
-    """A withdrawal has a minus; nothing is 0."""
-    assert parse_amount("amount", "-1.5", 12, signed=True) == -1_500_000_000_000
+def test_transfers_may_be_negative_and_large() -> None:
+    """A withdrawal has a minus, and an amount may be larger than any price; what is no exact amount is refused."""
+    assert parse_transfer("-1.5", 12) == -1_500_000_000_000
+    assert parse_transfer("99999999999.000000000001", 12) == 99_999_999_999_000_000_000_001
+    for text in ("", "1.0000000000001", "1e3", "+1", "x", "9" * 30):
+        with pytest.raises(Refused, match="amount: "):
+            parse_transfer(text, 12)
+
+
+def test_what_is_left_out_is_nothing() -> None:
+    """A price that is not there is 0; whether one must be there the engine says."""
     assert parse_amount("price", "", 2) == 0
 
 
