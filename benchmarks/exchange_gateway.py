@@ -149,7 +149,8 @@ def _trips(run: Run, key: str) -> Measured:
     with exchange("interval") as (url, keys):
         for _ in range(run.repeats):
             values.append(float(clients("trips", url, keys, TRIPS, apart=False)[key]))
-    return Measured(values, None, ("durability interval; loopback, one client on the same core, from the call to the answer",))
+    note = "durability interval; loopback, one client on the same core, from the call to the answer"
+    return Measured(values, None, (note,))
 
 
 @figure(name="exchange.ws_roundtrip_p50_us", unit="us", limit=300, repeats=3)

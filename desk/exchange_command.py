@@ -5,18 +5,20 @@ It is the run of any system with another face: the same state, signals, summary 
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from desk.run_command import Face, RunRequest, run_system
-from desk.status import by_symbol, troubles
+from desk.run_command import Face, RequestError, RunRequest, run_system
+from desk.status import troubles
 from exchange.gateway_params import GatewayParams
 from runtime.lane import words_of
 
 if TYPE_CHECKING:
+    from runtime.blueprint import Blueprint
     from runtime.session import Session
 
 NANOSECONDS = 1_000_000_000
@@ -28,29 +30,44 @@ def run_exchange(request: RunRequest) -> int:
     """Run it; without a state of its own it keeps one beside where it was started."""
     state = DEFAULT_STATE if request.state is None else request.state
     status = StatusLine()
-    return run_system(attrs.evolve(request, state=state, face=Face(greeting, status.line)))
+    return run_system(attrs.evolve(request, state=state, face=Face(check_gateways, status.begin, status.line)))
+
+
+def check_gateways(blueprint: Blueprint) -> None:
+    """Find out before the start that there is no gateway, or that one could not listen, and why."""
+    if not gateways(blueprint):
+        raise RequestError("this configuration has no exchange with a gateway: run it as `hftrun CONFIG`")
+    for params in gateways(blueprint):
+        family = socket.AF_INET6 if ":" in params.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((params.host, params.port))
+            except OSError as error:
+                raise RequestError(
+                    f"the gateway cannot listen on {params.host}:{params.port}: {error.strerror or error}. Stop the "
+                    f"program that does, or set another port: [services.NAME.params] port"
+                ) from error
 
 
 def greeting(session: Session) -> list[str]:
     """Where it listens, with which keys, and what is traded there."""
     lines = []
-    for params in gateways(session):
+    for params in gateways(session.blueprint):
         scheme = "wss" if params.certificate_file else "ws"
-        port = str(params.port) if params.port else "a free port, which the log names"
-        lines.append(f"exchange {params.exchange_id}: connect to {scheme}://{params.host}:{port}")
+        address = f"{scheme}://{params.host}:{params.port}" if params.port else "the address that the log names"
+        lines.append(f"exchange {params.exchange_id}: connect to {address}")
         if params.keys_file:
             lines.append(f"  keys are in {params.keys_file}; {PROTOCOL_PAGE} tells how a client logs in and trades")
         else:
             lines.append("  without keys_file nobody can log in: only public data is served")
-    if not lines:
-        lines.append('there is no gateway: add a service with class = "exchange.gateway:Gateway" to let clients in')
     symbols = ", ".join(one.symbol for one in session.blueprint.instruments)
     return [*lines, f"  instruments: {symbols}; the journal is kept in {session.state.path}"]
 
 
-def gateways(session: Session) -> list[GatewayParams]:
+def gateways(blueprint: Blueprint) -> list[GatewayParams]:
     """The settings of every gateway."""
-    return [node.params for node in session.blueprint.services if isinstance(node.params, GatewayParams)]
+    return [node.params for node in blueprint.services if isinstance(node.params, GatewayParams)]
 
 
 @attrs.define
@@ -60,39 +77,41 @@ class StatusLine:
     last_ns: int = 0
     last_counts: dict[str, int] = attrs.field(factory=dict)
 
+    def begin(self, session: Session) -> list[str]:
+        """Count from here, whatever an earlier run has counted, and greet."""
+        self.last_ns, self.last_counts = session.clock.now_ns(), counted(exchanges(session))
+        return greeting(session)
+
     def line(self, session: Session) -> str:
-        """Time, what is wrong, each instrument, and how much is going on."""
+        """Time, what is wrong, each market, and how much is going on."""
         now_ns = session.clock.now_ns()
-        words = {slot.name: words_of(slot) for lane in session.system.lanes for slot in lane.core.slots}
+        found = exchanges(session)
         parts = [time.strftime("%H:%M:%S", time.gmtime(now_ns // NANOSECONDS)), *troubles(session)]
-        told = by_symbol(words)
-        parts += [_market_words(one.symbol, told.get(one.symbol, {})) for one in session.blueprint.instruments]
-        parts.append(self._activity(session, words, now_ns))
+        for name, told in found.items():
+            place = f"{name} " if len(found) > 1 else ""
+            parts += [place + _market_words(symbol, row) for symbol, row in told["markets"].items()]
+        parts.append(self._activity(session, counted(found), now_ns))
         return " | ".join(parts)
 
-    def _activity(self, session: Session, words: dict[str, dict[str, object]], now_ns: int) -> str:
-        counts = counted(words)
-        seconds = (now_ns - (self.last_ns or session.started_ns)) / NANOSECONDS
-        rates = {
-            name: (count - self.last_counts.get(name, 0 if self.last_ns == 0 else count)) / seconds
+    def _activity(self, session: Session, counts: dict[str, int], now_ns: int) -> str:
+        seconds = max(now_ns - self.last_ns, 1) / NANOSECONDS
+        words = [
+            f"{name} {count} ({(count - self.last_counts.get(name, 0)) / seconds:.0f}/s)"
             for name, count in counts.items()
-            if seconds > 0
-        }
+        ]
         self.last_ns, self.last_counts = now_ns, counts
-        parts = [f"{name} {count} ({rates.get(name, 0):.0f}/s)" for name, count in counts.items()]
-        clients = clients_of(session)
-        return " ".join([*parts, f"clients {clients}"])
+        return " ".join([*words, f"clients {clients_of(session)}"])
 
 
-def counted(words: dict[str, dict[str, object]]) -> dict[str, int]:
-    """What the exchanges have counted, over all of them."""
-    counts = {"requests": 0, "trades": 0}
-    for one in words.values():
-        for name in counts:
-            value = one.get(name)
-            if isinstance(value, int):
-                counts[name] += value
-    return counts
+def exchanges(session: Session) -> dict[str, dict[str, Any]]:
+    """What each exchange tells of itself, by the name of its actor."""
+    words = {slot.name: words_of(slot) for lane in session.system.lanes for slot in lane.core.slots}
+    return {name: one for name, one in words.items() if isinstance(one.get("markets"), dict)}
+
+
+def counted(found: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Orders that were sent and trades, over all exchanges, since their states were begun."""
+    return {name: sum(int(one[name]) for one in found.values()) for name in ("orders", "trades")}
 
 
 def clients_of(session: Session) -> int:
@@ -101,8 +120,6 @@ def clients_of(session: Session) -> int:
     return int(sum(gauge.value for gauge in gauges if gauge.name == "gateway_connections"))
 
 
-def _market_words(symbol: str, told: dict[str, Any]) -> str:
-    if not told:
-        return symbol
-    touch = told.get("touch", "no orders")
-    return f"{symbol} {touch} last {told.get('last', 'none')} orders {told.get('open_orders', 0)}"
+def _market_words(symbol: str, row: dict[str, Any]) -> str:
+    touch = f"{row['bid'] or '-'}/{row['ask'] or '-'}"
+    return f"{symbol} {touch} last {row['last'] or '-'} open {row['orders']}"

@@ -43,10 +43,15 @@ def no_greeting(_: Session) -> list[str]:
     return []
 
 
+def no_check(_: Blueprint) -> None:
+    """Nothing to find out before the start beyond what every run does."""
+
+
 @attrs.frozen
 class Face:
-    """What a run shows of itself: lines at its start, and the status line."""
+    """What a run looks at before it starts, and shows of itself: lines at its start, and the status line."""
 
+    check: Callable[[Blueprint], None] = no_check
     greeting: Callable[[Session], list[str]] = no_greeting
     status: Callable[[Session], str] = status_line
 
@@ -89,6 +94,7 @@ def run_system(request: RunRequest) -> int:
         )
         _, blueprint = load_and_plan(request.config)
         _check_mode(blueprint, request.live)
+        request.face.check(blueprint)
         if request.reset_halt and request.state is None:
             raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
         if request.summary is not None:

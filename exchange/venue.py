@@ -15,7 +15,7 @@ from exchange.core import Exchange
 from exchange.params import ExchangeParams, deposit_all, make_exchange
 from exchange.publishing import book_delta, book_snapshot, top_of_book
 from exchange.questions import answer_question
-from exchange.records import Market
+from exchange.records import AMOUNT_SCALE, Market
 from exchange.saving import load_exchange, save_exchange
 from exchange.session_store import NO_SESSION, SessionStore
 from exchange.trading_hours import TradingHours
@@ -50,6 +50,7 @@ from market.messages import (
     TopOfBook,
     TransferWanted,
 )
+from market.numbers import format_decimal, format_decimal_short
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
 from runtime.ledger import Ledger
 
@@ -98,6 +99,7 @@ class ExchangeVenue(Actor):
         assert isinstance(params, ExchangeParams)
         instruments = [setup.instruments.by_id(instrument_id) for instrument_id in setup.instrument_ids]
         self.params: Final = params
+        self.instruments: Final = setup.instruments
         self.exchange_id: Final[i64] = params.exchange_id
         self.exchange: Final[Exchange] = make_exchange(params, instruments, setup.outlet.call_limit)
         self.sessions: Final = SessionStore(params.most_sessions, params.most_keys)
@@ -353,15 +355,33 @@ class ExchangeVenue(Actor):
     # ---- state
 
     def summary(self) -> dict[str, object]:
-        """Orders, trades and sessions so far, and what the exchange has earned."""
+        """Orders, trades and sessions so far, every market, and what the exchange has earned."""
         exchange = self.exchange
         fees = exchange.accounts.fees
+        assets = exchange.accounts.assets
         return {
             "orders": int(exchange.last_order_id),
             "open_orders": len(exchange.reports.orders),
-            "trades": sum(int(market.engine.trade_count) for market in exchange.markets),
+            "trades": sum([int(market.engine.trade_count) for market in exchange.markets]),
             "sessions": len(self.sessions.sessions),
-            "fees": {asset: fees.total[place] for place, asset in enumerate(exchange.accounts.assets)},
+            "fees": {
+                asset: format_decimal_short(fees.total[place], AMOUNT_SCALE) for place, asset in enumerate(assets)
+            },
+            "markets": {market.name: self.market_words(market) for market in exchange.markets},
+        }
+
+    def market_words(self, market: Market) -> dict[str, object]:
+        """One market as people read it; empty text where there is no such price."""
+        engine = market.engine
+        scale = self.instruments.by_id(market.instrument_id).price_scale
+        prices = [engine.best_bid, engine.best_ask, engine.last_price]
+        bid, ask, last = [format_decimal(price, scale) if price > 0 else "" for price in prices]
+        return {
+            "bid": bid,
+            "ask": ask,
+            "last": last,
+            "orders": int(engine.open_orders + engine.waiting_orders),
+            "trades": int(engine.trade_count),
         }
 
     def save(self) -> dict[str, object]:

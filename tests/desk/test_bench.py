@@ -47,6 +47,9 @@ NAMES = [
     "matching.memory_mb",
     "matching.sweep_ns",
     "exchange.order_us",
+    "exchange.durable_orders_per_second",
+    "exchange.ws_roundtrip_p50_us",
+    "exchange.ws_roundtrip_p99_us",
     "start.help_ms",
     "pure.slowdown",
 ]

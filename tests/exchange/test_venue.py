@@ -397,12 +397,15 @@ def test_a_sweep_of_the_largest_book_is_within_the_limit() -> None:
 
 
 def test_the_summary_says_what_the_exchange_has() -> None:
-    """Counts and fees, for a status line."""
+    """Counts, fees and every market as people read them, for a status line."""
     lane = ExchangeLane()
     lane.ask(order(BOB, SELL, 10_000, 1_000), order(ALICE, BUY, 10_000, 1_500))
     summary = lane.venue.summary()
     assert (summary["orders"], summary["open_orders"], summary["trades"]) == (2, 1, 1)
-    assert summary["fees"] == {"BTC": 0, "ODD": 0, "USDT": UNIT * 4 // 100}
+    assert summary["fees"] == {"BTC": "0", "ODD": "0", "USDT": "0.04"}
+    markets = summary["markets"]
+    assert isinstance(markets, dict)
+    assert markets["BTCUSDT"] == {"bid": "100.00", "ask": "", "last": "100.00", "orders": 1, "trades": 1}
 
 
 def test_timers_outlive_a_failure() -> None:
