@@ -28,7 +28,7 @@ from desk.summary import summary_lines, summary_of
 from runtime.blueprint import Blueprint
 from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
-from runtime.faults import FaultError, Kill, parse_faults
+from runtime.faults import FaultError, Kill, check_targets, parse_faults
 from runtime.journal.errors import JournalError
 from runtime.logs import Logs, configure_logs, get_logger
 from runtime.session import Session
@@ -93,6 +93,7 @@ def run_system(request: RunRequest) -> int:
             parse_faults(request.faults),
         )
         _, blueprint = load_and_plan(request.config)
+        check_targets(settings.faults, [node.name for node in (*blueprint.actors, *blueprint.services)])
         _check_mode(blueprint, request.live)
         request.face.check(blueprint)
         if request.reset_halt and request.state is None:

@@ -28,6 +28,9 @@ class Clock(Protocol):
     def now_ns(self) -> int:
         """Nanoseconds since the epoch; never less than before."""
 
+    def begin_at_least(self, earliest_ns: int) -> int:
+        """Go on no earlier than this, as a run that resumes another must; gives how far the clock was put forward."""
+
 
 class LiveClock:
     """The wall time at the start plus monotonic elapsed time."""
@@ -48,6 +51,12 @@ class LiveClock:
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, unmoved by corrections of the wall clock."""
         return self._wall_less_monotonic_ns + self._monotonic_ns()
+
+    def begin_at_least(self, earliest_ns: int) -> int:
+        """Put the clock forward where the wall clock was set back since an earlier run; a drift from then on."""
+        forward_ns = max(0, earliest_ns - self.now_ns())
+        self._wall_less_monotonic_ns += forward_ns
+        return forward_ns
 
     def drift_ns(self) -> int:
         """How far the wall clock is ahead of this clock."""
@@ -93,6 +102,13 @@ class TrioClock:
             self._zero_seconds = seconds
         return self._start_ns + round((seconds - self._zero_seconds) * NANOSECONDS)
 
+    def begin_at_least(self, earliest_ns: int) -> int:
+        """Put the clock forward where it is behind."""
+        now_ns = self._start_ns if self._zero_seconds is None else self.now_ns()
+        forward_ns = max(0, earliest_ns - now_ns)
+        self._start_ns += forward_ns
+        return forward_ns
+
 
 class ManualClock:
     """A clock that only its owner moves: for replays, backtests and tests."""
@@ -110,6 +126,12 @@ class ManualClock:
         if now_ns < self._now_ns:
             raise ClockError(f"the clock stands at {self._now_ns} and cannot step back to {now_ns}")
         self._now_ns = now_ns
+
+    def begin_at_least(self, earliest_ns: int) -> int:
+        """Put the clock forward where it is behind."""
+        forward_ns = max(0, earliest_ns - self._now_ns)
+        self._now_ns += forward_ns
+        return forward_ns
 
     def advance_by(self, elapsed_ns: int) -> None:
         """Move on by a time that is not negative."""

@@ -6,6 +6,7 @@ batch that it sends. The failures go the way of real ones, so supervision, journ
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import attrs
@@ -43,15 +44,20 @@ def _parse_one(text: str) -> Kill:
     return Kill(parts[1], int(number))
 
 
+def check_targets(faults: list[Kill], names: Collection[str]) -> None:
+    """Refuse a fault whose target is none of the actors and services."""
+    for fault in faults:
+        if fault.target not in names:
+            raise FaultError(f"there is no actor or service {fault.target!r} to kill: there are {', '.join(names)}")
+
+
 def inject(system: System, faults: list[Kill]) -> None:
     """Arm the faults in a system."""
     slots = {slot.name: slot for lane in system.lanes for slot in lane.core.slots}
+    check_targets(faults, [*slots, *system.kills])
     for fault in faults:
         if fault.target in slots:
             slots[fault.target].kill_every = fault.every
             slots[fault.target].kill_countdown = fault.every
-        elif fault.target in system.kills:
-            system.kills[fault.target].arm(fault.every)
         else:
-            names = ", ".join([*slots, *system.kills])
-            raise FaultError(f"there is no actor or service {fault.target!r} to kill: there are {names}")
+            system.kills[fault.target].arm(fault.every)

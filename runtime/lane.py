@@ -109,7 +109,9 @@ class Lane:
         self.targets: list[Target] = []
         self.on_failure: Callable[[Lane, Failure], None] = raise_failure
         self.closing = False
+        # Messages for a receiver that is gone; of these, news that came after the shutdown had begun to end receivers.
         self.undelivered = 0
+        self.unread = 0
         self.refusals: list[Message] = []
 
     async def run(self) -> None:
@@ -202,6 +204,8 @@ class Lane:
             refusal = refusal_of(message, f"{port.name} is down")
             if refusal is not None:
                 self.refusals.append(refusal)
+            elif self.core.ledger.closing:
+                self.unread += 1
 
     def take_refusals(self) -> int:
         """Take the refusals as inputs, so that what they lead to leaves after its cause is on record."""

@@ -109,6 +109,8 @@ class ServiceSetup:
     kill: InjectedKill = attrs.field(factory=InjectedKill)
     deliveries: dict[int, list[Delivery]] = attrs.field(factory=dict)
     metrics: MetricRegistry = attrs.field(factory=MetricRegistry)
+    # Its place among the services of the system: no other has it.
+    number: int = 0
 
 
 class Service(ABC):
@@ -129,6 +131,7 @@ class Service(ABC):
         self.instrument_ids = setup.instrument_ids
         self.log = setup.log
         self.metrics = setup.metrics
+        self.number = setup.number
         self._deliveries = setup.deliveries
         self._kill = setup.kill
 

@@ -120,11 +120,21 @@ class Session:
                 self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
             for skipped in recovered.skipped:
                 self.log.warning("snapshot passed over", lane=lane.name, name=skipped.name, reason=skipped.reason)
+        self._go_on_in_time(system)
         for told in system.settle_after_recovery():
             system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
         inject(system, faults)
         self.state.keep_sources(blueprint)
         return system
+
+    def _go_on_in_time(self, system: System) -> None:
+        """A wall clock that was set back must not stop the time of the lanes, and with it all that they wait for."""
+        reached_ns = max(int(lane.core.outlet.now_ns) for lane in system.lanes)
+        forward_ns = self.clock.begin_at_least(reached_ns)
+        if forward_ns:
+            self.log.warning(
+                "the wall clock is behind the journal: this run goes on from the journal's time", behind_ns=forward_ns
+            )
 
     async def run(self, duration_ns: int | None = None) -> ShutdownReport:
         """Run until the duration is over or a shutdown is asked for."""

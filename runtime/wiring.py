@@ -292,10 +292,11 @@ def _service_maker(edges: Edges, node: Node) -> Callable[[], Callable[[], Awaita
         # Each service draws from its own stream, so that one more draw in one changes nothing in another.
         randomness=random.Random(edges.randomness.getrandbits(64)),
         mailbox=edges.mailboxes[node.name],
-        log=edges.log,
+        log=edges.log.bind(service=node.name),
         kill=edges.kills[node.name],
         deliveries=_deliveries(blueprint, node, edges.lanes, edges.mailboxes),
         metrics=edges.metrics,
+        number=blueprint.services.index(node),
     )
     class_ = node.class_
 

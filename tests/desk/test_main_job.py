@@ -103,3 +103,13 @@ def test_all_lanes_own_with_the_command(tmp_path: Path) -> None:
     code, output, _ = run("replay", state)
     assert code == 0
     assert output.count("every decision is the recorded one") == len(ACTORS)
+
+
+def test_a_wall_clock_that_was_set_back_stops_nothing(tmp_path: Path) -> None:
+    """A run that resumes a state from its future goes on in that time: orders are answered, it ends flat."""
+    first = run_main_job(tmp_path / "state")
+    second = run_main_job(tmp_path / "state", 5.0, start_ns=START_NS - 3_600_000_000_000)
+    assert totals_of(second)["orders_this_run"] > 20
+    assert totals_of(second)["fills_this_run"] > 0
+    assert ends_in_order(second), second["shutdown"]
+    assert cast("int", first["started_ns"]) < cast("int", second["started_ns"])

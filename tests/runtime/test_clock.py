@@ -105,3 +105,29 @@ def test_resolution_is_the_smallest_step() -> None:
     """Repeated readings are no step; the smallest difference counts."""
     readings = iter([0, 0, 40, 40, 50, 80, 80, 110])
     assert measured_resolution_ns(lambda: next(readings), steps=4) == 10
+
+
+def test_the_live_clock_goes_on_from_where_an_earlier_run_stopped() -> None:
+    """A wall clock that was set back in between puts the clock forward, and is told as a drift from then on."""
+    hardware = Hardware()
+    clock = hardware.clock()
+    assert clock.begin_at_least(hardware.wall_ns - SECOND) == 0
+    assert clock.begin_at_least(hardware.wall_ns + 60 * SECOND) == 60 * SECOND
+    hardware.pass_time(SECOND)
+    assert clock.now_ns() == hardware.wall_ns + 60 * SECOND
+    assert clock.correction_ns() == -60 * SECOND
+
+
+def test_other_clocks_go_on_from_there_too() -> None:
+    """The one that is set by hand, and the simulated one, before and inside its run."""
+    manual = ManualClock(5)
+    assert (manual.begin_at_least(3), manual.begin_at_least(9), manual.now_ns()) == (0, 4, 9)
+    simulated = TrioClock(SECOND)
+    assert simulated.begin_at_least(3 * SECOND) == 2 * SECOND
+
+    async def look() -> None:
+        assert simulated.now_ns() == 3 * SECOND
+        assert simulated.begin_at_least(4 * SECOND) == SECOND
+        assert simulated.now_ns() == 4 * SECOND
+
+    trio.run(look, clock=trio.testing.MockClock())

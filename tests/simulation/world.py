@@ -34,6 +34,10 @@ class Silence:
 
     info = warning = error = critical = exception = debug
 
+    def bind(self, **fields: object) -> Silence:
+        """Of one unit, or of all: silence."""
+        return self
+
 
 @contextmanager
 def deterministic_scheduling(seed: int) -> Iterator[None]:
