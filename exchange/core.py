@@ -14,6 +14,7 @@ from exchange.accounts import Accounts
 from exchange.limits import LimitRules
 from exchange.records import Account, Collecting, Market, OpenOrder, OrderGroup, slices_of
 from exchange.reports import EVERY_ORDER, NO_CODE, OF_ORDER, Reports
+from exchange.wording import INCOMPLETE, TEXTS, is_client_id, text_of
 from market.calendar import SessionCalendar
 from market.matching.entry import OrderEntry
 from market.matching.settings import reject_text
@@ -52,25 +53,9 @@ from market.messages import (
     RequestAnswered,
 )
 
-LONGEST_CLIENT_ID: Final = 36
 LARGEST_GROUP: Final = 3
 MOST_COLLECTING: Final = 10_000
 PPM: Final = 1_000_000
-
-TEXTS: Final[dict[int, str]] = {
-    REJECT_AUTHENTICATION: "there is no such account",
-    REJECT_BAD_PRICE: "a pegged buy needs a cap when nothing is offered",
-    REJECT_BALANCE: "the account has less than the order may need",
-    REJECT_DUPLICATE: "an open order of the account has this client order id",
-    REJECT_OPEN_ORDERS: "the account has as many open orders as it may, or the book as many slices",
-    REJECT_ORDER_RATE: "too many orders for the trades of this day",
-    REJECT_RATE_LIMITED: "too many messages in the window",
-    REJECT_TOO_LATE: "the order has ended already",
-    REJECT_UNKNOWN_INSTRUMENT: "there is no such instrument here",
-    REJECT_UNKNOWN_ORDER: "the account has no such order",
-}
-INCOMPLETE: Final = "its group did not arrive whole"
-BAD_CLIENT_ID: Final = "a client order id has at most 36 printable ASCII characters"
 
 
 class Exchange:
@@ -271,7 +256,7 @@ class Exchange:
         reports.now_ns = now_ns
         self.drop_group(request.session_id)
         account = self.accounts.by_id.get(request.account_id)
-        order = find(account, request.order_id, request.client_order_id)
+        order = find(account, request.instrument_id, request.order_id, request.client_order_id)
         if order is None or account is None:
             self.refuse(request.session_id, account, request.account_id, request.request_id,
                         missing(account, request.order_id, request.client_order_id), request.order_id,
@@ -325,7 +310,7 @@ class Exchange:
         reports.now_ns = now_ns
         self.drop_group(request.session_id)
         account = self.accounts.by_id.get(request.account_id)
-        order = find(account, request.order_id, request.client_order_id)
+        order = find(account, request.instrument_id, request.order_id, request.client_order_id)
         if order is None or account is None:
             self.refuse(request.session_id, account, request.account_id, request.request_id,
                         missing(account, request.order_id, request.client_order_id), request.order_id,
@@ -424,13 +409,17 @@ def outermost_first(order: OpenOrder) -> tuple[int, int, int, int]:
     return int(order.market.place), side, price * side, int(order.order_id)
 
 
-def find(account: Account | None, order_id: i64, client_order_id: str) -> OpenOrder | None:
-    """The open order of an account with this id, or with this client's id where the id is 0."""
+def find(account: Account | None, instrument_id: i64, order_id: i64, client_order_id: str) -> OpenOrder | None:
+    """The open order of an account with this id, or with this client's id where the id is 0, in this instrument.
+
+    Prices and sizes of a request are in the steps of the instrument that it names, so no other order is meant.
+    """
     if account is None:
         return None
-    if order_id != 0:
-        return account.orders.get(order_id)
-    return account.by_client.get(client_order_id)
+    order = account.orders.get(order_id) if order_id != 0 else account.by_client.get(client_order_id)
+    if order is None or order.market.instrument_id != instrument_id:
+        return None
+    return order
 
 
 def missing(account: Account | None, order_id: i64, client_order_id: str) -> i64:
@@ -471,11 +460,6 @@ def buying_bound(market: Market, entry: EntryWanted) -> i64:
     return bound - bound % tick
 
 
-def is_client_id(text: str) -> bool:
-    """Whether a client may call an order so."""
-    return len(text) <= LONGEST_CLIENT_ID and text.isascii() and text.isprintable()
-
-
 def mark_twice(entries: list[EntryWanted], faults: list[int]) -> None:
     """Note the orders of a group whose client's id another one before them has."""
     seen: dict[str, bool] = {}
@@ -484,12 +468,3 @@ def mark_twice(entries: list[EntryWanted], faults: list[int]) -> None:
             if entry.client_order_id in seen:
                 faults[place] = REJECT_DUPLICATE
             seen[entry.client_order_id] = True
-
-
-def text_of(entry: EntryWanted, code: i64) -> str:
-    """Why an order is refused, in plain words."""
-    if code == REJECT_UNSUPPORTED and not is_client_id(entry.client_order_id):
-        return BAD_CLIENT_ID
-    if code == REJECT_OTHER:
-        return reject_text(code)
-    return TEXTS[code]

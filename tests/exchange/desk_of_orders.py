@@ -149,11 +149,19 @@ class Desk:
         assert said[-1] is answers[0]
         return answers[0]
 
-    def cancel(self, who: int, order_id: int = 0, client_order_id: str = "", session_id: int = -1) -> RequestAnswered:
-        """Cancel an order; gives the answer."""
+    def instrument_of(self, order_id: int) -> int:
+        """The instrument of an open order; of one that is not open, the first."""
+        order = self.exchange.reports.orders.get(order_id)
+        return BTC if order is None else int(order.market.instrument_id)
+
+    def cancel(
+        self, who: int, order_id: int = 0, client_order_id: str = "", session_id: int = -1, instrument_id: int = 0
+    ) -> RequestAnswered:
+        """Cancel an order, in its own instrument unless another is named; gives the answer."""
         self.requests += 1
+        named = instrument_id or self.instrument_of(order_id)
         request = CancelWanted(
-            EXCHANGE_ID, session_id, who, self.requests, BTC, order_id, client_order_id, self.now_ns
+            EXCHANGE_ID, session_id, who, self.requests, named, order_id, client_order_id, self.now_ns
         )
         self.exchange.cancel(request, self.now_ns)
         return self.answer()
@@ -165,11 +173,14 @@ class Desk:
         self.exchange.cancel_all(request, self.now_ns)
         return self.answer()
 
-    def replace(self, who: int, order_id: int, price: int, size: int, client_order_id: str = "") -> RequestAnswered:
-        """Change an order; gives the answer."""
+    def replace(
+        self, who: int, order_id: int, price: int, size: int, client_order_id: str = "", instrument_id: int = 0
+    ) -> RequestAnswered:
+        """Change an order, in its own instrument unless another is named; gives the answer."""
         self.requests += 1
+        named = instrument_id or self.instrument_of(order_id)
         request = ReplaceWanted(
-            EXCHANGE_ID, -1, who, self.requests, BTC, order_id, client_order_id, price, size, self.now_ns
+            EXCHANGE_ID, -1, who, self.requests, named, order_id, client_order_id, price, size, self.now_ns
         )
         self.exchange.replace(request, self.now_ns)
         return self.answer()
