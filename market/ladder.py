@@ -12,17 +12,20 @@ from typing import Final, final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from market.level_sort import FIRST_CAPACITY, SortedLevels, change_of, merged, sort_stably
 from market.messages.constants import BUY, SELL
 from market.numbers import MAX_I64
 
 # Half of what an i64 holds, so that the difference of two prices cannot wrap.
 MOST_PRICE: Final = 4611686018427387903
 
-_FIRST_CAPACITY: Final = 64
 # How many passes over the array the moving of elements may cost before the levels are spread out again, which is one.
 _PASSES: Final = 4
 # Slots nearest the touch that are searched first.
 _FIRST_STRETCH: Final = 16
+# From so many changes at once on, and from one for so many levels, merging all of them is quicker than setting each.
+_FEWEST_MERGED: Final = 128
+_LEVELS_TO_A_CHANGE: Final = 16
 
 
 class BookError(ValueError):
@@ -50,8 +53,8 @@ class Ladder:
         self._count: i64 = 0
         self._end: i64 = 0
         self._moved: i64 = 0
-        self._keys: vec[i64] = vec[i64]([0] * _FIRST_CAPACITY)
-        self._sizes: vec[i64] = vec[i64]([0] * _FIRST_CAPACITY)
+        self._keys: vec[i64] = vec[i64]([0] * FIRST_CAPACITY)
+        self._sizes: vec[i64] = vec[i64]([0] * FIRST_CAPACITY)
 
     @property
     def count(self) -> i64:
@@ -88,6 +91,9 @@ class Ladder:
         When one of them is refused, those before it stay set. The body of `_put` is written out here, because the calls
         would cost as much as the work.
         """
+        if end - start >= _FEWEST_MERGED and _LEVELS_TO_A_CHANGE * (end - start) >= self._count:
+            self._merge(prices, sizes, start, end)
+            return
         side = self._side
         keys = self._keys
         held_sizes = self._sizes
@@ -120,6 +126,10 @@ class Ladder:
                     held_sizes[slot - 1] = size
                 else:
                     self._insert(slot, key, size)
+                    if self._moved > _PASSES * (self._end + FIRST_CAPACITY):
+                        self._count = count
+                        self._spread()
+                        slot = self._end - 1
                     keys = self._keys
                     held_sizes = self._sizes
                     held_end = self._end
@@ -127,6 +137,15 @@ class Ladder:
             last_key = key
         self._count = count
         self._tidy()
+
+    def _merge(self, prices: vec[i64], sizes: vec[i64], start: i64, end: i64) -> None:
+        """Do what `set_many` does in one pass over the change and what is held."""
+        sound = start
+        while sound < end and -MOST_PRICE <= prices[sound] <= MOST_PRICE and sizes[sound] >= 0:
+            sound += 1
+        self.adopt(merged(self._keys, self._sizes, self._end, change_of(self._side, prices, sizes, start, sound)))
+        if sound < end:
+            raise BookError(f"no level can have price {prices[sound]} and size {sizes[sound]}")
 
     def _put(self, slot: i64, key: i64, size: i64) -> None:
         """Give a key its size, `slot` being the first whose key is not below it."""
@@ -179,7 +198,7 @@ class Ladder:
             while end > 0 and sizes[end - 1] == 0:
                 end -= 1
             self._end = end
-        if self._moved > _PASSES * end or end > 2 * self._count + _FIRST_CAPACITY:
+        if self._moved > _PASSES * end or end > 2 * self._count + FIRST_CAPACITY:
             self._spread()
 
     def _spread(self) -> None:
@@ -363,17 +382,6 @@ class Ladder:
         self._spread()
 
 
-@final
-class SortedLevels:
-    """The levels of one side of a snapshot, in rising order of key, in arrays with room for a ladder's free slots."""
-
-    def __init__(self, keys: vec[i64], sizes: vec[i64], count: i64) -> None:
-        """Hold what `sorted_levels` made."""
-        self.keys: vec[i64] = keys
-        self.sizes: vec[i64] = sizes
-        self.count: i64 = count
-
-
 def _slot_of(keys: vec[i64], end: i64, key: i64) -> i64:
     """The first of `end` slots whose key is not below this one."""
     # First a stretch of sixteen at the touch, or at the change before, where most changes are, then ones twice as long.
@@ -437,7 +445,7 @@ def sorted_levels(side: i64, prices: vec[i64], sizes: vec[i64]) -> SortedLevels:
     given = len(prices)
     if given != len(sizes):
         raise BookError(f"{given} prices with {len(sizes)} sizes")
-    room = max(2 * given, _FIRST_CAPACITY)
+    room = max(2 * given, FIRST_CAPACITY)
     keys = vec[i64]([0] * room)
     kept_sizes = vec[i64]([0] * room)
     count: i64 = 0
@@ -463,24 +471,8 @@ def sorted_levels(side: i64, prices: vec[i64], sizes: vec[i64]) -> SortedLevels:
 
 def _sort(side: i64, keys: vec[i64], sizes: vec[i64], count: i64) -> None:
     """Sort levels that came in another order, and refuse a price that came twice."""
-    # By Shell's method: in place, without an object for a level, 10,000 levels in half a millisecond.
-    gap = count >> 1
-    while gap > 0:
-        position = gap
-        while position < count:
-            key = keys[position]
-            size = sizes[position]
-            place = position
-            while place >= gap and keys[place - gap] > key:
-                keys[place] = keys[place - gap]
-                sizes[place] = sizes[place - gap]
-                place -= gap
-            keys[place] = key
-            sizes[place] = size
-            position += 1
-        # Odd gaps, each less than half of the one before, mix what the larger gap kept apart.
-        gap = (gap * 5 // 11) | 1 if gap > 1 else 0
-    position = 1
+    sort_stably(keys, sizes, count)
+    position: i64 = 1
     while position < count:
         if keys[position - 1] == keys[position]:
             raise BookError(f"price {side * keys[position]} stands twice in one snapshot")

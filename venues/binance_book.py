@@ -33,7 +33,7 @@ from market.dialect import (
     Decoder,
 )
 from market.frame_pieces import FramePieces
-from market.ladder import BookError, Ladder
+from market.ladder import BookError
 from market.messages.constants import BUY, SELL
 from venues.binance_scan import (
     DEPTH,
@@ -52,7 +52,6 @@ MISSING: Final = 2
 
 # At one event in 100 ms this is more than a quarter of an hour of waiting for a snapshot.
 MOST_BUFFERED: Final = 10_000
-_MOST_AT_ONCE: Final = 64
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
 
 
@@ -214,8 +213,8 @@ class BinanceDecoder(Decoder):
             return GAP
         bids = scan.bid_count
         book = self.book
-        _set_levels(book.bids, scan, 0, bids)
-        _set_levels(book.asks, scan, bids, scan.level_count)
+        book.bids.set_many(scan.level_prices, scan.level_sizes, 0, bids)
+        book.asks.set_many(scan.level_prices, scan.level_sizes, bids, scan.level_count)
         self.first_update_id = first
         self.update_id = last
         return BOOK_CHANGED
@@ -290,15 +289,6 @@ class BinanceDecoder(Decoder):
         pieces.load(cast("dict[str, object]", saved))
         for part, piece in enumerate(pieces.held, 1):
             self._read_piece(scan, piece, part, pieces.parts, kind)
-
-
-def _set_levels(ladder: Ladder, scan: FrameScan, start: i64, end: i64) -> None:
-    """Set the levels of a scan from `start` to `end`."""
-    # A ladder makes room anew at the end of a call only: of a large change it must get the occasion in between.
-    while end - start > _MOST_AT_ONCE:
-        ladder.set_many(scan.level_prices, scan.level_sizes, start, start + _MOST_AT_ONCE)
-        start += _MOST_AT_ONCE
-    ladder.set_many(scan.level_prices, scan.level_sizes, start, end)
 
 
 def _another(scan: FrameScan) -> FrameScan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,6 +150,35 @@ def test_many_levels_are_set_up_to_the_one_that_is_refused() -> None:
     assert book.best_bid_price == 99
 
 
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("held", [0, 5, 300, 5_000])
+@pytest.mark.parametrize("order", ["best first", "worst first", "none"])
+def test_a_large_change_is_what_its_levels_are_one_by_one(side: int, held: int, order: str) -> None:
+    """Merged in one pass or set singly: the same levels, also with prices named twice and with deletes."""
+    chance = Random(held)
+    start = [(2 * place, 1 + place) for place in range(held)]
+    change = [(chance.randrange(-50, 2 * held + 900), chance.randrange(4)) for _ in range(1_500)]
+    if order != "none":
+        change.sort(key=lambda level: level[0], reverse=(side == BUY) == (order == "best first"))
+    merged, singly = Ladder(side), Ladder(side)
+    for ladder in (merged, singly):
+        ladder.set_many(vec[i64]([p for p, _ in start]), vec[i64]([s for _, s in start]), 0, held)
+    merged.set_many(vec[i64]([p for p, _ in change]), vec[i64]([s for _, s in change]), 0, len(change))
+    for price, size in change:
+        singly.set(price, size)
+    assert merged.levels() == singly.levels()
+    assert (merged.count, merged.best_price, merged.best_size) == (singly.count, singly.best_price, singly.best_size)
+
+
+def test_a_large_change_is_made_up_to_the_level_that_is_refused() -> None:
+    """What is merged keeps the rule of what is set singly."""
+    ladder = Ladder(BUY)
+    prices = [*range(200), MOST_PRICE + 1, *range(200, 300)]
+    with pytest.raises(BookError, match="no level can have price"):
+        ladder.set_many(vec[i64](prices), vec[i64]([1] * len(prices)), 0, len(prices))
+    assert (ladder.count, ladder.best_price) == (200, 199)
+
+
 def test_levels_and_sides_that_do_not_exist() -> None:
     """Asking for a level or a side that is not there is a typed error."""
     book = filled(SMALL_BIDS, SMALL_ASKS)
@@ -271,6 +302,25 @@ class BookAgainstDictionaries(RuleBasedStateMachine):
         """Set a message's levels at once, best first as venues send them or in any order."""
         if best_first:
             levels = sorted(levels, reverse=side == BUY)
+        self.set_both(side, levels)
+
+    @rule(
+        side=SIDES,
+        count=st.integers(100, 400),
+        span=st.sampled_from([20, 200, 5_000]),
+        order=st.sampled_from(["best first", "worst first", "none"]),
+        chance=st.randoms(use_true_random=False),
+    )
+    def set_very_many(self, side: int, count: int, span: int, order: str, chance: object) -> None:
+        """Set so many levels at once that they are merged: new, known, deleted and repeated ones, in any order."""
+        draw = chance.randint  # type: ignore[attr-defined]
+        levels = [(draw(-span, span), draw(0, 3)) for _ in range(count)]
+        if order != "none":
+            levels.sort(key=lambda level: level[0], reverse=(side == BUY) == (order == "best first"))
+        self.set_both(side, levels)
+
+    def set_both(self, side: int, levels: list[tuple[int, int]]) -> None:
+        """Set these levels in both."""
         prices, sizes = vec[i64]([0, *(p for p, _ in levels)]), vec[i64]([0, *(s for _, s in levels)])
         self.book.side(side).set_many(prices, sizes, 1, len(prices))
         for price, size in levels:
