@@ -9,7 +9,6 @@ keeps nothing that must outlive it.
 from __future__ import annotations
 
 import os
-import ssl
 from functools import partial
 from typing import ClassVar, Final
 
@@ -17,9 +16,11 @@ import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, WebSocketRequest, wrap_server_stream
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from exchange.certificates import certificate_context
 from exchange.gateway_params import GatewayParams
 from exchange.keys import KeyRing, create_demo_keys, read_keys
 from exchange.metered import MeteredStream
+from exchange.session_numbers import SessionNumbers
 from exchange.sessions import (
     CLOSE_GOING_AWAY,
     CLOSE_SILENT,
@@ -56,7 +57,6 @@ from runtime.service import Service, ServiceSetup
 
 MILLISECONDS: Final = 1_000
 NANOSECONDS: Final = 1_000_000_000
-NANOSECONDS_PER_MICROSECOND: Final = 1_000
 # Frames that wait between the WebSocket and the session, and bytes of one read.
 FRAME_QUEUE: Final = 16
 READ_BYTES: Final = 16 * 1024
@@ -112,8 +112,8 @@ class Gateway(Service):
         )
         self.port = 0
         self.refused_connections = 0
-        # The time of the start tells sessions apart, over restarts; in microseconds every JSON library keeps it.
-        self._last_session_id = self.clock.now_ns() // NANOSECONDS_PER_MICROSECOND
+        self._certificate = certificate_context(self.params)
+        self._session_numbers = SessionNumbers(setup.number, self.clock.now_ns())
         self._wanted: list[Message] = []
         self._wanted_bell = Doorbell()
         self._is_passing = False
@@ -157,11 +157,10 @@ class Gateway(Service):
         plain = await trio.open_tcp_listeners(params.port, host=params.host)
         self.port = plain[0].socket.getsockname()[1]
         listeners: list[trio.abc.Listener[trio.abc.Stream]] = [*plain]
-        if params.certificate_file:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(params.certificate_file, params.certificate_key_file or None)
-            listeners = [trio.SSLListener(one, context, https_compatible=True) for one in plain]
-        scheme = "wss" if params.certificate_file else "ws"
+        certificate = self._certificate
+        if certificate is not None:
+            listeners = [trio.SSLListener(one, certificate, https_compatible=True) for one in plain]
+        scheme = "ws" if certificate is None else "wss"
         self.log.info("exchange gateway listens", url=f"{scheme}://{params.host}:{self.port}", keys=len(self.hub.keys))
         return listeners
 
@@ -325,7 +324,6 @@ class Gateway(Service):
         async with trio.open_nursery() as nursery:
             bell = Doorbell()
             work = trio.CancelScope()
-            self._last_session_id += 1
             params = self.params
             metered = MeteredStream(
                 stream,
@@ -334,7 +332,7 @@ class Gateway(Service):
                 lambda: connection.cut(CLOSE_UNFINISHED, "no message comes"),
                 lambda: connection.cut(CLOSE_SLOW, f"a frame was not taken in {params.stall_ms} ms: read faster"),
             )
-            connection = Connection(self.hub, self._last_session_id, address, bell.ring, work.cancel)
+            connection = Connection(self.hub, self._session_numbers.next(), address, bell.ring, work.cancel)
             try:
                 socket = await self._shake_hands(nursery, metered, is_crowded)
                 if socket is not None:

@@ -231,7 +231,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(params: GatewayParams | None = None, capacity: int = 4_096) -> AsyncIterator[World]:
+async def world(
+    params: GatewayParams | None = None, capacity: int = 4_096, *, number: int = 0, log: object = None
+) -> AsyncIterator[World]:
     """A gateway that serves no port, with a lane that answers."""
     clock = TrioClock(START_NS)
     bell, lane_bell = Doorbell(), Doorbell()
@@ -246,7 +248,8 @@ async def world(params: GatewayParams | None = None, capacity: int = 4_096) -> A
         clock=clock,
         randomness=random.Random(0),
         mailbox=mailbox,
-        log=cast("Logger", Silence()),
+        log=cast("Logger", log or Silence()),
+        number=number,
         deliveries={schema_id_of(kind): [Delivery(inbox, False, None)] for kind in Gateway.GIVES},
     )
     gateway = Gateway(setup)
