@@ -81,7 +81,7 @@ class AccountParams:
 
     id: int = setting("Its number.", rule=between(1, 2**62))
     group: int = setting(
-        "Accounts of one group do not trade with each other where an order asks for that; 0 is a group of none.",
+        "Accounts of one group do not trade with each other where an order asks for that; without one (0) an account is a group by itself.",
         default=0, rule=between(0, 2**62),
     )  # fmt: skip
     deposits: Mapping[str, DecimalText] = setting(
@@ -242,7 +242,8 @@ def make_exchange(
     for name, one in params.accounts.items():
         tier = params.tiers.get(one.tier, TierParams())
         terms = [_terms(tier, instrument, market) for instrument, market in zip(instruments, markets, strict=True)]
-        accounts.add(Account(one.id, name, one.group, len(assets), terms))
+        # An account without a group is one by itself; groups that are written are positive, so none is the same.
+        accounts.add(Account(one.id, name, one.group or -one.id, len(assets), terms))
         rules[one.id] = everybody if tier.limits is None else tier.limits.rules()
         for asset, text in one.deposits.items():
             amount_of(text, f"params.accounts.{name}.deposits.{asset}")
