@@ -325,16 +325,18 @@ class Gateway(Service):
             bell = Doorbell()
             work = trio.CancelScope()
             params = self.params
+            opening = trio.CancelScope(deadline=trio.current_time() + params.handshake_ms / MILLISECONDS)
             metered = MeteredStream(
                 stream,
                 params.largest_frame_bytes + SPARE_BYTES,
                 params.stall_ms / MILLISECONDS,
                 lambda: connection.cut(CLOSE_UNFINISHED, "no message comes"),
                 lambda: connection.cut(CLOSE_SLOW, f"a frame was not taken in {params.stall_ms} ms: read faster"),
+                opening.cancel,
             )
             connection = Connection(self.hub, self._session_numbers.next(), address, bell.ring, work.cancel)
             try:
-                socket = await self._shake_hands(nursery, metered, is_crowded)
+                socket = await self._shake_hands(nursery, opening, metered, is_crowded)
                 if socket is not None:
                     await self._serve_socket(socket, connection, metered, bell, work)
             finally:
@@ -346,10 +348,10 @@ class Gateway(Service):
                 nursery.cancel_scope.cancel()
 
     async def _shake_hands(
-        self, nursery: trio.Nursery, stream: trio.abc.Stream, is_crowded: bool
+        self, nursery: trio.Nursery, opening: trio.CancelScope, stream: trio.abc.Stream, is_crowded: bool
     ) -> WebSocketConnection | None:
-        """Open the WebSocket, or refuse with an HTTP status; None where nobody is there after it."""
-        with trio.move_on_after(self.params.handshake_ms / MILLISECONDS):
+        """Open the WebSocket, or refuse with an HTTP status; None where nobody is there after it, or in the middle."""
+        with opening:
             request: WebSocketRequest = await wrap_server_stream(
                 nursery, stream, FRAME_QUEUE, self.params.largest_frame_bytes, READ_BYTES
             )

@@ -1,9 +1,10 @@
 """The stream below a client's WebSocket: bounds what comes without a message, and how long a write may take.
 
 The WebSocket library bounds the size of a message, not the number of empty fragments that never make one, nor pings
-that never stop: what has come without a message is counted here, slowly forgiven, and told when it is too much. A
-write is never given up because its task is cancelled, only because its time is over: half of a frame would leave the
-client without the closing frame that says why it was cut.
+that never stop: what has come without a message is counted here, slowly forgiven, and told when it is too much. Nor
+does it tell who waits for a handshake that the peer has gone: the end of the stream is told as well. A write is never
+given up because its task is cancelled, only because its time is over: half of a frame would leave the client without
+the closing frame that says why it was cut.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ class MeteredStream(trio.abc.Stream):
         stall_seconds: float,
         on_excess: Callable[[], None],
         on_stall: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
         self._stream = stream
         self._most_bytes = most_bytes
         self._stall_seconds = stall_seconds
         self._on_excess = on_excess
         self._on_stall = on_stall
+        self._on_end = on_end
         self._sending: trio.CancelScope | None = None
         self.unaccounted_bytes = 0
         # A write was given up half-way: nothing can be sent after it.
@@ -43,8 +46,14 @@ class MeteredStream(trio.abc.Stream):
         self.unaccounted_bytes = max(0, self.unaccounted_bytes - size)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """What has come; tells where it has been too much."""
-        data = await self._stream.receive_some(max_bytes)
+        """What has come; tells where it has been too much, and when nothing more comes."""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._on_end()
+            raise
+        if not data:
+            self._on_end()
         self.unaccounted_bytes += len(data)
         if self.unaccounted_bytes > self._most_bytes:
             self._on_excess()
@@ -73,4 +82,5 @@ class MeteredStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close."""
+        self._on_end()
         await self._stream.aclose()

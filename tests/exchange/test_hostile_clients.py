@@ -104,7 +104,6 @@ async def unharmed(params: GatewayParams = TIGHT) -> AsyncIterator[World]:
         yield here
         with trio.fail_after(5):
             assert (await honest.ask(order(2))).ok
-        # Whoever is gone in the middle of a handshake is remembered until its time is over.
         with trio.fail_after(30):
             while len(here.gateway.hub.sessions) > 1:
                 await pause(1)
@@ -226,6 +225,30 @@ async def test_handshakes_that_are_none_end(autojump_clock: object, data: bytes)
     async with unharmed() as here, raw(here, data) as hostile:
         with trio.fail_after(30):
             await hostile.is_over.wait()
+
+
+@pytest.mark.parametrize("data", [b"", HANDSHAKE[:20], HANDSHAKE[:-2], b"no handshake\r\n\r\n", HANDSHAKE])
+@pytest.mark.parametrize("is_forced", [False, True])
+async def test_who_leaves_before_the_handshake_gives_its_slot_back(
+    autojump_clock: object, data: bytes, is_forced: bool
+) -> None:
+    """A connection that ends before it is a WebSocket holds no place, not even for the time of a handshake."""
+    async with unharmed() as here:
+        for _ in range(3 * TIGHT.most_connections):
+            stream = here.connect("hostile")
+            if data:
+                await stream.send_all(data)
+            if is_forced:
+                await trio.aclose_forcefully(stream)
+            else:
+                await stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(here.gateway.hub.sessions) == 1
+        before = here.gateway.refused_connections
+        async with here.client("hostile") as first, here.client("hostile") as second:
+            assert (await first.ask(PingRequest(id=1))).ok
+            assert (await second.ask(PingRequest(id=1))).ok
+        assert here.gateway.refused_connections == before
 
 
 @pytest.mark.parametrize("seed", seeds(60, 20_000))
