@@ -8,7 +8,7 @@ from mypy_extensions import i64
 
 from exchange.core import Exchange
 from exchange.records import Account
-from exchange.reports import NO_CODE
+from exchange.reports import NO_CODE, follow_stop
 from exchange.saving import oldest_first
 from market.messages import (
     EVENT_STATE,
@@ -66,6 +66,7 @@ def answer_question(exchange: Exchange, question: AccountStateWanted, now_ns: i6
 def tell_open_orders(exchange: Exchange, account: Account, question: AccountStateWanted) -> None:
     """A row for every open order, in the order in which they were accepted."""
     for order in account.orders.values():
+        follow_stop(order)
         exchange.out.append(
             OrderReported(
                 exchange.exchange_id, account.account_id, account.sequence, question.session_id, question.request_id,

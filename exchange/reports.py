@@ -34,6 +34,8 @@ from market.messages import (
     MAKER,
     PEGGED,
     TAKER,
+    TRAILING_STOP,
+    TRAILING_STOP_LIMIT,
     UNKNOWN_LIQUIDITY,
     BalanceReported,
     Message,
@@ -299,6 +301,7 @@ class Reports:
         """Report an event of an order to its account."""
         account = order.account
         account.sequence += 1
+        follow_stop(order)
         request_id: i64 = 0
         if account is self.asker and self.first_asked <= order.order_id <= self.last_asked:
             request_id = order.request_id if self.request_id == OF_ORDER else self.request_id
@@ -347,6 +350,15 @@ class Reports:
             self.exchange_id, account.account_id, sequence, session_id, self.accounts.assets[asset],
             account.total[asset], account.held[asset], self.now_ns,
         )  # fmt: skip
+
+
+def follow_stop(order: OpenOrder) -> None:
+    """Note the stop price of a trailing order as it is now: the engine sets and moves it without an event."""
+    if order.order_type != TRAILING_STOP and order.order_type != TRAILING_STOP_LIMIT:
+        return
+    found = order.market.engine.order(order.order_id)
+    if found is not None and found.stop_price != 0:
+        order.stop_price = found.stop_price
 
 
 def remember(account: Account, order_id: int, client_order_id: str, kept: i64) -> None:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from exchange.saving import load_exchange, save_exchange
 from market.messages import (
     BUY,
+    EVENT_ACCEPTED,
     EVENT_SELF_TRADE,
+    EVENT_STATE,
+    EVENT_TRIGGERED,
+    GROUP_BRACKET,
     REJECT_UNKNOWN_ORDER,
     SELL,
+    STATE_OPEN_ORDERS,
     STP_CANCEL_BOTH,
     STP_CANCEL_INCOMING,
     STP_CANCEL_RESTING,
     STP_CANCEL_SMALLEST,
     STP_DECREMENT_BOTH,
     STP_NONE,
+    TRAILING_STOP,
+    TRAILING_STOP_LIMIT,
+    OrderReported,
     PublicTrade,
 )
-from tests.exchange.desk_of_orders import ALICE, BOB, BTC, ODD, Desk, rich
+from tests.exchange.desk_of_orders import ALICE, BOB, BTC, CAROL, ODD, Desk, rich
 
 # ------------------------------------------------------------------------------------------------- other instruments
 
@@ -82,3 +91,67 @@ def test_accounts_without_a_group_trade_with_each_other() -> None:
     desk.enter(BOB, SELL, 10_000, 40, self_trade=STP_CANCEL_BOTH)
     desk.enter(ALICE, SELL, 10_000, 60, self_trade=STP_NONE)
     assert [int(trade.size) for trade in desk.of(PublicTrade)] == [40, 60]
+
+
+# ----------------------------------------------------------------------------------------------- trailing stop prices
+
+
+def trade(desk: Desk, price: int) -> None:
+    """Let Bob and Carol trade at a price."""
+    desk.enter(BOB, SELL, price, 10)
+    desk.enter(CAROL, BUY, price, 10)
+
+
+def told_stops(desk: Desk, who: int) -> list[int]:
+    """The stop prices of the open orders, as the answer to a question has them."""
+    rows = desk.ask(who, STATE_OPEN_ORDERS)
+    return [int(row.stop_price) for row in rows if isinstance(row, OrderReported)]
+
+
+@pytest.mark.parametrize(("side", "stops"), [(SELL, [9_950, 10_150, 10_150]), (BUY, [10_050, 10_050, 9_950])])
+@pytest.mark.parametrize("order_type", [TRAILING_STOP, TRAILING_STOP_LIMIT])
+def test_the_present_stop_price_of_a_trailing_order_is_told(order_type: int, side: int, stops: list[int]) -> None:
+    """`accepted` has the one that the engine set; it moves without a report, and a question tells where it is now."""
+    desk = Desk()
+    trade(desk, 10_000)
+    price = 0 if order_type == TRAILING_STOP else 10_000
+    far = {"order_type": order_type, "offset": 50}
+    assert not desk.enter(ALICE, side, price, 10, **far).refused
+    (accepted,) = desk.reports(ALICE)
+    assert (accepted.event, accepted.stop_price) == (EVENT_ACCEPTED, stops[0])
+    assert told_stops(desk, ALICE) == stops[:1]
+    before = len(desk.reports(ALICE))
+    trade(desk, 10_200 if side == SELL else 10_010)
+    assert told_stops(desk, ALICE) == [stops[1]]
+    trade(desk, 10_160 if side == SELL else 9_900)
+    later = Desk()
+    load_exchange(later.exchange, json.loads(json.dumps(save_exchange(desk.exchange))))
+    assert told_stops(desk, ALICE) == told_stops(later, ALICE) == [stops[2]]
+    assert {report.event for report in desk.reports(ALICE)[before:]} == {EVENT_STATE}
+
+
+def test_a_later_report_of_a_trailing_order_has_its_present_stop_price() -> None:
+    """A change of its size tells where the stop price is, and so does its trigger."""
+    desk = Desk()
+    trade(desk, 10_000)
+    order_id = desk.enter(ALICE, SELL, 0, 10, order_type=TRAILING_STOP, offset=50).order_id
+    trade(desk, 10_200)
+    assert not desk.replace(ALICE, order_id, 0, 5).refused
+    assert desk.reports(ALICE)[-1].stop_price == 10_150
+    trade(desk, 10_220)
+    trade(desk, 10_170)
+    assert {int(report.stop_price) for report in desk.reports(ALICE) if report.event == EVENT_TRIGGERED} == {10_170}
+
+
+def test_an_exit_that_trails_has_no_stop_price_until_it_waits() -> None:
+    """In a bracket the stop price is set when the entry has traded."""
+    desk = Desk()
+    trade(desk, 10_000)
+    group: dict[str, Any] = {"group_kind": GROUP_BRACKET, "group_count": 2}
+    desk.send_group(
+        desk.wanted(ALICE, BUY, 9_900, 10, **group),
+        desk.wanted(ALICE, SELL, 0, 10, order_type=TRAILING_STOP, offset=50, **group),
+    )
+    assert told_stops(desk, ALICE) == [0, 0]
+    desk.enter(BOB, SELL, 9_900, 10)
+    assert told_stops(desk, ALICE) == [9_850]
