@@ -95,7 +95,8 @@ class RiskParams:
         "A larger loss since midnight UTC halts trading.", rule=decimal(above_zero=True), unit="quote"
     )
     leased: bool = setting(
-        "Whether it opens risk only within a lease of the limits of the whole system; needs a `LimitKeeper`.",
+        "Whether it opens risk only within a lease of the limits of the whole system; true if there is a `LimitKeeper`, "
+        "and only then.",
         default=False,
     )  # fmt: skip
     lease_orders: int = setting(

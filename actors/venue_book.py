@@ -371,8 +371,11 @@ class VenueBook(Actor):
             self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
 
     def on_actor_restarted(self, _: ActorRestarted) -> None:
-        """Somebody begins anew and may have missed the present touch."""
+        """Somebody begins anew and may not know the present state and touch: both again, in the order of a change."""
         for kept in self.books:
+            cause = "told again: an actor began anew"
+            venue_ns = kept.decoder.venue_ns
+            self.emit(BookStateChanged(kept.instrument_id, kept.state, cause, venue_ns, kept.receive_ns))
             self.tell(kept)
 
     def tell(self, kept: KeptBook) -> None:

@@ -19,7 +19,9 @@ from market.messages import (
     ActorFailed,
     ChildOrder,
     HaltReset,
+    LeaseGranted,
     Message,
+    NewOrder,
     TradingHalted,
     group_of,
     name_of,
@@ -328,6 +330,7 @@ def _check(blueprint: Blueprint, problems: PlanProblems) -> None:
         for message_type in node.gives:
             _check_taken(blueprint, node, message_type, key, problems)
     _check_owners(blueprint, problems)
+    _check_leases(blueprint, problems)
     _check_channels(blueprint, problems)
 
 
@@ -377,6 +380,24 @@ def _check_owners(blueprint: Blueprint, problems: PlanProblems) -> None:
                         f"owns it already",
                         f"name different instruments at {node.name} and {other.name}, or remove one of them",
                     )
+
+
+def _check_leases(blueprint: Blueprint, problems: PlanProblems) -> None:
+    """Where limits are lent, whoever lets orders out takes them: one that does not would break a limit of all."""
+    for node in (*blueprint.actors, *blueprint.services):
+        keepers = [keeper for keeper in blueprint.givers_of(LeaseGranted) if keeper.shares_instrument(node)]
+        if NewOrder not in node.owns or LeaseGranted in node.takes or not keepers:
+            continue
+        section = _section(node)
+        place = f"{section}.{node.name}"
+        could = LeaseGranted in getattr(node.class_, "HANDLERS", ())
+        remedy = f"set leased = true in {place}.params" if could else f"give {place} a class that takes LeaseGranted"
+        problems.add(
+            (section, node.name, "params", "leased") if could else (section, node.name),
+            "",
+            f"lets orders out without a lease, and {_names(keepers)} lends the limits of all who do",
+            f"{remedy}, or remove {_names(keepers)}",
+        )
 
 
 def _section(node: Node) -> str:

@@ -59,6 +59,12 @@ def states(lane: TradingLane) -> list[int]:
     return [change.state for change in lane.of(BookStateChanged)]
 
 
+def told(lane: TradingLane) -> list[tuple[type, int]]:
+    """What was told of the book, in order, with the state it was told with."""
+    news = [one for one in lane.heard if isinstance(one, BookStateChanged | TopOfBook)]
+    return [(type(one), one.state) for one in news]
+
+
 def test_new_connection_asks_for_a_snapshot_and_becomes_live() -> None:
     """A connection begins without a book, asks for one, and tells its touch once it has it."""
     lane = TradingLane(VenueBook)
@@ -175,12 +181,25 @@ def test_lost_connection_leaves_no_book() -> None:
     assert lane.of(TopOfBook)[-1].bid_size == 0
 
 
-def test_restart_of_another_actor_hears_the_touch_again() -> None:
-    """Whoever begins anew gets the present touch without waiting for it to change."""
+def test_restart_of_another_actor_hears_state_and_touch_again() -> None:
+    """Whoever begins anew gets the present state, and then the touch, without waiting for a change of either."""
     lane = live_book()
     lane.forget()
     lane.take(ActorRestarted(2, 1))
+    assert told(lane) == [(BookStateChanged, LIVE), (TopOfBook, LIVE)]
     assert [top.bid_price for top in lane.of(TopOfBook)] == [10_000]
+    lane.pass_ms(3_100)
+    lane.forget()
+    lane.take(ActorRestarted(2, 2))
+    assert told(lane) == [(BookStateChanged, STALE), (TopOfBook, STALE)]
+
+
+def test_change_of_the_same_batch_is_told_in_the_same_order() -> None:
+    """State first, then the touch: what is repeated for one that begins anew has the order of what is new."""
+    lane = TradingLane(VenueBook)
+    lane.take(ConnectionUp(CONNECTION, 1))
+    lane.take(snapshot(lane))
+    assert told(lane) == [(BookStateChanged, LIVE), (TopOfBook, LIVE)]
 
 
 def test_own_restart_begins_without_a_book_and_says_so() -> None:

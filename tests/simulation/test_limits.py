@@ -386,6 +386,29 @@ def test_leases_without_a_keeper_are_an_error_of_the_configuration() -> None:
         plan_of(text_of(leased=False))
 
 
+def test_beside_a_keeper_every_risk_takes_leases() -> None:
+    """One `Risk` without them would open what no limit counts: an error at its key, with both remedies."""
+    before, after = text_of().split("[actors.eth_risk.params]")
+    text = before + "[actors.eth_risk.params]" + after.replace("leased = true\nlease_orders = 2\n", "")
+    with pytest.raises(ConfigErrors) as caught:
+        plan_of(text)
+    assert len(caught.value.errors) == 1
+    told = str(caught.value)
+    assert "actors.eth_risk.params.leased" in told
+    assert "lets orders out without a lease, and limits lends" in told
+    assert "set leased = true in actors.eth_risk.params, or remove limits" in told
+    plan_of(text_of(keeper=False, leased=False))
+
+
+def test_a_keeper_of_some_instruments_binds_those_that_share_one() -> None:
+    """A keeper that names instruments keeps the limits of these: a `Risk` of others needs no lease."""
+    before, after = text_of().split("[actors.eth_risk.params]")
+    text = before + "[actors.eth_risk.params]" + after.replace("leased = true\nlease_orders = 2\n", "")
+    plan_of(text.replace('lane = "own"\n', 'lane = "own"\ninstruments = ["btc"]\n'))
+    with pytest.raises(ConfigErrors, match=r"lets orders out without a lease"):
+        plan_of(text.replace('lane = "own"\n', 'lane = "own"\ninstruments = ["btc", "eth"]\n'))
+
+
 def test_only_a_leased_risk_speaks_of_leases() -> None:
     """Without the setting the plan has no edge for it, so that no message of leases is sent anywhere."""
     loaded = load_tree(tomllib.loads(text_of(keeper=False, leased=False)), "limits.toml", params_of)
