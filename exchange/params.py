@@ -81,8 +81,8 @@ class AccountParams:
 
     id: int = setting("Its number.", rule=between(1, 2**62))
     group: int = setting(
-        "Accounts of one group do not trade with each other where an order asks for that; with 0 an account is a group by"
-        " itself.",
+        "Accounts of one group do not trade with each other where an order asks for that; with 0 an account is a group"
+        " by itself.",
         default=0, rule=between(0, 2**62),
     )  # fmt: skip
     deposits: Mapping[str, DecimalText] = setting(

@@ -89,6 +89,15 @@ class ExchangeVenue(Actor):
         InstrumentStatus,
         Ticker,
     )
+    # The public data of an instrument has one source: two exchanges in one process have each their own instruments.
+    OWNS: ClassVar[tuple[type[Message], ...]] = (
+        BookDelta,
+        BookSnapshot,
+        TopOfBook,
+        PublicTrade,
+        InstrumentStatus,
+        Ticker,
+    )
     PARAMS: ClassVar[type | None] = ExchangeParams
     POLICY: ClassVar[str] = HALT_TRADING
     AT_BATCH_END: ClassVar[bool] = True

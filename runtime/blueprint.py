@@ -371,15 +371,16 @@ def _check_owners(blueprint: Blueprint, problems: PlanProblems) -> None:
     nodes = (*blueprint.actors, *blueprint.services)
     for index, node in enumerate(nodes):
         for other in nodes[index + 1 :]:
-            for message_type in node.owns:
-                if message_type in other.owns and node.shares_instrument(other):
-                    problems.add(
-                        (_section(other), other.name),
-                        "",
-                        f"owns {name_of(schema_id_of(message_type))}, and for an instrument of its own {node.name} "
-                        f"owns it already",
-                        f"name different instruments at {node.name} and {other.name}, or remove one of them",
-                    )
+            both = [name_of(schema_id_of(one)) for one in node.owns if one in other.owns]
+            if both and node.shares_instrument(other):
+                problems.add(
+                    (_section(other), other.name),
+                    "",
+                    f"owns {', '.join(both)}, and for an instrument of its own {node.name} owns "
+                    f"{'it' if len(both) == 1 else 'them'} already",
+                    f"name different instruments at {node.name} and {other.name}, or remove one of them; two markets "
+                    "of one symbol are two tables under [instruments], each with a venue of its own",
+                )
 
 
 def _check_leases(blueprint: Blueprint, problems: PlanProblems) -> None:
