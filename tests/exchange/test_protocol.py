@@ -201,12 +201,36 @@ def test_a_bad_request_spoils_no_other() -> None:
         ('{"type":"ping","id":1,"x":' + "[" * 30_000 + "]" * 30_000 + "}", "unknown field `x`"),
         ('{"x":' + '{"x":' * 20_000 + "1" + "}" * 20_001, ""),
         ("\ud800", "is no JSON"),
-        ('{"type":"ping","id":1,"\ud800":1}', "is no JSON"),
+        ('{"type":"ping","id":1,"\ud800":1}', "half of a surrogate pair: write whole characters"),
+        (r'"\ud800"', "half of a surrogate pair"),
+        (r'{"type":"ping","id":1,"x":"\ud800', "unknown field `x`"),
+        ("[" * 30_000 + r'"\ud800"' + "]" * 30_000, "is no JSON"),
+        (r'[{"x":"\ud800"}' + ",1" * 100 + "]", "the frame holds 101 requests"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(text: str, told: str) -> None:
     """Every wrong form is refused with words that name it, and never by an unexpected failure."""
     assert told in wrong(text)
+
+
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDC00\uD800", r"\udfffabcdefghijk", "\ud800"])
+def test_half_of_a_surrogate_pair_is_told_under_its_own_id(half: str) -> None:
+    """Wherever it stands, and whatever else is wrong; the other requests of the frame are served."""
+    bad = ORDER.replace('"id":1', '"id":9')
+    for wrong_one in (
+        bad.replace("BTCUSDT", half), bad.replace("BTCUSDT", half).replace('"buy"', '"up"'),
+        bad.replace('"size"', f'"{half}":1,"size"'), f'{{"type":"ping","x":["{half}"],"id":9}}',
+    ):  # fmt: skip
+        frames = [wrong_one, f'[{ORDER}, {wrong_one}, {{"type":"ping","id":2}}, {{"type":"order","id":3}}]']
+        for frame in frames:
+            found = decode_frame(frame, 4)
+            told = found[0] if len(found) == 1 else found[1]
+            assert isinstance(told, Malformed)
+            assert (told.request_id, "surrogate" in told.text) == (9, True)
+        assert [type(request) for request in found] == [Order, Malformed, PingRequest, Malformed]
+    assert [one.request_id for one in decode_frame(f'[{{"id":true,"x":"{half}"}}, "{half}"]', 4)
+            if isinstance(one, Malformed)] == [0, 0]  # fmt: skip
+    assert one(ORDER.replace("BTCUSDT", r"\ud83d\ude00")) == one(ORDER.replace("BTCUSDT", "\U0001f600"))
 
 
 def test_the_last_of_two_equal_fields_counts() -> None:
@@ -287,6 +311,13 @@ def test_transfers_may_be_negative_and_large() -> None:
 def test_what_is_left_out_is_nothing() -> None:
     """A price that is not there is 0; whether one must be there the engine says."""
     assert parse_amount("price", "", 2) == 0
+
+
+@pytest.mark.parametrize("text", ["0.001", "60000.123456", "0." + "0" * 30 + "1", "1e-3"])
+def test_too_many_places_are_told_to_a_client(text: str) -> None:
+    """With what a client can do: it cannot change the instrument."""
+    with pytest.raises(Refused, match="more than 2 decimal places: keep to the steps that the request instruments"):
+        parse_amount("price", text, 2)
 
 
 @pytest.mark.parametrize("text", ["naïve", "a\nb", "a\x00"])
