@@ -69,6 +69,9 @@ FAREWELL_SECONDS: Final = 0.5
 # Requests that follow each other by more than this do not wait for others to go with.
 SINGLE_NS: Final = 150_000
 SNAPSHOT_RETRY_SECONDS: Final = 1.0
+# So many questions for a book without an answer are told, and not again for this long.
+UNANSWERED_ROUNDS: Final = 3
+WARNING_PAUSE_SECONDS: Final = 60.0
 LARGEST_DRAIN: Final = 512
 
 
@@ -278,12 +281,26 @@ class Gateway(Service):
     async def _keep_books(self) -> None:
         """Ask for the books at the start, and again for those that have not come."""
         cause = "the gateway has started"
+        rounds = 0
+        quiet_until = trio.current_time()
         while True:
-            for instrument_id, book in self.hub.public.books.items():
-                if not book.is_synced:
-                    self._want_snapshot(instrument_id, cause)
+            missing = [book for book in self.hub.public.books.values() if not book.is_synced]
+            for book in missing:
+                self._want_snapshot(book.listing.instrument_id, cause)
+            rounds = rounds + 1 if missing else 0
+            is_unanswered = rounds > UNANSWERED_ROUNDS or self.hub.unanswered_logins > 0
+            if is_unanswered and trio.current_time() >= quiet_until:
+                quiet_until = trio.current_time() + WARNING_PAUSE_SECONDS
+                self._warn_unanswered([book.listing.symbol for book in missing])
             cause = "no snapshot has come"
             await trio.sleep(SNAPSHOT_RETRY_SECONDS)
+
+    def _warn_unanswered(self, symbols: list[str]) -> None:
+        self.log.warning(
+            "the exchange does not answer the gateway: give both the same exchange_id and the same instruments",
+            exchange_id=self.params.exchange_id, books_missing=symbols, logins=self.hub.unanswered_logins,
+        )  # fmt: skip
+        self.hub.unanswered_logins = 0
 
     # ---- one client
 

@@ -146,6 +146,8 @@ class Hub:
         self.forward = forward
         self.sessions: dict[int, Connection] = {}
         self.accounts: dict[int, dict[Connection, None]] = {}
+        # Logins that the lane has not answered in time, since it answered one or they were told.
+        self.unanswered_logins = 0
 
 
 class Connection:
@@ -236,14 +238,17 @@ class Connection:
                 break
             del self.pending[request_id]
             self.groups.pop(request_id, None)
-            self.tell(
-                refusal(request_id, "timeout", "the exchange has not answered in time; it may still: ask for state")
-            )
+            remedy = "it may still: ask for state"
+            if not self.is_open:
+                self.hub.unanswered_logins += 1
+                remedy = "log in on another connection"
+            self.tell(refusal(request_id, "timeout", f"the exchange has not answered in time; {remedy}"))
 
     # ---- what the lane answers
 
     def on_session_answered(self, message: SessionAnswered) -> None:
         """The lane has taken the login, or refused it."""
+        self.hub.unanswered_logins = 0
         if self.pending.pop(message.request_id, None) is None or self.key is None or self.is_open:
             return
         self.tell(login_answer(message, self.key.scope_words()))

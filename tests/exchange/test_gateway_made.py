@@ -1,16 +1,19 @@
-"""What a gateway is made from: numbers that no other gateway gives, and a certificate that is read before it runs."""
+"""What a gateway begins with: numbers that no other gateway gives, a certificate, an exchange that answers or not."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import trio
 import trustme
 
 from exchange.certificates import certificate_context
+from exchange.client import RequestFailed
 from exchange.gateway_params import GatewayParams
 from exchange.session_numbers import GATEWAYS, SessionNumbers
-from tests.exchange.gateways import START_NS, world
+from tests.exchange.gateways import SECRET, START_NS, snapshot, world
+from tests.simulation.world import Silence
 
 LARGEST_EXACT = 2**53
 A_SECOND_NS = 1_000_000_000
@@ -90,3 +93,53 @@ async def test_a_gateway_without_its_certificate_is_not_made(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="cannot be read"):
         async with world(params_of(tmp_path / "missing.pem", "")):
             raise AssertionError("it was made")
+
+
+class Warnings(Silence):
+    """A logger that keeps warnings."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str, dict[str, object]]] = []
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Keep it, with its time."""
+        self.told.append((trio.current_time(), event, fields))
+
+
+async def pause(seconds: float) -> None:
+    """Let simulated time pass."""
+    with trio.move_on_after(seconds):
+        await trio.Event().wait()
+
+
+async def test_an_exchange_that_never_answers_is_told(autojump_clock: object) -> None:
+    """After a few questions for the books, once a minute, with the number that must be the same; then no more."""
+    log = Warnings()
+    started = trio.current_time()
+    async with world(GatewayParams(port=0, exchange_id=77), log=log) as here:
+        here.lane.is_silent = True
+        here.gateway.hub.public.books[1].is_synced = False
+        await pause(130)
+        assert [round(time - started) for time, _, _ in log.told] == [3, 63, 123]
+        for _, event, fields in log.told:
+            assert "give both the same exchange_id" in event
+            assert fields == {"exchange_id": 77, "books_missing": ["BTCUSDT"], "logins": 0}
+        here.tell(snapshot(10, {}, {}))
+        await pause(300)
+        assert len(log.told) == 3
+
+
+async def test_a_login_at_an_exchange_that_never_answers(autojump_clock: object) -> None:
+    """The client gets a timeout with what to do, and the log names the number, though books come from elsewhere."""
+    log = Warnings()
+    async with world(GatewayParams(port=0, exchange_id=77), log=log) as here:
+        # The lane that the test plays answers for exchange 1.
+        await pause(10)
+        assert log.told == []
+        async with here.client() as client:
+            with pytest.raises(RequestFailed, match="log in on another connection") as caught:
+                await client.login("trader", SECRET)
+            assert caught.value.answer.code == "timeout"
+            await pause(300)
+        (told,) = log.told
+        assert told[2] == {"exchange_id": 77, "books_missing": [], "logins": 1}
