@@ -392,8 +392,8 @@ class Gateway(Service):
             connection.greet(self.clock.now_ns())
             with work:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(partial(self._write, socket, connection, bell))
-                    nursery.start_soon(partial(self._keep, socket, connection, metered))
+                    nursery.start_soon(partial(self._write, socket, connection, metered, bell))
+                    nursery.start_soon(partial(self._keep, socket, connection, metered, bell))
                     await self._read(socket, connection, metered)
                     nursery.cancel_scope.cancel()
             is_over = True
@@ -425,23 +425,26 @@ class Gateway(Service):
             metered.account()
             connection.receive(frame, clock.now_ns())
 
-    async def _write(self, socket: WebSocketConnection, connection: Connection, bell: Doorbell) -> None:
-        """Send what waits, one frame after the other."""
+    async def _write(
+        self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream, bell: Doorbell
+    ) -> None:
+        """Send what waits, one frame after the other, until the end is near."""
         outbox = connection.outbox
-        while True:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            frame = outbox.take()
-            if frame is None:
-                await bell.wait()
-                continue
-            try:
-                # What was taken is sent whole, or the stream tells that its time is over.
-                with trio.CancelScope(shield=True):
+        # What was taken is sent whole, or the stream tells that its time is over: `_keep` ends this, nothing else.
+        with trio.CancelScope(shield=True):
+            while not metered.is_hurried:
+                frame = outbox.take()
+                if frame is None:
+                    await bell.wait()
+                    continue
+                try:
                     await socket.send_message(frame)
-            except ConnectionClosed:
-                return
+                except ConnectionClosed:
+                    return
 
-    async def _keep(self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream) -> None:
+    async def _keep(
+        self, socket: WebSocketConnection, connection: Connection, metered: MeteredStream, bell: Doorbell
+    ) -> None:
         """Heartbeats, and the end of a client that gives no sign of life."""
         params = self.params
         try:
@@ -457,6 +460,7 @@ class Gateway(Service):
             return
         finally:
             metered.hurry(params.close_ms / MILLISECONDS)
+            bell.ring()
 
 
 def _address_of(stream: trio.abc.Stream) -> str:

@@ -36,6 +36,8 @@ class MeteredStream(trio.abc.Stream):
         self.unaccounted_bytes = 0
         # A write was given up half-way: nothing can be sent after it.
         self.is_torn = False
+        # The connection ends, and nobody should begin to write but who ends it.
+        self.is_hurried = False
 
     def account(self) -> None:
         """A message has come: what was counted belongs to it."""
@@ -72,6 +74,7 @@ class MeteredStream(trio.abc.Stream):
 
     def hurry(self, seconds: float) -> None:
         """The connection ends: what is being sent, and what follows, has this long."""
+        self.is_hurried = True
         self._stall_seconds = seconds
         if self._sending is not None:
             self._sending.deadline = min(self._sending.deadline, trio.current_time() + seconds)
