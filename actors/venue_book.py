@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
-from market.dialect import BOOK_CHANGED, GAP, PIECE, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
+from market.dialect import BOOK_CHANGED, GAP, PIECE, REPLAYING, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
 from market.instruments import Instrument
 from market.messages import (
     BROKEN,
@@ -291,8 +291,17 @@ class VenueBook(Actor):
             kept.gaps += 1
             self.set_state(kept, SYNCING, f"gap: {cause}")
             self.ask(kept, cause)
+        elif outcome == REPLAYING:
+            # An input of its own, of a later turn: whatever else has come is taken in between.
+            self.set_timer(-kept.instrument_id, self.now + 1)
         elif outcome == SNAPSHOT_WANTED and kept.asked_ns == 0:
             self.ask(kept, decoder.cause)
+
+    def replay(self, kept: KeptBook) -> None:
+        """Apply the next of what waited for the snapshot."""
+        self.follow(kept, kept.decoder.go_on())
+        if kept.decoder.live and kept.state != LIVE:
+            self.set_state(kept, LIVE, "snapshot applied")
 
     def tell_trades(self, kept: KeptBook) -> None:
         """Pass on the trades of a frame, at once: who rests in the queue must see them before the next level."""
@@ -396,7 +405,13 @@ class VenueBook(Actor):
             self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
 
     def on_timer(self, timer: TimerFired) -> None:
-        """Look whether a book has fallen silent, or still waits for a snapshot. The timer's id is the instrument's."""
+        """Look whether a book has fallen silent, or still waits for a snapshot. The timer's id is the instrument's.
+
+        Its negative is that of a book whose snapshot has come and which has more to replay.
+        """
+        if timer.timer_id < 0:
+            self.replay(self.book_of[-timer.timer_id])
+            return
         kept = self.book_of[timer.timer_id]
         now = self.now
         if kept.state == LIVE:
@@ -406,7 +421,7 @@ class VenueBook(Actor):
             else:
                 self.set_timer(kept.instrument_id, silent_since + self.stale_after_ns)
                 return
-        elif kept.state != STALE and now - kept.asked_ns >= self.stale_after_ns:
+        elif kept.state != STALE and not kept.decoder.replaying and now - kept.asked_ns >= self.stale_after_ns:
             self.ask(kept, "no snapshot came")
         self.set_timer(kept.instrument_id, now + self.stale_after_ns)
 

@@ -5,8 +5,9 @@ embedded exchange and the simulated feeds. All three are sans-I/O: they never op
 A decoder returns what a frame meant as one of the outcomes below and leaves the particulars in its attributes until
 the next call; it makes no object for a level or a trade. It applies a frame as a whole or, when it raises `BadFrame`,
 not at all. A frame that would take too long is cut by `Dialect.cut`: the decoder shows nothing of it before it has the
-last piece, and then what the whole frame would have shown. A book that is not `live` is empty: a decoder never shows
-levels that it cannot vouch for.
+last piece, and then what the whole frame would have shown. What waited for a snapshot is replayed in steps of at most
+`STEP_BYTES`, and the book is `live` with the last one. A book that is not `live` is empty: a decoder never shows levels
+that it cannot vouch for, and of a book that was cut for its depth none beyond the cut (`market/bounded_book.py`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ CLOSING: Final = 7
 
 PIECE: Final = 8
 """A piece of a frame was taken that does not complete it, or that is left of one that was refused: nothing changed."""
+REPLAYING: Final = 9
+"""A snapshot was taken, and there is more that waited for it: call `go_on`, later, until it gives another outcome."""
 
 OUTCOME_NAMES: Final[tuple[str, ...]] = (
     "ignored",
@@ -49,6 +52,7 @@ OUTCOME_NAMES: Final[tuple[str, ...]] = (
     "control",
     "closing",
     "piece",
+    "replaying",
 )
 
 # What may reach a lane at once. The slowest way to read a level, the careful one of the shortest spelling, takes 70 ns
@@ -61,6 +65,13 @@ MOST_FRAME_BYTES: Final = 1_048_576
 """A frame above this size is not cut any more: no message of a venue is as large."""
 MOST_PIECED_LEVELS: Final = 10_000
 """Levels that the pieces of one frame may bring, for the last piece applies them all: in 1.6 ms at most, compiled."""
+
+STEP_BYTES: Final = PIECE_BYTES
+"""Of the frames that waited for a snapshot so many bytes are replayed in one step, or one frame or piece."""
+STEP_WITH_SNAPSHOT_BYTES: Final = 4_096
+"""When no more than this waited, it is replayed in the step of the snapshot."""
+MOST_KEPT_BYTES: Final = 8_388_608
+"""The frames that wait for a snapshot may have so many bytes together; beyond that the oldest are dropped."""
 
 _SHOWN_BYTES: Final = 120
 
@@ -83,6 +94,7 @@ class Decoder:
         """Begin without a book."""
         self.book: Book = Book()
         self.live: bool = False
+        self.replaying: bool = False
         self.cause: str = ""
         self.refused: bool = False
         self.venue_ns: i64 = 0
@@ -113,6 +125,14 @@ class Decoder:
     def apply_snapshot_piece(self, piece: bytes, part: i64, parts: i64, checksum: i64) -> i64:
         """The same for a snapshot's body; frames of the stream, and pieces of them, may come in between."""
         raise NotImplementedError
+
+    def go_on(self) -> i64:
+        """Replay another step of what waited, after an outcome `REPLAYING`; `IGNORED` when there is nothing to replay.
+
+        Frames of the stream that come in between wait behind the others. Of a book whose state is replayed nothing is
+        shown before the outcome that ends it: `BOOK_CHANGED`, or `GAP`.
+        """
+        return IGNORED
 
     def reset(self) -> None:
         """Forget the book, what was buffered, and pieces: the connection was lost, or the book proved wrong."""

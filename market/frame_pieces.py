@@ -76,11 +76,11 @@ class FramePieces:
             self.held.clear()
             self.refused = True
 
-    def finish(self) -> bytes:
-        """The whole frame, once its last piece was taken; then it holds nothing."""
-        whole = b"".join(self.held)
+    def finish(self) -> list[bytes]:
+        """The pieces of the whole frame, once the last was taken; then it holds nothing."""
+        pieces = self.held[:]
         self.clear()
-        return whole
+        return pieces
 
     def clear(self) -> None:
         """Forget whatever was held."""

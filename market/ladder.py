@@ -25,7 +25,7 @@ _PASSES: Final = 4
 _FIRST_STRETCH: Final = 16
 # From so many changes at once on, and from one for so many levels, merging all of them is quicker than setting each.
 _FEWEST_MERGED: Final = 128
-_LEVELS_TO_A_CHANGE: Final = 16
+_LEVELS_TO_A_CHANGE: Final = 64
 
 
 class BookError(ValueError):

@@ -7,6 +7,14 @@ the first event; that fails when a dropped event ended exactly at L, as it did i
 An event that begins later is a gap: the book is dropped, the event becomes the first one kept, and a snapshot is asked
 for again. Sizes are absolute, so an event that overlaps what is known is applied as a whole.
 
+What was kept is applied to the snapshot's book in steps of bounded size, each when it is asked for: that book is shown
+once nothing is left to apply. Events that come meanwhile are kept behind the others.
+
+The book holds at most 20,000 levels a side (`market/bounded_book.py`). The venue's snapshot holds 5,000 a side at most,
+and tells nothing of those beyond until they change: a level deeper than the snapshot is right when it is shown, but
+others may be missing beside it. Beyond the price at which a side was cut none is shown at all, and a side of which too
+little is left after a cut is treated as a gap.
+
 A frame that comes in pieces is read piece by piece into a scan of its own, and is taken with its last piece, as the
 whole frame would be: until then it is no part of the book.
 """
@@ -18,6 +26,7 @@ from typing import Final, cast, final
 
 from mypy_extensions import i64
 
+from market.bounded_book import FEWEST_LEVELS, BoundedBook
 from market.dialect import (
     BOOK_CHANGED,
     BUFFERED,
@@ -25,9 +34,13 @@ from market.dialect import (
     CONTROL,
     GAP,
     IGNORED,
+    MOST_KEPT_BYTES,
     MOST_PIECED_LEVELS,
     PIECE,
+    REPLAYING,
     SNAPSHOT_WANTED,
+    STEP_BYTES,
+    STEP_WITH_SNAPSHOT_BYTES,
     TRADED,
     BadFrame,
     Decoder,
@@ -50,9 +63,10 @@ OLD: Final = 0
 FOLLOWS: Final = 1
 MISSING: Final = 2
 
-# At one event in 100 ms this is more than a quarter of an hour of waiting for a snapshot.
+# At one event in 100 ms this is more than a quarter of an hour of waiting for a snapshot; see `MOST_KEPT_BYTES` too.
 MOST_BUFFERED: Final = 10_000
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
+_TOO_FEW: Final = f"fewer than {FEWEST_LEVELS} levels are left of a side that was cut for its depth"
 
 
 def continuity(reached: i64, first: i64, last: i64) -> i64:
@@ -78,6 +92,7 @@ class BinanceDecoder(Decoder):
         careful_snapshot: Callable[[FrameScan, bytes], int],
         careful_piece: CarefulPiece,
         most_buffered: int = MOST_BUFFERED,
+        most_kept_bytes: int = MOST_KEPT_BYTES,
     ) -> None:
         """Read with this scan, and where it knows no answer, with the careful decoders."""
         super().__init__()
@@ -86,13 +101,22 @@ class BinanceDecoder(Decoder):
         self._careful_snapshot: Callable[[FrameScan, bytes], int] = careful_snapshot
         self._careful_piece: CarefulPiece = careful_piece
         self._most_buffered: int = most_buffered
+        self._most_kept_bytes: int = most_kept_bytes
         # Between the pieces of a snapshot come frames of the stream, in pieces too: each of the three has its scan.
         self._stream_pieces: FramePieces = FramePieces()
         self._stream_piece_scan: FrameScan = _another(scan)
         self._snapshot_pieces: FramePieces = FramePieces()
         self._snapshot_piece_scan: FrameScan = _another(scan)
-        self._buffer: list[bytes] = []
+        # What waits for a snapshot: of each frame its pieces, or itself.
+        self._buffer: list[list[bytes]] = []
         self._buffer_first_ids: list[int] = []
+        self._buffer_bytes: i64 = 0
+        # The book that is shown, and the one that a snapshot begins and the replay completes.
+        self._shown: BoundedBook = BoundedBook()
+        self._next: BoundedBook = BoundedBook()
+        self.book = self._shown.book
+        self._replay_scan: FrameScan = _another(scan)
+        self._replayed_pieces: int = 0
 
     def apply(self, frame: bytes) -> i64:
         """Take one frame of the stream and return its outcome, or raise `BadFrame`."""
@@ -101,7 +125,7 @@ class BinanceDecoder(Decoder):
         if kind == UNKNOWN:
             kind = self._careful(scan, frame)
         if kind == DEPTH:
-            return self._take_depth(scan, frame)
+            return self._take_depth(scan, [frame])
         if kind == TRADE:
             return self._take_trade(scan)
         self.cause = scan.text
@@ -162,77 +186,151 @@ class BinanceDecoder(Decoder):
 
     def _take_snapshot(self, scan: FrameScan, frame: bytes) -> i64:
         reached = scan.last_update_id
-        if self.live and reached < self.update_id:
+        if (self.live or self.replaying) and reached < self.update_id:
             self.cause = f"a snapshot at {reached} is older than the book at {self.update_id}"
             return IGNORED
         if self._buffer and reached + 1 < self._buffer_first_ids[0]:
             self.cause = f"the snapshot at {reached} ends before the first event kept, at {self._buffer_first_ids[0]}"
             return SNAPSHOT_WANTED
-        bids = scan.bid_count
-        levels = scan.level_count
-        prices = scan.level_prices
-        sizes = scan.level_sizes
         try:
-            self.book.replace(prices[:bids], sizes[:bids], prices[bids:levels], sizes[bids:levels])
+            self._next.replace(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
         except BookError as error:
             raise BadFrame(str(error), frame) from error
-        self.live = True
+        self.replaying = True
+        self._replayed_pieces = 0
         self.first_update_id = reached
         self.update_id = reached
-        return self._replay()
+        self.cause = ""
+        return self._replay(STEP_WITH_SNAPSHOT_BYTES) if self._buffer_bytes <= STEP_WITH_SNAPSHOT_BYTES else REPLAYING
 
-    def _replay(self) -> i64:
-        """Apply what was kept while the snapshot was on its way; a gap in it keeps the rest."""
+    def go_on(self) -> i64:
+        """Replay another step of what waited for the snapshot; `IGNORED` when there is nothing to replay."""
+        if not self.replaying:
+            self.cause = "nothing waits to be replayed"
+            return IGNORED
+        self.cause = ""
+        return self._replay(STEP_BYTES)
+
+    def _replay(self, most_bytes: int) -> i64:
+        """Apply so much of what was kept while the snapshot was on its way; a gap in it keeps the rest."""
         kept = self._buffer
-        self._buffer = []
-        self._buffer_first_ids = []
-        outcome: i64 = BOOK_CHANGED
-        cause = ""
-        for frame in kept:
-            if self.apply(frame) == GAP:
-                outcome = GAP
-                cause = self.cause
-        self.cause = cause
-        return outcome
+        taken = 0
+        left = most_bytes
+        while taken < len(kept):
+            pieces = kept[taken]
+            size = len(pieces[self._replayed_pieces])
+            if size > left and left < most_bytes:
+                break
+            left -= size
+            scan = self._read_kept(pieces)
+            if scan is None:
+                continue
+            first = scan.first_update_id
+            order = continuity(self.update_id, first, scan.last_update_id)
+            if order == MISSING:
+                self._forget_kept(taken)
+                return self._stop_replay(_missing(self.update_id, first))
+            if order == FOLLOWS:
+                self._change(self._next, scan)
+                if not self._next.is_enough:
+                    self._forget_kept(taken)
+                    return self._stop_replay(_TOO_FEW)
+            taken += 1
+        self._forget_kept(taken)
+        if kept:
+            return REPLAYING
+        self._shown, self._next = self._next, self._shown
+        self._next.clear()
+        self.book = self._shown.book
+        self.replaying = False
+        self.live = True
+        return BOOK_CHANGED
 
-    def _take_depth(self, scan: FrameScan, frame: bytes) -> i64:
+    def _read_kept(self, pieces: list[bytes]) -> FrameScan | None:
+        """Read what is next of a kept frame, itself or a piece; its scan once it is complete."""
+        parts = len(pieces)
+        if parts == 1:
+            # It was read once, so that it is known to be a depth event.
+            if self._scan.scan(pieces[0]) == UNKNOWN:
+                self._careful(self._scan, pieces[0])
+            return self._scan
+        self._replayed_pieces += 1
+        part = self._replayed_pieces
+        self._read_piece(self._replay_scan, pieces[part - 1], part, parts, DEPTH)
+        if part < parts:
+            return None
+        self._replayed_pieces = 0
+        return self._replay_scan
+
+    def _stop_replay(self, cause: str) -> i64:
+        """Give up the book that was being completed; what is still kept waits for another snapshot."""
+        self._next.clear()
+        self.replaying = False
+        self._replayed_pieces = 0
+        self.cause = cause
+        return GAP
+
+    def _change(self, kept: BoundedBook, scan: FrameScan) -> None:
+        """Apply an event that follows."""
+        kept.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
+        self.first_update_id = scan.first_update_id
+        self.update_id = scan.last_update_id
+
+    def _take_depth(self, scan: FrameScan, pieces: list[bytes]) -> i64:
         first = scan.first_update_id
-        last = scan.last_update_id
         self.venue_ns = scan.event_milliseconds * _NANOSECONDS
         if not self.live:
-            return self._keep(frame, first)
-        order = continuity(self.update_id, first, last)
+            return self._keep(pieces, first)
+        order = continuity(self.update_id, first, scan.last_update_id)
         if order == OLD:
             self.cause = "an event that the book already holds"
             return IGNORED
         if order == MISSING:
-            cause = f"events between {self.update_id} and {first} are missing"
-            self._drop()
-            self._keep(frame, first)
-            self.cause = cause
-            return GAP
-        bids = scan.bid_count
-        book = self.book
-        book.bids.set_many(scan.level_prices, scan.level_sizes, 0, bids)
-        book.asks.set_many(scan.level_prices, scan.level_sizes, bids, scan.level_count)
-        self.first_update_id = first
-        self.update_id = last
+            return self._begin_anew(pieces, first, _missing(self.update_id, first))
+        self._change(self._shown, scan)
+        if not self._shown.is_enough:
+            return self._begin_anew(pieces, first, _TOO_FEW)
         return BOOK_CHANGED
 
-    def _keep(self, frame: bytes, first: i64) -> i64:
+    def _begin_anew(self, pieces: list[bytes], first: i64, cause: str) -> i64:
+        """Drop the book; the event is the first that waits for a snapshot."""
+        self._drop()
+        self._keep(pieces, first)
+        self.cause = cause
+        return GAP
+
+    def _keep(self, pieces: list[bytes], first: i64) -> i64:
         buffer = self._buffer
-        buffer.append(frame)
+        buffer.append(pieces)
         self._buffer_first_ids.append(first)
+        self._buffer_bytes += _bytes_of(pieces)
         if len(buffer) == 1:
             self.cause = "the stream has begun and there is no book yet"
             return SNAPSHOT_WANTED
         self.cause = ""
-        if len(buffer) > self._most_buffered:
-            # The oldest goes: whatever snapshot comes, it must then reach to the ones that are left.
-            del buffer[0]
-            del self._buffer_first_ids[0]
-            self.cause = f"more than {self._most_buffered} events wait for a snapshot; the oldest was dropped"
+        dropped = 0
+        held_bytes = self._buffer_bytes
+        while len(buffer) - dropped > self._most_buffered or (
+            held_bytes > self._most_kept_bytes and dropped < len(buffer) - 1
+        ):
+            held_bytes -= _bytes_of(buffer[dropped])
+            dropped += 1
+        if dropped > 0:
+            # The oldest go: whatever snapshot comes, it must then reach to the ones that are left.
+            self._forget_kept(dropped)
+            self._replayed_pieces = 0
+            self.cause = (
+                f"more than {self._most_buffered} events or {self._most_kept_bytes} bytes wait for a snapshot; "
+                "the oldest was dropped"
+            )
         return BUFFERED
+
+    def _forget_kept(self, count: int) -> None:
+        """Let go of the oldest frames that are kept."""
+        for place in range(count):
+            self._buffer_bytes -= _bytes_of(self._buffer[place])
+        del self._buffer[:count]
+        del self._buffer_first_ids[:count]
 
     def _take_trade(self, scan: FrameScan) -> i64:
         self.venue_ns = scan.event_milliseconds * _NANOSECONDS
@@ -253,10 +351,12 @@ class BinanceDecoder(Decoder):
 
     def _drop(self) -> None:
         """Forget the book and what was buffered. A snapshot that is on its way may still be the one that is wanted."""
-        self.book.clear()
+        self._shown.clear()
+        self._next.clear()
         self.live = False
-        self._buffer = []
-        self._buffer_first_ids = []
+        self.replaying = False
+        self._replayed_pieces = 0
+        self._forget_kept(len(self._buffer))
 
     def save(self) -> dict[str, object]:
         """What is needed to go on, as plain data."""
@@ -265,8 +365,11 @@ class BinanceDecoder(Decoder):
             "first_update_id": self.first_update_id,
             "update_id": self.update_id,
             "venue_ns": self.venue_ns,
-            "book": self.book.save(),
-            "buffer": [frame.decode("latin-1") for frame in self._buffer],
+            "book": self._shown.save(),
+            "replaying": self.replaying,
+            "next_book": self._next.save(),
+            "replayed_pieces": self._replayed_pieces,
+            "buffer": [[piece.decode("latin-1") for piece in pieces] for pieces in self._buffer],
             "buffer_first_ids": list(self._buffer_first_ids),
             "stream_pieces": self._stream_pieces.save(),
             "snapshot_pieces": self._snapshot_pieces.save(),
@@ -278,9 +381,17 @@ class BinanceDecoder(Decoder):
         self.first_update_id = cast(int, saved["first_update_id"])
         self.update_id = cast(int, saved["update_id"])
         self.venue_ns = cast(int, saved["venue_ns"])
-        self.book.load(cast("list[list[int]]", saved["book"]))
-        self._buffer = [text.encode("latin-1") for text in cast("list[str]", saved["buffer"])]
+        self._shown.load(cast("dict[str, object]", saved["book"]))
+        self.replaying = cast(bool, saved["replaying"])
+        self._next.load(cast("dict[str, object]", saved["next_book"]))
+        self._buffer = [
+            [piece.encode("latin-1") for piece in pieces] for pieces in cast("list[list[str]]", saved["buffer"])
+        ]
         self._buffer_first_ids = list(cast("list[int]", saved["buffer_first_ids"]))
+        self._buffer_bytes = sum([_bytes_of(pieces) for pieces in self._buffer])
+        self._replayed_pieces = 0
+        for _ in range(cast(int, saved["replayed_pieces"])):
+            self._read_kept(self._buffer[0])
         self._load_pieces(self._stream_pieces, self._stream_piece_scan, saved["stream_pieces"], DEPTH)
         self._load_pieces(self._snapshot_pieces, self._snapshot_piece_scan, saved["snapshot_pieces"], SNAPSHOT)
 
@@ -289,6 +400,15 @@ class BinanceDecoder(Decoder):
         pieces.load(cast("dict[str, object]", saved))
         for part, piece in enumerate(pieces.held, 1):
             self._read_piece(scan, piece, part, pieces.parts, kind)
+
+
+def _missing(reached: i64, first: i64) -> str:
+    return f"events between {reached} and {first} are missing"
+
+
+def _bytes_of(pieces: list[bytes]) -> int:
+    """How large a kept frame is."""
+    return sum([len(piece) for piece in pieces])
 
 
 def _another(scan: FrameScan) -> FrameScan:

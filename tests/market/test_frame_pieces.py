@@ -24,7 +24,7 @@ def test_the_pieces_give_the_frame() -> None:
     pieces = begun()
     assert pieces.take(b"b", 2, 3, CHECKSUM)
     assert pieces.take(b"c", 3, 3, CHECKSUM)
-    assert pieces.finish() == b"abc"
+    assert pieces.finish() == [b"a", b"b", b"c"]
     assert pieces.save() == FramePieces().save()
 
 
@@ -66,7 +66,7 @@ def test_a_first_piece_begins_anew() -> None:
     assert not pieces.take(b"b", 2, 3, CHECKSUM)
     for part, piece in enumerate((b"a", b"b", b"c"), 1):
         assert pieces.take(piece, part, 3, CHECKSUM)
-    assert pieces.finish() == b"abc"
+    assert pieces.finish() == [b"a", b"b", b"c"]
 
 
 def test_memory_is_bounded() -> None:

@@ -1,0 +1,104 @@
+"""A book that holds a bounded number of levels, and knows how far from the touch it can be vouched for.
+
+A side that grows beyond `MOST_LEVELS` is cut to its `KEPT_LEVELS` best. From then on it knows nothing of the prices
+beyond the last one kept: what a change says of them is passed over, so that no level is shown behind one that may be
+missing. When so many of the kept ones went that fewer than `FEWEST_LEVELS` are left, the book says that it is not
+enough any more, and a snapshot must begin it anew. A side that was never cut holds all that it was told.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast, final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from market.book import Book
+from market.ladder import MOST_PRICE
+
+MOST_LEVELS: Final = 20_000
+"""A side with more levels is cut."""
+KEPT_LEVELS: Final = 10_000
+"""To how many: twice of what the largest snapshot of a venue holds."""
+FEWEST_LEVELS: Final = 1_000
+"""A side that was cut is not enough with fewer."""
+
+
+@final
+class BoundedBook:
+    """See the head of this file."""
+
+    def __init__(self, most: int = MOST_LEVELS, kept: int = KEPT_LEVELS, fewest: int = FEWEST_LEVELS) -> None:
+        """Begin without levels; the bounds are those above unless told otherwise."""
+        self.book: Final[Book] = Book()
+        self._most: i64 = most
+        self._kept: i64 = kept
+        self._fewest: i64 = fewest
+        self._lowest_bid: i64 = -MOST_PRICE
+        self._highest_ask: i64 = MOST_PRICE
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether no side was cut and has hardly anything left of it."""
+        book = self.book
+        return (self._lowest_bid == -MOST_PRICE or book.bids.count >= self._fewest) and (
+            self._highest_ask == MOST_PRICE or book.asks.count >= self._fewest
+        )
+
+    def replace(self, prices: vec[i64], sizes: vec[i64], bids: i64, levels: i64) -> None:
+        """Hold a snapshot: of these `levels` the first `bids` are bids. One that is refused changes nothing."""
+        self.book.replace(prices[:bids], sizes[:bids], prices[bids:levels], sizes[bids:levels])
+        self._lowest_bid = -MOST_PRICE
+        self._highest_ask = MOST_PRICE
+        self._cut()
+
+    def change(self, prices: vec[i64], sizes: vec[i64], bids: i64, levels: i64) -> None:
+        """Set the levels of a change; of the arrays, what lies beyond a cut may be written over."""
+        book = self.book
+        bids_end = bids
+        if self._lowest_bid != -MOST_PRICE:
+            bids_end = _within(prices, sizes, 0, bids, self._lowest_bid, MOST_PRICE)
+        if self._highest_ask != MOST_PRICE:
+            levels = _within(prices, sizes, bids, levels, -MOST_PRICE, self._highest_ask)
+        book.bids.set_many(prices, sizes, 0, bids_end)
+        book.asks.set_many(prices, sizes, bids, levels)
+        if book.bids.count > self._most or book.asks.count > self._most:
+            self._cut()
+
+    def _cut(self) -> None:
+        bids = self.book.bids
+        if bids.count > self._most:
+            bids.truncate(self._kept)
+            self._lowest_bid = bids.price(bids.count - 1)
+        asks = self.book.asks
+        if asks.count > self._most:
+            asks.truncate(self._kept)
+            self._highest_ask = asks.price(asks.count - 1)
+
+    def clear(self) -> None:
+        """Forget every level, and that any was cut off."""
+        self.book.clear()
+        self._lowest_bid = -MOST_PRICE
+        self._highest_ask = MOST_PRICE
+
+    def save(self) -> dict[str, object]:
+        """The book as plain data."""
+        return {"levels": self.book.save(), "known": [int(self._lowest_bid), int(self._highest_ask)]}
+
+    def load(self, saved: dict[str, object]) -> None:
+        """Become the book that `save` described."""
+        self.book.load(cast("list[list[int]]", saved["levels"]))
+        self._lowest_bid, self._highest_ask = cast("list[int]", saved["known"])
+
+
+def _within(prices: vec[i64], sizes: vec[i64], start: i64, end: i64, lowest: i64, highest: i64) -> i64:
+    """Move the levels between these prices to the front of their part of the arrays; gives where they end."""
+    target = start
+    while start < end:
+        price = prices[start]
+        if lowest <= price <= highest:
+            prices[target] = price
+            sizes[target] = sizes[start]
+            target += 1
+        start += 1
+    return target
