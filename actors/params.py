@@ -40,6 +40,11 @@ class VenueBookParams:
         "A book that heard nothing for this long is STALE; one without a snapshot asks again.",
         default=3_000, rule=between(1, 3_600_000), unit="ms",
     )  # fmt: skip
+    max_venue_lag_ms: int = setting(
+        "A book whose frames are later than this, by the venue's times against the quickest frame of the last minutes, "
+        "is STALE; 0 switches it off.",
+        default=1_000, rule=between(0, 3_600_000), unit="ms",
+    )  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         """A dialect that cannot be loaded is told before the start."""
@@ -95,8 +100,8 @@ class RiskParams:
         "A larger loss since midnight UTC halts trading.", rule=decimal(above_zero=True), unit="quote"
     )
     leased: bool = setting(
-        "Whether it opens risk only within a lease of the limits of the whole system; true if there is a `LimitKeeper`, "
-        "and only then.",
+        "Whether it opens risk only within a lease of the limits of the whole system: true where there is a "
+        "`LimitKeeper`, and only there.",
         default=False,
     )  # fmt: skip
     lease_orders: int = setting(

@@ -2,9 +2,10 @@
 
 It is the first to look inside a frame. A frame that cannot be understood becomes a `Rejected` and changes nothing; if
 it held an event, the venue's continuity rule finds that out with the next one. A book is `LIVE` only while it is
-complete, in sequence, uncrossed and heard of lately; every other state is told in the same step, and until a snapshot
-has been applied the book shows no levels. It never waits for a snapshot in silence: it asks again. Of a frame that
-comes in pieces only the last one counts; whatever comes between the pieces is taken as it comes.
+complete, in sequence, uncrossed, heard of lately and not late by the venue's own times; every other state is told in
+the same step, and until a snapshot has been applied the book shows no levels. It never waits for a snapshot in silence:
+it asks again. Of a frame that comes in pieces only the last one counts; whatever comes between the pieces is taken as
+it comes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import ClassVar, Final
 from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
+from actors.venue_lag import VenueLag
 from market.dialect import BOOK_CHANGED, GAP, PIECE, REPLAYING, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
 from market.instruments import Instrument
 from market.messages import (
@@ -49,11 +51,12 @@ REFUSED: Final = -1
 class KeptBook:
     """One instrument's book, its state, and what was last told of it."""
 
-    def __init__(self, instrument: Instrument, decoder: Decoder) -> None:
+    def __init__(self, instrument: Instrument, decoder: Decoder, lag: VenueLag) -> None:
         self.instrument: Final = instrument
         self.instrument_id: Final[i64] = instrument.instrument_id
         self.venue_symbol: Final[str] = instrument.venue_symbol
         self.decoder: Final = decoder
+        self.lag: Final = lag
         self.gaps: i64 = 0
         self.state: i64 = SYNCING
         # How long it was LIVE since it was begun, without the stretch that it is in now.
@@ -147,6 +150,7 @@ class KeptBook:
                 int(self.live_ns),
             ],
             "changed": self.changed,
+            "lag": self.lag.save(),
         }
 
     def load(self, state: dict[str, object]) -> None:
@@ -154,10 +158,13 @@ class KeptBook:
         decoder = state["decoder"]
         numbers = state["numbers"]
         changed = state["changed"]
+        lag = state["lag"]
         assert isinstance(decoder, dict)
         assert isinstance(numbers, list)
         assert isinstance(changed, bool)
+        assert isinstance(lag, list)
         self.decoder.load(decoder)
+        self.lag.load(lag)
         self.state = numbers[0]
         self.receive_ns = numbers[1]
         self.asked_ns = numbers[2]
@@ -207,7 +214,8 @@ class VenueBook(Actor):
         for instrument_id in setup.instrument_ids:
             instrument = setup.instruments.by_id(instrument_id)
             decoder = self.dialect.decoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
-            kept = KeptBook(instrument, decoder)
+            lag = VenueLag(params.max_venue_lag_ms * NANOSECONDS_PER_MILLISECOND)
+            kept = KeptBook(instrument, decoder, lag)
             self.books.append(kept)
             self.book_of[instrument_id] = kept
 
@@ -225,7 +233,7 @@ class VenueBook(Actor):
                 self.pieces_for = REFUSED
             return
         try:
-            outcome = self.applied(kept.decoder, frame)
+            outcome = self.timed(kept, frame)
         except BadFrame as error:
             kept.receive_ns = frame.receive_ns
             if frame.kind == FRAME_SNAPSHOT:
@@ -241,8 +249,33 @@ class VenueBook(Actor):
             self.tell_trades(kept)
         else:
             self.follow(kept, outcome)
-        if kept.decoder.live and kept.state != LIVE:
-            self.set_state(kept, LIVE, "snapshot applied" if frame.kind == FRAME_SNAPSHOT else "heard of again")
+        if kept.decoder.live:
+            self.judge(kept, "snapshot applied" if frame.kind == FRAME_SNAPSHOT else "heard of again")
+
+    def judge(self, kept: KeptBook, cause: str) -> None:
+        """A book with levels is LIVE unless what comes is late."""
+        if kept.lag.late:
+            late_ms = kept.lag.lateness_ns // NANOSECONDS_PER_MILLISECOND
+            self.set_state(kept, STALE, f"late by {late_ms} ms")
+        elif kept.state != LIVE:
+            self.set_state(kept, LIVE, cause)
+
+    def timed(self, kept: KeptBook, frame: RawFrame) -> i64:
+        """Apply a frame, and measure by the venue's time in it how late it is; one without such a time says nothing."""
+        decoder = kept.decoder
+        known_ns = decoder.venue_ns
+        # So it is seen whether this frame brings a time. A snapshot's may be that of an event that waited for it.
+        decoder.venue_ns = 0
+        try:
+            outcome = self.applied(decoder, frame)
+        except BadFrame:
+            decoder.venue_ns = known_ns
+            raise
+        if decoder.venue_ns == 0:
+            decoder.venue_ns = known_ns
+        elif frame.kind != FRAME_SNAPSHOT:
+            kept.lag.measure(decoder.venue_ns, frame.receive_ns)
+        return outcome
 
     def applied(self, decoder: Decoder, frame: RawFrame) -> i64:
         """The outcome of a frame or of a piece of one; raises `BadFrame`."""
@@ -300,8 +333,8 @@ class VenueBook(Actor):
     def replay(self, kept: KeptBook) -> None:
         """Apply the next of what waited for the snapshot."""
         self.follow(kept, kept.decoder.go_on())
-        if kept.decoder.live and kept.state != LIVE:
-            self.set_state(kept, LIVE, "snapshot applied")
+        if kept.decoder.live:
+            self.judge(kept, "snapshot applied")
 
     def tell_trades(self, kept: KeptBook) -> None:
         """Pass on the trades of a frame, at once: who rests in the queue must see them before the next level."""
@@ -375,6 +408,7 @@ class VenueBook(Actor):
         for kept in self.books:
             self.lose(kept, SYNCING, "a new run")
             kept.begin(self.now)
+            kept.lag.begin()
             kept.asked_ns = 0
             kept.receive_ns = self.now
             self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
@@ -441,6 +475,7 @@ class VenueBook(Actor):
                 "touch": touch,
                 "gaps": int(kept.gaps),
                 "live_percent": kept.live_percent(self.now),
+                **kept.lag.summary(),
             }
             words.append(f"{instrument.symbol} {state} {touch}")
         return {"status": "; ".join(words), "books": books}
