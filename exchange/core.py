@@ -13,8 +13,8 @@ from mypy_extensions import i64
 from exchange.accounts import Accounts
 from exchange.limits import LimitRules
 from exchange.records import Account, Collecting, Market, OpenOrder, OrderGroup, slices_of
-from exchange.reports import EVERY_ORDER, NO_CODE, OF_ORDER, Reports
-from exchange.wording import INCOMPLETE, TEXTS, is_client_id, text_of
+from exchange.reports import EVERY_ORDER, NO_CODE, OF_ORDER, Reports, refused_change
+from exchange.wording import INCOMPLETE, TEXTS, count_fault, is_client_id, member_fault, shape_fault, text_of
 from market.calendar import SessionCalendar
 from market.matching.entry import OrderEntry
 from market.matching.settings import reject_text
@@ -26,7 +26,6 @@ from market.messages import (
     EVENT_REPLACE_REJECTED,
     GROUP_BRACKET,
     GROUP_NONE,
-    GROUP_OCO,
     LIMIT,
     MARKET,
     PEGGED,
@@ -53,7 +52,6 @@ from market.messages import (
     RequestAnswered,
 )
 
-LARGEST_GROUP: Final = 3
 MOST_COLLECTING: Final = 10_000
 PPM: Final = 1_000_000
 
@@ -91,9 +89,9 @@ class Exchange:
             self.enter_alone(entry)
             return
         if collecting is None:
-            wrong_count = entry.group_count < 2 or entry.group_count > LARGEST_GROUP
-            if wrong_count or (entry.group_kind != GROUP_OCO and entry.group_kind != GROUP_BRACKET):
-                self.refuse_entry(entry, REJECT_UNSUPPORTED, "a group is a pair, or an entry with one or two exits")
+            wrong = count_fault(entry)
+            if wrong != "":
+                self.refuse_entry(entry, REJECT_UNSUPPORTED, wrong)
                 return
             if len(self.collecting) >= MOST_COLLECTING:
                 self.refuse_entry(entry, REJECT_RATE_LIMITED, "too many groups are on their way")
@@ -149,6 +147,8 @@ class Exchange:
                 code = faults[place] if faults[place] != NO_CODE else REJECT_OTHER
                 self.refuse_entry(entry, code, text_of(entry, code))
             return
+        if self.refuse_shape(collecting):
+            return
         group = OrderGroup(collecting.kind)
         for entry in entries:
             order = self.make_order(entry, account, market)
@@ -174,6 +174,22 @@ class Exchange:
         reports.tell_balances()
         for place, entry in enumerate(entries):
             self.answer_entry(entry, orders[place], account)
+
+    def refuse_shape(self, collecting: Collecting) -> bool:
+        """Refuse orders that make no group, each with what is wrong; says whether it did."""
+        entries = collecting.entries
+        shape = shape_fault(collecting.kind, entries)
+        faults = [
+            shape if shape != "" else member_fault(entry, collecting.kind == GROUP_BRACKET and place == 0)
+            for place, entry in enumerate(entries)
+        ]
+        if max(faults) == "":
+            return False
+        for place, entry in enumerate(entries):
+            fault = faults[place]
+            code: i64 = REJECT_UNSUPPORTED if fault != "" else REJECT_OTHER
+            self.refuse_entry(entry, code, fault if fault != "" else reject_text(code))
+        return True
 
     def check_entry(self, entry: EntryWanted, account: Account | None, market: Market | None, together: i64) -> i64:
         """Why an order may not go to the engine, or `NO_CODE`."""
@@ -333,8 +349,8 @@ class Exchange:
         reports.tell_balances()
         code = reports.refused_code
         self.answer(
-            request.session_id, account, request.request_id, code, reject_text(code) if code != NO_CODE else "",
-            order.order_id, order.client_order_id, 1 if code == NO_CODE else 0,
+            request.session_id, account, request.request_id, code, refused_change(order, code), order.order_id,
+            order.client_order_id, 1 if code == NO_CODE else 0,
         )  # fmt: skip
 
     def check_replace(self, order: OpenOrder, account: Account, price: i64, size: i64) -> i64:

@@ -12,6 +12,7 @@ from mypy_extensions import i64
 
 from exchange.accounts import Accounts, gross_of
 from exchange.records import Account, Market, OpenOrder, slices_of
+from exchange.wording import NO_CHANGE
 from market.matching.events import RESTS, EventBuffer
 from market.matching.settings import reject_text
 from market.messages import (
@@ -33,6 +34,7 @@ from market.messages import (
     GROUP_OCO,
     MAKER,
     PEGGED,
+    REJECT_UNSUPPORTED,
     TAKER,
     TRAILING_STOP,
     TRAILING_STOP_LIMIT,
@@ -127,7 +129,7 @@ class Reports:
         elif kind == EVENT_REPLACE_REJECTED:
             code = events.code(row)
             self.refused_code = code
-            reason = reject_text(code)
+            reason = refused_change(order, code)
         elif kind == EVENT_REJECTED:
             self.drop(order, events.code(row))
             return
@@ -350,6 +352,13 @@ class Reports:
             self.exchange_id, account.account_id, sequence, session_id, self.accounts.assets[asset],
             account.total[asset], account.held[asset], self.now_ns,
         )  # fmt: skip
+
+
+def refused_change(order: OpenOrder, code: i64) -> str:
+    """Why the engine refused a change; empty where it did not."""
+    if code == NO_CODE:
+        return ""
+    return NO_CHANGE if code == REJECT_UNSUPPORTED and order.group is not None else reject_text(code)
 
 
 def follow_stop(order: OpenOrder) -> None:

@@ -8,14 +8,35 @@ from typing import Any
 import pytest
 
 from exchange.saving import load_exchange, save_exchange
+from exchange.wording import (
+    EXIT_SIDE,
+    EXIT_SIZE,
+    NO_CHANGE,
+    NO_GROUP,
+    NO_ICEBERG,
+    NO_MARKET,
+    NO_PAIR,
+    NOT_AT_ONCE,
+    NOT_PEGGED,
+    TWO_SIDES,
+)
+from market.matching.settings import reject_text
 from market.messages import (
     BUY,
     EVENT_ACCEPTED,
     EVENT_SELF_TRADE,
     EVENT_STATE,
     EVENT_TRIGGERED,
+    FOK,
     GROUP_BRACKET,
+    GROUP_OCO,
+    IOC,
+    MARKET,
+    PEG_NEAR,
+    PEGGED,
+    REJECT_OTHER,
     REJECT_UNKNOWN_ORDER,
+    REJECT_UNSUPPORTED,
     SELL,
     STATE_OPEN_ORDERS,
     STP_CANCEL_BOTH,
@@ -29,7 +50,9 @@ from market.messages import (
     OrderReported,
     PublicTrade,
 )
-from tests.exchange.desk_of_orders import ALICE, BOB, BTC, CAROL, ODD, Desk, rich
+from tests.exchange.desk_of_orders import ALICE, BOB, BTC, CAROL, ODD, Desk, account, rich
+
+OTHER = reject_text(REJECT_OTHER)
 
 # ------------------------------------------------------------------------------------------------- other instruments
 
@@ -155,3 +178,58 @@ def test_an_exit_that_trails_has_no_stop_price_until_it_waits() -> None:
     assert told_stops(desk, ALICE) == [0, 0]
     desk.enter(BOB, SELL, 9_900, 10)
     assert told_stops(desk, ALICE) == [9_850]
+
+
+# ---------------------------------------------------------------------------------------------------- shapes of groups
+
+PAIR: dict[str, Any] = {"group_kind": GROUP_OCO, "group_count": 2}
+BRACKET: dict[str, Any] = {"group_kind": GROUP_BRACKET, "group_count": 2}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ((SELL, PAIR, {}), (BUY, PAIR, {}), (TWO_SIDES, TWO_SIDES)),
+        ((BUY, BRACKET, {}), (BUY, BRACKET, {}), (EXIT_SIDE, EXIT_SIDE)),
+        ((BUY, BRACKET, {}), (SELL, BRACKET, {"size": 11}), (EXIT_SIZE, EXIT_SIZE)),
+        ((BUY, PAIR, {}), (BUY, PAIR, {"order_type": PEGGED, "peg_reference": PEG_NEAR}), (OTHER, NOT_PEGGED)),
+        ((BUY, PAIR, {"display_size": 5}), (BUY, PAIR, {}), (NO_ICEBERG, OTHER)),
+        ((BUY, PAIR, {}), (BUY, PAIR, {"time_in_force": IOC}), (OTHER, NOT_AT_ONCE)),
+        ((BUY, BRACKET, {"time_in_force": FOK}), (SELL, BRACKET, {}), (NOT_AT_ONCE, OTHER)),
+        ((BUY, BRACKET, {"order_type": MARKET, "time_in_force": FOK}), (SELL, BRACKET, {}), (NOT_AT_ONCE, OTHER)),
+        ((BUY, BRACKET, {}), (SELL, BRACKET, {"order_type": MARKET}), (OTHER, NO_MARKET)),
+    ],
+)
+def test_a_group_of_a_wrong_shape_is_told_what_is_wrong(
+    first: tuple[int, dict[str, Any], dict[str, Any]], second: tuple[int, dict[str, Any], dict[str, Any]],
+    told: tuple[str, str],
+) -> None:  # fmt: skip
+    """Whatever the accounts have: the report and the answer of each order name the rule, and nothing is held."""
+    desk = Desk({"alice": account(ALICE, USDT="0.01"), "bob": rich(BOB)})
+    entries = [
+        desk.wanted(ALICE, side, price=9_000, **{"size": 10, **kind, **fields})
+        for side, kind, fields in (first, second)
+    ]
+    answers = desk.send_group(*entries)
+    assert tuple(one.reason for one in answers) == told
+    assert tuple(report.reason for report in desk.reports(ALICE)) == told
+    assert [one.code for one in answers] == [REJECT_OTHER if one == OTHER else REJECT_UNSUPPORTED for one in told]
+    assert desk.held(ALICE, "USDT") == 0
+
+
+def test_a_pair_has_two_orders() -> None:
+    """A third one makes no pair, which is told with the first."""
+    desk = Desk()
+    (answer,) = desk.send_group(desk.wanted(ALICE, BUY, 9_000, 10, group_kind=GROUP_OCO, group_count=3))
+    assert (answer.code, answer.reason) == (REJECT_UNSUPPORTED, NO_PAIR)
+    (answer,) = desk.send_group(desk.wanted(ALICE, BUY, 9_000, 10, group_kind=GROUP_BRACKET, group_count=4))
+    assert (answer.code, answer.reason) == (REJECT_UNSUPPORTED, NO_GROUP)
+
+
+def test_a_change_of_an_order_of_a_group_is_told_what_to_do() -> None:
+    """It stays as it is."""
+    desk = Desk()
+    pair = desk.send_group(*(desk.wanted(ALICE, BUY, price, 10, **PAIR) for price in (9_000, 8_000)))
+    answer = desk.replace(ALICE, pair[0].order_id, 9_100, 10)
+    assert (answer.code, answer.reason) == (REJECT_UNSUPPORTED, NO_CHANGE)
+    assert desk.reports(ALICE)[-1].reason == NO_CHANGE
