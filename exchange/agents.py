@@ -25,6 +25,7 @@ from market.messages import (
     EVENT_REPRICED,
     EVENT_RESTED,
     EVENT_TRADED,
+    REJECT_AUTHENTICATION,
     REJECT_BALANCE,
     REJECT_HALTED,
     REJECT_INSTRUMENT_STATUS,
@@ -46,7 +47,7 @@ from market.messages import (
     TimerFired,
     TopOfBook,
 )
-from runtime.actor import Actor, ActorSetup
+from runtime.actor import Actor, ActorError, ActorSetup
 from runtime.ledger import Ledger
 
 TIMER: Final = 1
@@ -220,6 +221,8 @@ class MarketAgents(Actor):
         """A request was refused: the order never was, or is no more, or the agent has to wait."""
         if not answer.refused or answer.session_id != self.session_id or answer.exchange_id != self.exchange_id:
             return
+        if answer.code == REJECT_AUTHENTICATION:
+            raise ActorError(self.missing_account(answer.account_id))
         order = self.desk.asked.pop(answer.request_id, None)
         if order is not None:
             agent = self.agents[order.agent]
@@ -234,6 +237,15 @@ class MarketAgents(Actor):
             order.leaving = False
         if answer.code in LASTING:
             agent.refuse(self.now)
+
+    def missing_account(self, account_id: i64) -> str:
+        """What to do when the exchange does not know an account: a session of an actor needs nothing else."""
+        ids = self.account_ids
+        return (
+            f"exchange {self.exchange_id} has no account {account_id}, in which {self.name} trades: add"
+            f" accounts.NAME = {{ id = {account_id}, deposits = ... }} to the params of the exchange, and likewise for"
+            f" every id from {ids[0]} to {ids[-1]}, or set first_account_id of {self.name} to the first that is there"
+        )
 
     def forget(self, order: AgentOrder) -> None:
         """An order is no more."""

@@ -229,7 +229,8 @@ def make_exchange(
 ) -> Exchange:
     """An exchange for these instruments, its accounts empty as yet."""
     most_orders = most_orders_within(params, len(instruments), dispatch_limit)
-    assets = sorted({asset for one in instruments for asset in (one.base, one.quote)} | set(_deposited(params)))
+    assets = sorted({asset for one in instruments for asset in (one.base, one.quote)})
+    _check_deposits(params, assets)
     known = {one.venue_symbol for one in instruments}
     for symbol in params.markets:
         if symbol not in known:
@@ -277,9 +278,17 @@ def amount_of(text: str, key: str) -> int:
     return int(whole) * 10**AMOUNT_SCALE + int(fraction[:AMOUNT_SCALE].ljust(AMOUNT_SCALE, "0"))
 
 
-def _deposited(params: ExchangeParams) -> list[str]:
-    deposits = [params.fee_deposits, *(account.deposits for account in params.accounts.values())]
-    return [asset for table in deposits for asset in table]
+def _check_deposits(params: ExchangeParams, assets: list[str]) -> None:
+    """What nothing here trades cannot be deposited: it would be a slip of the pen, and nobody could use it."""
+    tables: list[tuple[tuple[str, ...], Mapping[str, DecimalText]]] = [(("fee_deposits",), params.fee_deposits)]
+    tables += [(("accounts", name, "deposits"), account.deposits) for name, account in params.accounts.items()]
+    for key, deposits in tables:
+        for asset, text in deposits.items():
+            if asset not in assets:
+                raise RuleBroken(
+                    f"an asset that an instrument of the exchange has: {', '.join(assets)}",
+                    "correct the name, or add an instrument that trades it", key=(*key, asset), value=f'"{text}"',
+                )  # fmt: skip
 
 
 def _market(

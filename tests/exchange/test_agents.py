@@ -28,6 +28,7 @@ from market.messages import (
     StatusWanted,
     TimerFired,
 )
+from runtime.actor import ActorError
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import DecimalText
 from runtime.journal.records import RecordBuffer, RecordScanner
@@ -291,6 +292,21 @@ def test_what_is_never_answered_is_given_up() -> None:
     assert isinstance(summary["given_up"], int)
     assert summary["given_up"] > 100
     assert len(run.agents.desk.asked) < 600
+
+
+def test_agents_without_an_account_fail_and_say_what_to_add() -> None:
+    """A wrong `first_account_id` is told with the account and the exchange; nothing runs silently without a market."""
+    params = agents_params()
+    venue = exchange_params(agents_params(first_account_id=FIRST_ACCOUNT + 1))
+    run = MarketRun(params, venue)
+    while not run.core.reported:
+        due_ns, actor_id, timer_id = run.core.timers.first() or (0, 0, 0)
+        run.core.take(TimerFired(actor_id, timer_id, due_ns), due_ns, True)
+    (failure,) = run.core.reported
+    assert isinstance(failure.error, ActorError)
+    assert f"exchange 1 has no account {FIRST_ACCOUNT}, in which" in str(failure.error)
+    assert f"accounts.NAME = {{ id = {FIRST_ACCOUNT}, deposits = ... }}" in str(failure.error)
+    assert f"from {FIRST_ACCOUNT} to {FIRST_ACCOUNT + 9}" in str(failure.error)
 
 
 def test_a_restarted_market_begins_anew() -> None:

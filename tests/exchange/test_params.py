@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import tomli
 
 from exchange.params import ExchangeParams, amount_of
 from exchange.records import ExchangeError
 from market.messages import BUY, SELL
-from runtime.config.errors import Problem
+from runtime.config.errors import Problem, RuleBroken
 from runtime.config.structure import structure_params
-from tests.exchange.desk_of_orders import ALICE, BOB, Desk, amount
+from tests.exchange.desk_of_orders import ALICE, BOB, Desk, account, amount, text
 
 GOOD = """
 fee_in = "quote"
@@ -104,3 +106,18 @@ def test_amounts_are_exact() -> None:
     assert amount_of("0.1000000000000000", "k") == 10**11
     with pytest.raises(ExchangeError, match=r"deposits\.USDT: 0\.0000000000001 has more"):
         amount_of("0.0000000000001", "deposits.USDT")
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"accounts": {"alice": account(ALICE, USTD="5")}}, ("accounts", "alice", "deposits", "USTD")),
+        ({"fee_deposits": {"BTX": text("5")}}, ("fee_deposits", "BTX")),
+    ],
+)
+def test_a_deposit_in_an_asset_that_nothing_trades_is_refused(settings: dict[str, Any], key: tuple[str, ...]) -> None:
+    """A slip of the pen is told with its key and the assets that there are."""
+    with pytest.raises(RuleBroken, match="that an instrument of the exchange has: BTC, ODD, USDT") as refused:
+        Desk(**settings)
+    assert refused.value.key == key
+    assert refused.value.value == '"5"'
