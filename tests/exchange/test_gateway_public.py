@@ -17,6 +17,7 @@ from exchange.protocol_events import (
     BookEvent,
     Delta,
     Missed,
+    Report,
     Status,
     TickerEvent,
     Trade,
@@ -36,7 +37,7 @@ from market.messages import (
     SnapshotWanted,
     Ticker,
 )
-from tests.exchange.gateways import BITCOIN, World, delta, report, snapshot, world
+from tests.exchange.gateways import BITCOIN, SECRET, World, delta, report, snapshot, world
 from tests.seeds import seeds
 
 
@@ -304,6 +305,16 @@ class FrozenReader:
         """Read again."""
         self.gate.set()
 
+    def slow_down(self, seconds: float) -> None:
+        """Take so long for each read."""
+
+        async def receive_some(most: int | None = None) -> bytes | bytearray:
+            with trio.move_on_after(seconds):
+                await trio.Event().wait()
+            return await self.receive(most)
+
+        setattr(self.stream, "receive_some", receive_some)  # noqa: B010  as above
+
 
 async def test_a_client_that_takes_no_frame_is_cut(autojump_clock: object) -> None:
     """A socket without progress ends after the stated time, and the others never notice."""
@@ -327,7 +338,7 @@ async def test_private_events_are_never_left_out(autojump_clock: object) -> None
         stream = here.connect(is_narrow=True)
         async with here.client(stream=stream) as slow:
             connection = here.connection()
-            await slow.login("trader", "5e1f" * 16)
+            await slow.login("trader", SECRET)
             await FrozenReader(slow).hold()
             sequence = 0
             while not connection.is_cut:
@@ -340,6 +351,67 @@ async def test_private_events_are_never_left_out(autojump_clock: object) -> None
         for number in range(1, sequence + 1):
             event = await quick.next_event()
             assert getattr(event, "sequence", number) == number
+
+
+async def test_a_slow_client_that_is_cut_learns_why(autojump_clock: object) -> None:
+    """Whoever reads again in time gets every event that was queued, without a gap, then 4004 with what to do."""
+    async with world(SMALL) as here, here.client(stream=here.connect(is_narrow=True)) as slow:
+        connection = here.connection()
+        await slow.login("trader", SECRET)
+        gate = FrozenReader(slow)
+        await gate.hold()
+        sequence = 0
+        while not connection.is_cut:
+            sequence += 1
+            here.tell(report(7, sequence))
+            await trio.testing.wait_all_tasks_blocked()
+        gate.release()
+        with trio.fail_after(SMALL.close_ms / 1_000):
+            told = [event.sequence async for event in slow.events() if isinstance(event, Report)]
+            reason = await slow.wait_closed()
+        assert told == list(range(1, sequence))
+        assert reason is not None
+        assert (reason.code, reason.reason) == (4004, "private events do not fit the queue: read faster")
+
+
+async def test_a_client_that_reads_slowly_stays(autojump_clock: object) -> None:
+    """Who takes a little all the time is never cut: it gets fresh books and counts of what it missed, ever again."""
+    async with world(SMALL) as here, here.client(stream=here.connect(is_narrow=True)) as slow:
+        connection = here.connection()
+        await slow.subscribe("book.BTCUSDT", "trades.BTCUSDT", "ticker.BTCUSDT", checksum=True)
+        FrozenReader(slow).slow_down(0.5)
+        market = Market(here, 5)
+        late = Follower(slow)
+        published = 0
+        counts = {"missed": 0, "trade": 0}
+        with trio.fail_after(300):
+            while late.books < 3 or counts["missed"] < 300:
+                for _ in range(100):
+                    published += 1
+                    market.step()
+                    here.tell(trade(published))
+                await trio.testing.wait_all_tasks_blocked()
+                assert connection.outbox.public_bytes <= SMALL.public_queue_bytes
+                await take_one(slow, late, counts)
+            while late.sequence < market.sequence or sum(counts.values()) < published:
+                await take_one(slow, late, counts)
+        assert late.book.save() == market.book.save()
+        assert sum(counts.values()) == published
+        assert not connection.is_cut
+
+
+async def take_one(client: ExchangeClient, follower: Follower, counts: dict[str, int]) -> None:
+    """Take the next event, into the book or into the counts."""
+    event = await client.next_event()
+    if isinstance(event, Missed):
+        assert event.channel == "trades.BTCUSDT"
+        counts["missed"] += event.count
+    elif isinstance(event, Trade):
+        counts["trade"] += 1
+        assert event.trade_id == sum(counts.values())
+    elif isinstance(event, BookEvent | Delta):
+        follower.client = Repeat(event)  # type: ignore[assignment]
+        await follower.follow(event.sequence)
 
 
 # ---- the queues by themselves
