@@ -178,7 +178,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         lines += _disorder(summary)
     for symbol, told in summary["instruments"].items():
         lines += _instrument_lines(symbol, told)
-    lines.append("  orders     " + _order_words(summary["totals"]))
+    lines += _exchange_lines(summary["actors"])
+    if any(lane["knows_every_order"] for lane in summary["lanes"].values()):
+        lines.append("  orders     " + _order_words(summary["totals"]))
     for name, key in (("tick to order", "tick_to_order_ns"), ("an input", "input_ns"), ("lag", "lag_ns")):
         values = summary["latency"][key]
         if values:
@@ -202,6 +204,18 @@ def _instrument_lines(symbol: str, told: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _exchange_lines(actors: dict[str, dict[str, Any]]) -> list[str]:
+    """What exchanges of our own have done since their states were begun."""
+    lines = []
+    for name, one in actors.items():
+        if isinstance(one.get("markets"), dict):
+            fees = ", ".join(f"{amount} {asset}" for asset, amount in one["fees"].items())
+            counts = f"{one['orders']} orders, {one['trades']} trades, {one['open_orders']} open orders"
+            lines.append(f"  {name:<10} {counts}")
+            lines.append(f"  {'':<10} earned {fees}")
+    return lines
+
+
 def _order_words(totals: dict[str, int]) -> str:
     words = ", ".join(
         f"{totals[f'{name}_this_run']} {said}"
@@ -215,7 +229,9 @@ def _order_words(totals: dict[str, int]) -> str:
 def _disorder(summary: dict[str, Any]) -> list[str]:
     shutdown = summary["shutdown"]
     lines = []
-    if not shutdown["flat"]:
+    if not shutdown["flat"] and not summary["totals"]["open_orders"]:
+        lines.append("  NOT FLAT   the run ended before it could be confirmed that no order is open")
+    elif not shutdown["flat"]:
         lines.append(f"  NOT FLAT   {summary['totals']['open_orders']} orders were not confirmed as cancelled in time")
         for lane in summary["lanes"].values():
             if lane["knows_every_order"]:

@@ -82,6 +82,7 @@ class Session:
         # From the receipt of the frame that caused an order to the order's leave from risk.
         self.tick_to_order = Histogram()
         self.started_ns = 0
+        self.sources_sha256 = ""
         self._halt_reset_by = ""
         is_built = False
         try:
@@ -124,7 +125,7 @@ class Session:
         for told in system.settle_after_recovery():
             system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
         inject(system, faults)
-        self.state.keep_sources(blueprint)
+        self.sources_sha256 = self.state.keep_sources(blueprint)
         return system
 
     def _go_on_in_time(self, system: System) -> None:
@@ -167,7 +168,11 @@ class Session:
         """The first input of every lane in every run."""
         blueprint = self.blueprint
         started = RunStarted(
-            self.started_ns, self.started_ns // NANOSECONDS, config_sha256(blueprint.config), hftrun_kernel.mode()
+            self.started_ns,
+            self.started_ns // NANOSECONDS,
+            config_sha256(blueprint.config),
+            hftrun_kernel.mode(),
+            self.sources_sha256,
         )
         for lane in self.system.lanes:
             lane.channels.urgent.offer(started)

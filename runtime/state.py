@@ -68,18 +68,21 @@ class StateDirectory:
             )
         return False
 
-    def keep_sources(self, blueprint: Blueprint) -> list[str]:
-        """Keep the source of every actor by its SHA-256; gives the SHA-256 of each."""
+    def keep_sources(self, blueprint: Blueprint) -> str:
+        """Keep the source of every actor by its SHA-256, and the list of them by its own, which is given."""
         folder = self.path / SOURCES
         folder.mkdir(exist_ok=True)
-        found = []
+        listed = {}
         for node in blueprint.actors:
             data = _source_of(node)
-            sha256 = hashlib.sha256(data).hexdigest()
-            found.append(sha256)
+            listed[node.name] = sha256 = hashlib.sha256(data).hexdigest()
             if not (folder / f"{sha256}.py").exists():
                 _write_whole(folder / f"{sha256}.py", data.decode("utf-8"))
-        return found
+        text = json.dumps(listed, indent=2)
+        list_sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+        if not (folder / f"{list_sha256}.json").exists():
+            _write_whole(folder / f"{list_sha256}.json", text)
+        return list_sha256
 
     def storage(self, lane: str) -> DirectoryStorage:
         """Where the journal of a lane lies."""

@@ -34,6 +34,7 @@ CONTROL: Final = GroupSpec(
         identifier("session", "Counts the runs on one state directory."),
         text("config_sha256", "SHA-256 of the effective configuration, in hex."),
         text("build", "Version and kind of the build; digests compare within one build."),
+        field("sources_sha256", "str", "SHA-256 of the list of the actors' sources in the state.", "", "", "", 2),
     )),
     MessageSpec(301, "TimerFired", "A timer of an actor is due.", (
         ACTOR,

@@ -40,21 +40,24 @@ class RunStarted(Message):
     session: Final[i64]
     config_sha256: Final[str]
     build: Final[str]
+    sources_sha256: Final[str]
 
-    def __init__(self, start_ns: i64, session: i64, config_sha256: str, build: str) -> None:
+    def __init__(self, start_ns: i64, session: i64, config_sha256: str, build: str, sources_sha256: str = '') -> None:
         super().__init__(300)
         self.start_ns = start_ns
         self.session = session
         self.config_sha256 = config_sha256
         self.build = build
+        self.sources_sha256 = sources_sha256
 
     def write_to(self, writer: BytesWriter) -> None:
         start: i64 = len(writer)
-        write_i64_le(writer, 65836)
+        write_i64_le(writer, 131372)
         write_i64_le(writer, self.start_ns)
         write_i64_le(writer, self.session)
         write_text(writer, self.config_sha256)
         write_text(writer, self.build)
+        write_text(writer, self.sources_sha256)
         finish(writer, start)
 
     def mix_into(self, digest: Digest) -> None:
@@ -62,6 +65,7 @@ class RunStarted(Message):
         digest.mix_field(self.session)
         digest.mix_text(self.config_sha256)
         digest.mix_text(self.build)
+        digest.mix_text(self.sources_sha256)
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -1185,8 +1189,13 @@ def _decode_run_started(data: bytes, at: i64, end: i64, minor: i64) -> RunStarte
     length = read_length("RunStarted", data, at, end)
     build = read_text("RunStarted", data, at + 4, at + 4 + length)
     at += 4 + length
-    check_end("RunStarted", at, end, minor, 1)
-    return RunStarted(start_ns, session, config_sha256, build)
+    sources_sha256: str = ''
+    if minor >= 2:
+        length = read_length("RunStarted", data, at, end)
+        sources_sha256 = read_text("RunStarted", data, at + 4, at + 4 + length)
+        at += 4 + length
+    check_end("RunStarted", at, end, minor, 2)
+    return RunStarted(start_ns, session, config_sha256, build, sources_sha256)
 
 
 def _decode_timer_fired(data: bytes, at: i64, end: i64, minor: i64) -> TimerFired:

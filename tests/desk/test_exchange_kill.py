@@ -25,7 +25,7 @@ from tests.desk.exchange_witness import DEPOSITS, Witness
 from tests.desk.processes import Command, kill_after
 from tests.seeds import SOAK, seeds
 
-LISTENS = re.compile(r"exchange gateway listens url=(ws://\S+)")
+LISTENS = re.compile(r"exchange gateway listens .*url=(ws://\S+)")
 ACCOUNTS = (1, 2, 3)
 
 CONFIG = """

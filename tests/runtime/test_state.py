@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import cast
@@ -112,12 +113,18 @@ def test_a_temporary_state_is_removed() -> None:
 
 
 def test_sources_are_kept_and_a_changed_one_is_noticed(tmp_path: Path) -> None:
-    """The source of every actor that ran is in the state; an actor whose source is not is named."""
+    """The source of every actor that ran is in the state, listed by actor; an actor whose source is not is named."""
     blueprint = main_job()
     assert changed_actors(tmp_path, blueprint) == []
-    session_on(tmp_path, blueprint).close()
-    kept = sorted((tmp_path / "sources").iterdir())
+    session = session_on(tmp_path, blueprint)
+    session.close()
+    kept = sorted((tmp_path / "sources").glob("*.py"))
     assert len(kept) == len(blueprint.actors)
+    text = (tmp_path / "sources" / f"{session.sources_sha256}.json").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == session.sources_sha256
+    listed = json.loads(text)
+    assert set(listed) == {node.name for node in blueprint.actors}
+    assert {path.stem for path in kept} == set(listed.values())
     assert changed_actors(tmp_path, blueprint) == []
     for path in kept:
         if b"class Portfolio(" in path.read_bytes():
