@@ -59,7 +59,7 @@ OUTCOME_NAMES: Final[tuple[str, ...]] = (
 # a byte compiled: 16 KiB are 1.2 ms at most, and 0.03 ms in the venue's usual spelling. 2 ms is what a frame may take.
 PIECE_BYTES: Final = 16_384
 """Frames up to this size are taken whole; a larger one is cut into pieces of at most as many bytes."""
-MOST_WHOLE_BYTES: Final = 24_576
+MOST_WHOLE_BYTES: Final = 20_480
 """A frame that a dialect cannot cut is taken whole up to this size; of a larger one only the beginning is told."""
 MOST_FRAME_BYTES: Final = 1_048_576
 """A frame above this size is not cut any more: no message of a venue is as large."""

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from market.dialect import PIECE_BYTES, BadFrame, Decoder, Dialect, Encoder
+from market.dialect import MOST_KEPT_BYTES, PIECE_BYTES, BadFrame, Decoder, Dialect, Encoder
 from market.ladder import MOST_PRICE
 from market.numbers import NumberError, format_decimal, parse_decimal
 from venues.binance_book import MOST_BUFFERED, BinanceDecoder
@@ -286,11 +286,18 @@ class BinanceSpot(Dialect):
         return cut_frame(frame, kind, most_bytes)
 
     def decoder(
-        self, venue_symbol: str, price_scale: int, size_scale: int, most_buffered: int = MOST_BUFFERED
+        self,
+        venue_symbol: str,
+        price_scale: int,
+        size_scale: int,
+        most_buffered: int = MOST_BUFFERED,
+        most_kept_bytes: int = MOST_KEPT_BYTES,
     ) -> Decoder:
-        """A new decoder for one symbol."""
+        """A new decoder for one symbol; so many events and bytes wait for a snapshot at most."""
         scan = FrameScan(venue_symbol, price_scale, size_scale)
-        return BinanceDecoder(scan, read_carefully, read_snapshot_carefully, read_piece_carefully, most_buffered)
+        return BinanceDecoder(
+            scan, read_carefully, read_snapshot_carefully, read_piece_carefully, most_buffered, most_kept_bytes
+        )
 
     def encoder(self, venue_symbol: str, price_scale: int, size_scale: int, combined: bool = True) -> Encoder:
         """A new encoder for one symbol, of combined frames unless told otherwise."""

@@ -45,7 +45,7 @@ def test_a_large_frame_is_cut_into_pieces_that_are_the_frame() -> None:
 
 def test_what_cannot_be_cut_is_whole_up_to_a_limit_and_a_beginning_above_it() -> None:
     """A venue that cuts nothing, another spelling, and a frame beyond any message of a venue."""
-    spelled = snapshot(600).replace(b'"],["', b'"], ["')
+    spelled = snapshot(560).replace(b'"],["', b'"], ["')
     assert PIECE_BYTES < len(spelled) <= MOST_WHOLE_BYTES
     assert frames_of(SPOT, 1, FRAME_SNAPSHOT, 7, 5, spelled) == [RawFrame(1, FRAME_SNAPSHOT, 7, 5, spelled)]
     for data in (b"x" * (MOST_WHOLE_BYTES + 1), snapshot(5_000)):
