@@ -111,7 +111,7 @@ async def clients_of(url: str, keys: Path, witnesses: list[Witness]) -> AsyncIte
 
 async def run_and_kill(config: Path, folder: Path, witnesses: list[Witness], draw: random.Random) -> None:
     """One life of the exchange, which ends by kill -9 while everybody trades."""
-    seconds = draw.uniform(0.3, 3.0 if SOAK else 1.6)
+    seconds = draw.uniform(0.3, 1.6)
     words: list[str | Path] = ["exchange", config, "--state", folder / "state", "--status-every", "0s"]
     with Command(*words, before=kill_after(seconds)) as command:
         url = await trio.to_thread.run_sync(address_of, command)
@@ -143,12 +143,12 @@ async def judge(config: Path, folder: Path, witnesses: list[Witness]) -> None:
 
 @pytest.mark.parametrize("seed", seeds(3, 100))
 async def test_a_killed_exchange_keeps_its_word(tmp_path: Path, seed: int) -> None:
-    """Killed once to three times: each order, fill and balance that was told is there, and no order nobody sent."""
+    """Killed once or twice: each order, fill and balance that was told is there, and no order nobody sent."""
     print(f"seed: exchange kill {seed}")
     draw = random.Random(f"exchange kill {seed}")
     config = configuration(tmp_path, draw)
     witnesses = [Witness(number, random.Random(f"witness {seed} {number}")) for number in ACCOUNTS]
-    for _ in range(draw.choice((1, 2, 3)) if SOAK else 1):
+    for _ in range(draw.choice((1, 1, 2)) if SOAK else 1):
         await run_and_kill(config, tmp_path, witnesses, draw)
         await judge(config, tmp_path, witnesses)
     (lane,) = replay_state(tmp_path / "state")
