@@ -1,4 +1,4 @@
-"""When instruments trade: the calendar, what administrators want, and orders whose time runs out."""
+"""When instruments trade: the calendar, what administrators want, halts, and orders whose time runs out."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ class TradingHours:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange: Final = exchange
 
-    def apply(self, market: Market, now_ns: i64) -> bool:
-        """Give a market the status that it should have now; says whether that is another one."""
+    def apply(self, market: Market, now_ns: i64, halted: bool) -> bool:
+        """Give a market the status that it should have now; says whether that is another one.
+
+        While the system is halted nothing may trade, stop orders that wait included; what was wanted is not forgotten.
+        """
         status = market.wanted_status
-        if status != STATUS_DELISTED and not self.exchange.calendar.is_open(now_ns):
-            status = STATUS_CLOSED
+        if status != STATUS_DELISTED:
+            if not self.exchange.calendar.is_open(now_ns):
+                status = STATUS_CLOSED
+            elif halted:
+                status = STATUS_HALTED
         if status == market.status:
             return False
         market.status = status

@@ -33,6 +33,7 @@ from market.messages import (
     CancelAllWanted,
     CancelWanted,
     EntryWanted,
+    HaltReset,
     InstrumentStatus,
     Message,
     OrderReported,
@@ -48,6 +49,7 @@ from market.messages import (
     Ticker,
     TimerFired,
     TopOfBook,
+    TradingHalted,
     TransferWanted,
 )
 from market.numbers import format_decimal, format_decimal_short
@@ -76,6 +78,8 @@ class ExchangeVenue(Actor):
         TransferWanted: "on_transfer",
         StatusWanted: "on_status",
         SnapshotWanted: "on_snapshot_wanted",
+        TradingHalted: "on_trading_halted",
+        HaltReset: "on_halt_reset",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (
         SessionAnswered,
@@ -274,6 +278,16 @@ class ExchangeVenue(Actor):
             self.agree(request.session_id, request.account_id, request.request_id, cancelled)
         self.flush()
 
+    def on_trading_halted(self, halted: TradingHalted) -> None:
+        """The system halts: no instrument takes orders any more, and none that waits may fire; cancels pass."""
+        self.follow_hours(f"the system is halted: {halted.reason}", False)
+        self.flush()
+
+    def on_halt_reset(self, reset: HaltReset) -> None:
+        """A person ended the halt: the instruments trade again as the calendar and the administrators have it."""
+        self.follow_hours(f"the halt was ended by {reset.operator}", False)
+        self.flush()
+
     def refuse(self, session_id: i64, account_id: i64, request_id: i64, code: i64, reason: str) -> None:
         """Refuse a request that is not about an order."""
         exchange = self.exchange
@@ -350,7 +364,7 @@ class ExchangeVenue(Actor):
     def follow_hours(self, reason: str, all_of_them: bool) -> None:
         """Open and close what has to be, say so, and wake up for the next time."""
         for market in self.exchange.markets:
-            changed = self.hours.apply(market, self.now)
+            changed = self.hours.apply(market, self.now, self.outlet.ledger.halted)
             if changed or all_of_them:
                 self.emit(self.status_of(market, reason))
         change_ns = self.exchange.calendar.next_change_ns(self.now)
