@@ -65,6 +65,7 @@ def _make_service(blueprint: Blueprint, node: Node) -> None:
             randomness=random.Random(0),
             mailbox=Mailbox(doorbell, inbox, urgent),
             log=get_logger(node.name),
+            number=blueprint.services.index(node),
         )
     )
 

@@ -256,7 +256,8 @@ async def test_a_slow_client_gets_a_fresh_book_and_a_count_of_missed_trades(auto
         late = Follower(slow)
         last = 0
         while late.sequence < market.sequence or last < 1_000:
-            event = await slow.next_event()
+            with trio.fail_after(20):
+                event = await slow.next_event((Missed, Trade, BookEvent, Delta))
             if isinstance(event, Missed):
                 seen["missed"] += event.count
             elif isinstance(event, Trade):
