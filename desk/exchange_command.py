@@ -5,6 +5,7 @@ It is the run of any system with another face: the same state, signals, summary 
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from pathlib import Path
@@ -44,9 +45,12 @@ def check_gateways(blueprint: Blueprint) -> None:
             try:
                 listener.bind((params.host, params.port))
             except OSError as error:
+                remedy = "give host an address of this machine, such as 127.0.0.1, and port one that you may use"
+                if error.errno == errno.EADDRINUSE:
+                    remedy = "stop the program that does, or set another port"
                 raise RequestError(
-                    f"the gateway cannot listen on {params.host}:{params.port}: {error.strerror or error}. Stop the "
-                    f"program that does, or set another port: [services.NAME.params] port"
+                    f"the gateway cannot listen on {params.host}:{params.port}: {error.strerror or error}; {remedy} "
+                    f"([services.NAME.params])"
                 ) from error
 
 

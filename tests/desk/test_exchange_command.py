@@ -86,6 +86,16 @@ def test_a_port_that_is_taken_is_told_before_the_start(tmp_path: Path) -> None:
     assert not (tmp_path / "exchange-state").exists()
 
 
+def test_an_address_of_another_machine_is_told_before_the_start(tmp_path: Path) -> None:
+    """With another remedy than a port that is taken."""
+    config = configuration(tmp_path)
+    config.write_text(config.read_text() + 'host = "203.0.113.1"\n')
+    with Command("exchange", config, cwd=tmp_path) as command:
+        code, _, errors = command.end()
+    assert code == 2
+    assert "give host an address of this machine" in errors
+
+
 def test_a_configuration_without_an_exchange_is_refused(tmp_path: Path) -> None:
     """With the command that runs it."""
     with Command("exchange", ROOT / "configs" / "mm.toml", cwd=tmp_path) as command:
