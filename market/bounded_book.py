@@ -16,10 +16,10 @@ from mypy_extensions import i64
 from market.book import Book
 from market.ladder import MOST_PRICE
 
-MOST_LEVELS: Final = 20_000
+MOST_LEVELS: Final = 10_000
 """A side with more levels is cut."""
-KEPT_LEVELS: Final = 10_000
-"""To how many: twice of what the largest snapshot of a venue holds."""
+KEPT_LEVELS: Final = 6_000
+"""To how many: more than the largest snapshot of a venue holds, which is 5,000."""
 FEWEST_LEVELS: Final = 1_000
 """A side that was cut is not enough with fewer."""
 

@@ -10,7 +10,7 @@ for again. Sizes are absolute, so an event that overlaps what is known is applie
 What was kept is applied to the snapshot's book in steps of bounded size, each when it is asked for: that book is shown
 once nothing is left to apply. Events that come meanwhile are kept behind the others.
 
-The book holds at most 20,000 levels a side (`market/bounded_book.py`). The venue's snapshot holds 5,000 a side at most,
+The book holds at most 10,000 levels a side (`market/bounded_book.py`). The venue's snapshot holds 5,000 a side at most,
 and tells nothing of those beyond until they change: a level deeper than the snapshot is right when it is shown, but
 others may be missing beside it. Beyond the price at which a side was cut none is shown at all, and a side of which too
 little is left after a cut is treated as a gap.
