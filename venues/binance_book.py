@@ -356,7 +356,9 @@ class BinanceDecoder(Decoder):
         self.live = False
         self.replaying = False
         self._replayed_pieces = 0
-        self._forget_kept(len(self._buffer))
+        self._buffer = []
+        self._buffer_first_ids = []
+        self._buffer_bytes = 0
 
     def save(self) -> dict[str, object]:
         """What is needed to go on, as plain data."""
