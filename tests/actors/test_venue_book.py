@@ -12,6 +12,7 @@ from market.messages import (
     SELL,
     STALE,
     SYNCING,
+    ActorFailed,
     ActorRestarted,
     BookStateChanged,
     ConnectionDown,
@@ -192,6 +193,18 @@ def test_restart_of_another_actor_hears_state_and_touch_again() -> None:
     lane.forget()
     lane.take(ActorRestarted(2, 2))
     assert told(lane) == [(BookStateChanged, STALE), (TopOfBook, STALE)]
+
+
+def test_fresh_instance_of_a_failed_actor_knows_the_book() -> None:
+    """Whoever failed and was made anew has heard state and touch of every book with the input that restarted it."""
+    lane = live_book()
+    before = lane.core.slots[-1].actor
+    lane.take(ActorFailed(2, int(lane.core.sequence), 1, "test"))
+    lane.take(depth(lane, 101, 101, [(10_010, 1)], []))
+    lane.take(ActorRestarted(2, 1))
+    assert lane.core.slots[-1].actor is not before
+    assert told(lane) == [(BookStateChanged, LIVE), (TopOfBook, LIVE)]
+    assert lane.of(TopOfBook)[0].bid_price == 10_010
 
 
 def test_change_of_the_same_batch_is_told_in_the_same_order() -> None:
