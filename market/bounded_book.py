@@ -14,7 +14,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from market.book import Book
-from market.ladder import MOST_PRICE
+from market.ladder import MOST_PRICE, Ladder
 
 MOST_LEVELS: Final = 10_000
 """A side with more levels is cut."""
@@ -34,6 +34,9 @@ class BoundedBook:
         self._most: i64 = most
         self._kept: i64 = kept
         self._fewest: i64 = fewest
+        self._bids: Final[Ladder] = self.book.bids
+        self._asks: Final[Ladder] = self.book.asks
+        self.is_cut: bool = False
         self._lowest_bid: i64 = -MOST_PRICE
         self._highest_ask: i64 = MOST_PRICE
 
@@ -48,36 +51,40 @@ class BoundedBook:
     def replace(self, prices: vec[i64], sizes: vec[i64], bids: i64, levels: i64) -> None:
         """Hold a snapshot: of these `levels` the first `bids` are bids. One that is refused changes nothing."""
         self.book.replace(prices[:bids], sizes[:bids], prices[bids:levels], sizes[bids:levels])
-        self._lowest_bid = -MOST_PRICE
-        self._highest_ask = MOST_PRICE
+        self._begin()
         self._cut()
 
     def change(self, prices: vec[i64], sizes: vec[i64], bids: i64, levels: i64) -> None:
         """Set the levels of a change; of the arrays, what lies beyond a cut may be written over."""
-        book = self.book
         bids_end = bids
-        if self._lowest_bid != -MOST_PRICE:
+        if self.is_cut:
             bids_end = _within(prices, sizes, 0, bids, self._lowest_bid, MOST_PRICE)
-        if self._highest_ask != MOST_PRICE:
             levels = _within(prices, sizes, bids, levels, -MOST_PRICE, self._highest_ask)
-        book.bids.set_many(prices, sizes, 0, bids_end)
-        book.asks.set_many(prices, sizes, bids, levels)
-        if book.bids.count > self._most or book.asks.count > self._most:
+        self._bids.set_many(prices, sizes, 0, bids_end)
+        self._asks.set_many(prices, sizes, bids, levels)
+        if self._bids.count > self._most or self._asks.count > self._most:
             self._cut()
 
     def _cut(self) -> None:
-        bids = self.book.bids
+        bids = self._bids
         if bids.count > self._most:
             bids.truncate(self._kept)
             self._lowest_bid = bids.price(bids.count - 1)
-        asks = self.book.asks
+            self.is_cut = True
+        asks = self._asks
         if asks.count > self._most:
             asks.truncate(self._kept)
             self._highest_ask = asks.price(asks.count - 1)
+            self.is_cut = True
 
     def clear(self) -> None:
         """Forget every level, and that any was cut off."""
         self.book.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know every price again."""
+        self.is_cut = False
         self._lowest_bid = -MOST_PRICE
         self._highest_ask = MOST_PRICE
 
@@ -89,6 +96,7 @@ class BoundedBook:
         """Become the book that `save` described."""
         self.book.load(cast("list[list[int]]", saved["levels"]))
         self._lowest_bid, self._highest_ask = cast("list[int]", saved["known"])
+        self.is_cut = self._lowest_bid != -MOST_PRICE or self._highest_ask != MOST_PRICE
 
 
 def _within(prices: vec[i64], sizes: vec[i64], start: i64, end: i64, lowest: i64, highest: i64) -> i64:

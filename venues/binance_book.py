@@ -125,7 +125,7 @@ class BinanceDecoder(Decoder):
         if kind == UNKNOWN:
             kind = self._careful(scan, frame)
         if kind == DEPTH:
-            return self._take_depth(scan, [frame])
+            return self._take_depth(scan, frame, None)
         if kind == TRADE:
             return self._take_trade(scan)
         self.cause = scan.text
@@ -154,7 +154,7 @@ class BinanceDecoder(Decoder):
         scan = self._stream_piece_scan
         if not self._is_complete(pieces, scan, piece, part, parts, checksum, DEPTH):
             return PIECE
-        return self._take_depth(scan, pieces.finish())
+        return self._take_depth(scan, piece, pieces.finish())
 
     def apply_snapshot_piece(self, piece: bytes, part: i64, parts: i64, checksum: i64) -> i64:
         """The same for a snapshot's body."""
@@ -231,7 +231,9 @@ class BinanceDecoder(Decoder):
                 self._forget_kept(taken)
                 return self._stop_replay(_missing(self.update_id, first))
             if order == FOLLOWS:
-                self._change(self._next, scan)
+                self._next.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
+                self.first_update_id = first
+                self.update_id = scan.last_update_id
                 if not self._next.is_enough:
                     self._forget_kept(taken)
                     return self._stop_replay(_TOO_FEW)
@@ -270,26 +272,26 @@ class BinanceDecoder(Decoder):
         self.cause = cause
         return GAP
 
-    def _change(self, kept: BoundedBook, scan: FrameScan) -> None:
-        """Apply an event that follows."""
-        kept.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
-        self.first_update_id = scan.first_update_id
-        self.update_id = scan.last_update_id
-
-    def _take_depth(self, scan: FrameScan, pieces: list[bytes]) -> i64:
+    def _take_depth(self, scan: FrameScan, frame: bytes, pieces: list[bytes] | None) -> i64:
+        """Take an event, of a frame or of all the pieces of one."""
         first = scan.first_update_id
+        last = scan.last_update_id
         self.venue_ns = scan.event_milliseconds * _NANOSECONDS
         if not self.live:
-            return self._keep(pieces, first)
-        order = continuity(self.update_id, first, scan.last_update_id)
+            return self._keep([frame] if pieces is None else pieces, first)
+        order = continuity(self.update_id, first, last)
         if order == OLD:
             self.cause = "an event that the book already holds"
             return IGNORED
         if order == MISSING:
-            return self._begin_anew(pieces, first, _missing(self.update_id, first))
-        self._change(self._shown, scan)
-        if not self._shown.is_enough:
-            return self._begin_anew(pieces, first, _TOO_FEW)
+            cause = _missing(self.update_id, first)
+            return self._begin_anew([frame] if pieces is None else pieces, first, cause)
+        shown = self._shown
+        shown.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
+        self.first_update_id = first
+        self.update_id = last
+        if shown.is_cut and not shown.is_enough:
+            return self._begin_anew([frame] if pieces is None else pieces, first, _TOO_FEW)
         return BOOK_CHANGED
 
     def _begin_anew(self, pieces: list[bytes], first: i64, cause: str) -> i64:
