@@ -92,6 +92,10 @@ class FakeClock:
         """Nanoseconds since the test's world began."""
         return round(trio.current_time() * 1e9)
 
+    def begin_at_least(self, earliest_ns: int) -> int:
+        """It stands for a clock that is never behind."""
+        return 0
+
 
 @attrs.define
 class Wired:
