@@ -298,6 +298,7 @@ class ExchangeVenue(Actor):
     def agree(self, session_id: i64, account_id: i64, request_id: i64, affected: i64) -> None:
         """Answer a request that is not about an order."""
         exchange = self.exchange
+        exchange.reports.now_ns = self.now
         account = exchange.accounts.by_id.get(account_id)
         exchange.answer(session_id, account, request_id, -1, "", 0, "", affected, account_id)
 
@@ -363,6 +364,7 @@ class ExchangeVenue(Actor):
 
     def follow_hours(self, reason: str, all_of_them: bool) -> None:
         """Open and close what has to be, say so, and wake up for the next time."""
+        self.exchange.reports.now_ns = self.now
         for market in self.exchange.markets:
             changed = self.hours.apply(market, self.now, self.outlet.ledger.halted)
             if changed or all_of_them:

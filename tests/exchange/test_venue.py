@@ -341,6 +341,15 @@ def test_an_administrator_halts_and_delists() -> None:
     assert answers(become(STATUS_TRADING)) == [(True, REJECT_UNSUPPORTED)]
 
 
+def test_every_answer_bears_its_own_time() -> None:
+    """Also one that no order has led to: it never repeats the time of the input before."""
+    lane = ExchangeLane()
+    lane.ask(order(ALICE, BUY, 9_000, 10))
+    lane.now_ns += SECOND
+    said = lane.ask(StatusWanted(1, 3, BOB, 1, BTC, STATUS_HALTED, START_NS))
+    assert [one.venue_ns for one in said if isinstance(one, RequestAnswered)] == [lane.now_ns]
+
+
 def test_a_halted_exchange_takes_no_orders() -> None:
     """Cancels and questions are still answered."""
     lane = ExchangeLane()
