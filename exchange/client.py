@@ -222,19 +222,55 @@ async def open_exchange(
         yield client
 
 
+class _Ended(trio.abc.Stream):
+    """A stream that tells its end: the WebSocket library waits for a handshake also from a peer that is gone."""
+
+    def __init__(self, stream: trio.abc.Stream, on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._on_end()
+            raise
+        if not data:
+            self._on_end()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 @asynccontextmanager
 async def open_exchange_stream(
     stream: trio.abc.Stream, now_ms: Callable[[], int] = wall_ms, host: str = "exchange", path: str = "/"
 ) -> AsyncIterator[ExchangeClient]:
-    """The same over a stream that is there already, such as one in memory; it is closed at the end."""
+    """The same over a stream that is there already, such as one in memory; it is closed at the end.
+
+    Raises `ConnectionError` where the other side is gone before hands were shaken.
+    """
+    handshake = trio.CancelScope()
+    # The library takes any stream; its annotation names two.
+    ended = cast(trio.SocketStream, _Ended(stream, handshake.cancel))
+    socket: WebSocketConnection | None = None
     is_done = False
     try:
         async with trio.open_nursery() as nursery:
-            # The library takes any stream; its annotation names two.
-            socket = await wrap_client_stream(
-                nursery, cast(trio.SocketStream, stream), host, path, message_queue_size=FRAME_QUEUE,
-                max_message_size=LARGEST_FRAME_BYTES, receive_buffer_size=READ_BYTES,
-            )  # fmt: skip
+            with handshake:
+                socket = await wrap_client_stream(
+                    nursery, ended, host, path, message_queue_size=FRAME_QUEUE,
+                    max_message_size=LARGEST_FRAME_BYTES, receive_buffer_size=READ_BYTES,
+                )  # fmt: skip
+            if socket is None:
+                raise ConnectionError("the exchange has closed the connection before the handshake")
             client = ExchangeClient(socket, now_ms)
             nursery.start_soon(client.read)
             yield client

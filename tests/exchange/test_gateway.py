@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from exchange.client import ExchangeClient, RequestFailed
+from exchange.client import ExchangeClient, RequestFailed, open_exchange_stream
 from exchange.gateway_params import GatewayParams
 from exchange.keys import sign
 from exchange.protocol import (
@@ -321,3 +321,22 @@ async def test_heartbeats_come_and_a_silent_client_is_cut(autojump_clock: object
             assert await here.until_left(here.connection()) == 4003
             assert 10 <= trio.current_time() - started < 5 + 10 + 1
             assert (await client.ask(PingRequest(id=100))).ok
+
+
+async def test_a_client_whose_exchange_dies_in_the_handshake_is_told() -> None:
+    """It does not wait for an answer that nobody will write."""
+    near, far = trio.testing.memory_stream_pair()
+
+    async def die() -> None:
+        await far.receive_some()
+        await far.aclose()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(die)
+        with pytest.raises((ConnectionError, ExceptionGroup)) as caught, trio.fail_after(5):
+            async with open_exchange_stream(near):
+                raise AssertionError("nobody has answered")
+    error = caught.value
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ConnectionError)
