@@ -324,6 +324,8 @@ class Gateway(Service):
             ConnectionClosed,
             LocalProtocolError,
             RemoteProtocolError,
+            # What the library makes of a request's header that is no ASCII.
+            UnicodeDecodeError,
             trio.BrokenResourceError,
             trio.ClosedResourceError,
             OSError,

@@ -274,6 +274,15 @@ async def test_no_bytes_bring_the_gateway_down(autojump_clock: object, seed: int
                 await trio.testing.wait_all_tasks_blocked()
 
 
+async def test_a_handshake_with_a_byte_that_is_no_text_ends(autojump_clock: object) -> None:
+    """Wherever in the request it stands, it ends its connection at most, and nobody else's."""
+    async with unharmed() as here:
+        for place in range(len(HANDSHAKE)):
+            async with raw(here, b"") as hostile:
+                await hostile.write(HANDSHAKE[:place] + b"\xd8" + HANDSHAKE[place:])
+                await trio.testing.wait_all_tasks_blocked()
+
+
 async def test_a_flood_is_refused_then_cut(autojump_clock: object) -> None:
     """Past the rate requests are refused with what to do; who goes on is cut, and nothing of it reaches the lane."""
     async with unharmed() as here, here.trader() as client:
