@@ -20,6 +20,7 @@ from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection, w
 from wsproto.utilities import LocalProtocolError
 
 from exchange.keys import sign
+from exchange.metered import EndToldStream
 from exchange.protocol import AnyRequest, Login, Order, OrderForm, State, StateWord, Subscribe, Unsubscribe
 from exchange.protocol_events import Answer, AnyEvent, Balance, Report, decode_events
 
@@ -222,33 +223,6 @@ async def open_exchange(
         yield client
 
 
-class _Ended(trio.abc.Stream):
-    """A stream that tells its end: the WebSocket library waits for a handshake also from a peer that is gone."""
-
-    def __init__(self, stream: trio.abc.Stream, on_end: Callable[[], None]) -> None:
-        self._stream = stream
-        self._on_end = on_end
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._on_end()
-            raise
-        if not data:
-            self._on_end()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 @asynccontextmanager
 async def open_exchange_stream(
     stream: trio.abc.Stream, now_ms: Callable[[], int] = wall_ms, host: str = "exchange", path: str = "/"
@@ -259,7 +233,7 @@ async def open_exchange_stream(
     """
     handshake = trio.CancelScope()
     # The library takes any stream; its annotation names two.
-    ended = cast(trio.SocketStream, _Ended(stream, handshake.cancel))
+    ended = cast(trio.SocketStream, EndToldStream(stream, handshake.cancel))
     socket: WebSocketConnection | None = None
     is_done = False
     try:

@@ -14,7 +14,39 @@ from collections.abc import Callable
 import trio
 
 
-class MeteredStream(trio.abc.Stream):
+class EndToldStream(trio.abc.Stream):
+    """A stream that tells its end: the WebSocket library waits for a handshake also from a peer that is gone."""
+
+    def __init__(self, stream: trio.abc.Stream, on_end: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_end = on_end
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """What has come; tells when nothing more comes."""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._on_end()
+            raise
+        if not data:
+            self._on_end()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of it."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there may be room."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close."""
+        self._on_end()
+        await self._stream.aclose()
+
+
+class MeteredStream(EndToldStream):
     """See the head of this file."""
 
     def __init__(
@@ -26,12 +58,11 @@ class MeteredStream(trio.abc.Stream):
         on_stall: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
-        self._stream = stream
+        super().__init__(stream, on_end)
         self._most_bytes = most_bytes
         self._stall_seconds = stall_seconds
         self._on_excess = on_excess
         self._on_stall = on_stall
-        self._on_end = on_end
         self._sending: trio.CancelScope | None = None
         self.unaccounted_bytes = 0
         # A write was given up half-way: nothing can be sent after it.
@@ -49,13 +80,7 @@ class MeteredStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """What has come; tells where it has been too much, and when nothing more comes."""
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._on_end()
-            raise
-        if not data:
-            self._on_end()
+        data = await super().receive_some(max_bytes)
         self.unaccounted_bytes += len(data)
         if self.unaccounted_bytes > self._most_bytes:
             self._on_excess()
@@ -78,12 +103,3 @@ class MeteredStream(trio.abc.Stream):
         self._stall_seconds = seconds
         if self._sending is not None:
             self._sending.deadline = min(self._sending.deadline, trio.current_time() + seconds)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """Wait until there may be room."""
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Close."""
-        self._on_end()
-        await self._stream.aclose()

@@ -23,6 +23,7 @@ from exchange.protocol import (
     TIMES_IN_FORCE,
     Listing,
 )
+from exchange.records import AMOUNT_SCALE
 from market.instruments import Instrument
 from market.messages import (
     EVENT_CANCEL_REJECTED,
@@ -45,9 +46,6 @@ from market.messages import (
 from market.numbers import format_decimal, format_decimal_short
 
 CHECKSUM_LEVELS: Final = 10
-
-AMOUNT_SCALE: Final = 12
-"""Amounts of every asset are integers at 10^-12 in the exchange; a test compares this with its own."""
 
 Level = tuple[str, str]
 

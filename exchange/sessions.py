@@ -42,7 +42,6 @@ from exchange.protocol import (
     parse_transfer,
 )
 from exchange.protocol_events import (
-    AMOUNT_SCALE,
     Answer,
     EventWriter,
     Heartbeat,
@@ -55,6 +54,7 @@ from exchange.protocol_events import (
     refusal,
 )
 from exchange.public import PublicSide
+from exchange.records import AMOUNT_SCALE
 from market.instruments import Instrument
 from market.messages import (
     REJECT_OTHER,

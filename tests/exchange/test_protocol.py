@@ -31,7 +31,6 @@ from exchange.protocol import (
     parse_transfer,
 )
 from exchange.protocol_events import AnyEvent, BookEvent, Delta, checksum_of, decode_events
-from exchange.records import AMOUNT_SCALE
 from market.book import Book
 from market.messages import BUY, GTC, LIMIT, SELL, STP_CANCEL_BOTH
 from market.numbers import parse_decimal
@@ -139,11 +138,6 @@ def test_the_checksums_of_the_page() -> None:
     assert delta.checksum == checksum_of(*rows)
     text = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)[2]
     assert zlib.crc32(text.encode()) == delta.checksum
-
-
-def test_amounts_have_the_scale_of_the_exchange() -> None:
-    """Gateway and exchange count amounts in the same unit."""
-    assert protocol_events.AMOUNT_SCALE == AMOUNT_SCALE
 
 
 # ---- frames
