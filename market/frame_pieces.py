@@ -19,8 +19,9 @@ from market.dialect import MOST_FRAME_BYTES, BadFrame
 class FramePieces:
     """See the head of this file."""
 
-    def __init__(self) -> None:
-        """Begin without a piece."""
+    def __init__(self, most_bytes: int = MOST_FRAME_BYTES) -> None:
+        """Begin without a piece; of a frame of more bytes than these nothing counts."""
+        self._most_bytes: Final[int] = most_bytes
         self.held: Final[list[bytes]] = []
         self.part: i64 = 0
         self.parts: i64 = 0
@@ -51,9 +52,9 @@ class FramePieces:
             return False
         self._size += len(piece)
         self._running = zlib.crc32(piece, self._running)
-        if self._size > MOST_FRAME_BYTES:
+        if self._size > self._most_bytes:
             self.refuse()
-            raise BadFrame(f"pieces of more than {MOST_FRAME_BYTES} bytes together", piece)
+            raise BadFrame(f"pieces of more than {self._most_bytes} bytes together", piece)
         if part == parts and self._running != self.checksum:
             self.refuse()
             raise BadFrame("the pieces together are not the frame that was cut", piece)

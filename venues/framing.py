@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from market.dialect import MOST_FRAME_BYTES, MOST_WHOLE_BYTES, PIECE_BYTES, Dialect
+from market.dialect import MOST_WHOLE_BYTES, PIECE_BYTES, Dialect
 from market.messages import Message, RawFrame
 
 # Of a frame that is left out: enough to see what it was.
@@ -31,7 +31,7 @@ def frames_of(
     size = len(data)
     if size <= most_bytes:
         return [RawFrame(connection_id, kind, instrument_id, receive_ns, data)]
-    pieces = dialect.cut(data, kind, most_bytes) if size <= MOST_FRAME_BYTES else []
+    pieces = dialect.cut(data, kind, most_bytes) if size <= dialect.most_frame_bytes else []
     if len(pieces) > 1:
         checksum = zlib.crc32(data)
         return [

@@ -1,0 +1,78 @@
+"""What must be known of a venue before a byte is sent: addresses, limits, duties. One `VenueFacts` for each dialect.
+
+Every number is the venue's documented one, or says in its dialect's head that it is not verified. The feed service and
+the REST client keep to them; `hftrun venues` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from market.dialect import PIECE_BYTES, Dialect
+from market.instruments import Instrument
+
+
+@attrs.frozen(kw_only=True)
+class VenueFacts:
+    """See the head of this file. A limit of 0 is one that the venue does not have or does not tell."""
+
+    title: str
+    docs: str
+    """The page of the venue's own documents, without scheme."""
+    stream_url: str
+    rest_url: str
+    connects: int = 0
+    """So many new connections are allowed in `connects_per_s` seconds."""
+    connects_per_s: float = 300.0
+    requests: int = 0
+    """So many frames may be sent in `requests_per_s` seconds on one connection."""
+    requests_per_s: float = 1.0
+    instruments_per_connection: int = 0
+    ping_every_s: float = 0.0
+    """After this much silence of ours `Conversation.sign_of_life` is due; 0 where the venue asks for none."""
+    silence_s: float = 10.0
+    """A connection on which nothing came for so long is dead, whatever the socket says."""
+    life_s: float = 0.0
+    """The venue ends every connection after this time; another one is opened before it."""
+    compression: bool = False
+    """Whether permessage-deflate is offered."""
+    most_message_bytes: int = 16 * 1024 * 1024
+    rest_weight: int = 0
+    """The budget of requests: so much weight in `rest_per_s` seconds."""
+    rest_per_s: float = 60.0
+    snapshot_weight: int = 1
+    audit_weight: int = 1
+
+
+class Venue(Dialect):
+    """A dialect of a venue outside, with what the services need beside the words."""
+
+    facts: VenueFacts
+
+    def url(self, venue_symbols: Sequence[str], base: str = "") -> str:
+        """Where the connection for these instruments goes, from the venue's own address or from another base."""
+        return base or self.facts.stream_url
+
+    def cut(self, frame: bytes, kind: int, most_bytes: int = PIECE_BYTES) -> list[bytes]:
+        """The frame cut anywhere, which suits a decoder that reads a frame once all of it is there."""
+        return [frame[start : start + most_bytes] for start in range(0, len(frame), most_bytes)]
+
+    def metadata_paths(self) -> tuple[str, ...]:
+        """The requests, relative to `facts.rest_url`, whose answers tell the venue's instruments."""
+        raise NotImplementedError
+
+    def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
+        """The instruments that the answers to `metadata_paths` tell, ids counted from `first_id`, or a `BadFrame`."""
+        raise NotImplementedError
+
+    def audit_path(self, venue_symbol: str) -> str:
+        """The request for a snapshot to compare a kept book with; empty where the venue has none without a key."""
+        return ""
+
+    def read_audit(
+        self, body: bytes, price_scale: int, size_scale: int
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Bids and asks of the answer to `audit_path`, best first, or a `BadFrame`."""
+        raise NotImplementedError

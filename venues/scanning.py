@@ -1,0 +1,214 @@
+"""What the scans of all venues share: the levels and numbers of a frame, and the reading of decimal text. Compiled.
+
+A scan knows one spelling of each message, the one that its venue sends. Of anything else it says `UNKNOWN` and nothing
+more; the venue's careful decoder then reads the same frame with msgspec into the same scan. It never raises on bad
+bytes, never guesses, never touches a book, and never goes beyond the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import read_i32_le, read_i64_le
+from librt.vecs import vec
+from mypy_extensions import i64, mypyc_attr
+
+from market.dialect import Decoder
+
+UNKNOWN: Final = 0
+DELTA: Final = 1
+SNAPSHOT: Final = 2
+TRADES: Final = 3
+QUOTE: Final = 4
+OTHER: Final = 5
+"""Known and not kept; `text` says what."""
+REPLY: Final = 6
+REFUSAL: Final = 7
+LIFE: Final = 8
+CLOSES: Final = 9
+TRADING: Final = 10
+"""The way of trading changed: `status` and `text`."""
+STRANGE: Final = 11
+"""Well formed and of no documented type; `text` names it."""
+
+QUOTE_MARK: Final = 34
+COMMA: Final = 44
+MINUS: Final = 45
+DOT: Final = 46
+ZERO: Final = 48
+NINE: Final = 57
+COLON: Final = 58
+OPEN: Final = 91
+CLOSE: Final = 93
+OPEN_BRACE: Final = 123
+CLOSE_BRACE: Final = 125
+
+# Eighteen digits fit an i64 whatever they are, and stay below the largest price of a book.
+MOST_DIGITS: Final = 18
+
+_POWERS: Final = (
+    1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000,
+    100_000_000_000, 1_000_000_000_000, 10_000_000_000_000, 100_000_000_000_000, 1_000_000_000_000_000,
+    10_000_000_000_000_000, 100_000_000_000_000_000, 1_000_000_000_000_000_000,
+)  # fmt: skip
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Scan:
+    """Scans the frames of one instrument; after a scan its attributes hold what the frame said.
+
+    `level_prices` and `level_sizes` hold the bids, `bid_count` of them, then the asks, up to `level_count`. Trades go
+    to `trades_to`, whose `trade_count` is set to 0 first.
+    """
+
+    def __init__(self, venue_symbol: str, price_scale: int, size_scale: int) -> None:
+        """Scan frames of this symbol into integers of these scales."""
+        self.symbol: Final[str] = venue_symbol
+        self.price_scale: Final[int] = price_scale
+        self.size_scale: Final[int] = size_scale
+        self.powers: vec[i64] = vec[i64](list(_POWERS))
+        self.price_places: i64 = price_scale
+        self.size_places: i64 = size_scale
+        self.text: str = ""
+        self.status: i64 = 0
+        self.event_ns: i64 = 0
+        self.first_update_id: i64 = 0
+        self.last_update_id: i64 = 0
+        self.previous_update_id: i64 = 0
+        self.checksum: i64 = 0
+        self.has_checksum: bool = False
+        self.bid_count: i64 = 0
+        self.level_count: i64 = 0
+        self.level_prices: vec[i64] = vec[i64]([0] * 128)
+        self.level_sizes: vec[i64] = vec[i64]([0] * 128)
+        self.trades_to: Decoder = Decoder()
+        self.number: i64 = 0
+
+    def scan(self, frame: bytes) -> i64:
+        """Read one frame: one of the kinds above, or `UNKNOWN`."""
+        raise NotImplementedError
+
+    def begin_levels(self) -> None:
+        """Forget the levels held."""
+        self.bid_count = 0
+        self.level_count = 0
+
+    def add_level(self, price: i64, size: i64) -> None:
+        """Put a level behind those held."""
+        count = self.level_count
+        if count == len(self.level_prices):
+            self.grow()
+        self.level_prices[count] = price
+        self.level_sizes[count] = size
+        self.level_count = count + 1
+
+    def grow(self) -> None:
+        """Make room for twice as many levels."""
+        held = len(self.level_prices)
+        prices = vec[i64]([0] * (held * 2))
+        sizes = vec[i64]([0] * (held * 2))
+        position: i64 = 0
+        while position < held:
+            prices[position] = self.level_prices[position]
+            sizes[position] = self.level_sizes[position]
+            position += 1
+        self.level_prices = prices
+        self.level_sizes = sizes
+
+    def decimal(self, frame: bytes, position: i64, places: i64) -> i64:
+        """Digits, perhaps a dot and more digits, scaled exactly into `number`; the position after them, or -1.
+
+        -1 is said of everything else: a sign, an exponent's mantissa that is too long, a superfluous leading zero,
+        digits other than zeros below the scale, or a number that the end of the frame cuts off.
+        """
+        end = i64(len(frame))
+        first = position
+        value: i64 = 0
+        if position >= end:
+            return -1
+        leading: i64 = frame[position]
+        digit = leading - ZERO
+        while 0 <= digit <= 9:
+            value = value * 10 + digit
+            position += 1
+            if position >= end or position - first > MOST_DIGITS:
+                return -1
+            digit = frame[position]
+            digit -= ZERO
+        whole = position - first
+        if whole == 0 or (leading == ZERO and whole > 1) or whole + places > MOST_DIGITS:
+            return -1
+        if digit != DOT - ZERO:
+            self.number = value * self.powers[places]
+            return position
+        position += 1
+        first = position
+        last = position + places
+        if last >= end:
+            last = end - 1
+        while position < last:
+            digit = frame[position]
+            digit -= ZERO
+            if digit < 0 or digit > 9:
+                break
+            value = value * 10 + digit
+            position += 1
+        if position == first and places > 0:
+            return -1
+        value *= self.powers[places - (position - first)]
+        # What is below the scale must be nothing.
+        below = position
+        while position < end and frame[position] == ZERO:
+            position += 1
+        if position >= end or ZERO <= frame[position] <= NINE or (position == below and below == first):
+            return -1
+        self.number = value
+        return position
+
+    def whole(self, frame: bytes, position: i64) -> i64:
+        """A JSON integer without sign into `number`; the position after it, or -1."""
+        end = i64(len(frame))
+        first = position
+        value: i64 = 0
+        if position >= end:
+            return -1
+        leading: i64 = frame[position]
+        digit = leading - ZERO
+        while 0 <= digit <= 9:
+            value = value * 10 + digit
+            position += 1
+            if position >= end or position - first > MOST_DIGITS:
+                return -1
+            digit = frame[position]
+            digit -= ZERO
+        digits = position - first
+        if digits == 0 or (leading == ZERO and digits > 1):
+            return -1
+        self.number = value
+        return position
+
+
+def stands(frame: bytes, position: i64, text: bytes) -> bool:
+    """Whether the text stands at this position, all of it inside the frame."""
+    size = i64(len(text))
+    if position < 0 or position + size > i64(len(frame)):
+        return False
+    place: i64 = 0
+    # Word by word; the last word overlaps the one before it.
+    if size >= 8:
+        last = size - 8
+        while place < last:
+            if read_i64_le(frame, position + place) != read_i64_le(text, place):
+                return False
+            place += 8
+        return read_i64_le(frame, position + last) == read_i64_le(text, last)
+    if size >= 4:
+        last = size - 4
+        return read_i32_le(frame, position) == read_i32_le(text, 0) and (
+            read_i32_le(frame, position + last) == read_i32_le(text, last)
+        )
+    while place < size:
+        if frame[position + place] != text[place]:
+            return False
+        place += 1
+    return True
