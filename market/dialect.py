@@ -372,6 +372,16 @@ class Dialect:
         """The path and query of the request for a snapshot, empty where the stream itself brings one."""
         raise NotImplementedError
 
+    def audit_path(self, venue_symbol: str) -> str:
+        """The request for a snapshot to compare a kept book with; empty where the venue has none without a key."""
+        return ""
+
+    def read_audit(
+        self, body: bytes, price_scale: int, size_scale: int
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Bids and asks of the answer to `audit_path`, best first, as (price, size) scaled, or a `BadFrame`."""
+        raise BadFrame("an answer to an audit of a venue that has none", body)
+
     def venue_symbol(self, frame: bytes) -> str:
         """The instrument that a frame is about, empty when it names none; a glance, not a check."""
         raise NotImplementedError

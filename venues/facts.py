@@ -66,13 +66,3 @@ class Venue(Dialect):
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The instruments that the answers to `metadata_paths` tell, ids counted from `first_id`, or a `BadFrame`."""
         raise NotImplementedError
-
-    def audit_path(self, venue_symbol: str) -> str:
-        """The request for a snapshot to compare a kept book with; empty where the venue has none without a key."""
-        return ""
-
-    def read_audit(
-        self, body: bytes, price_scale: int, size_scale: int
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Bids and asks of the answer to `audit_path`, best first, or a `BadFrame`."""
-        raise NotImplementedError

@@ -47,7 +47,7 @@ MARKET_DATA: Final = GroupSpec(
     "market_data", "Market data", "What comes from venues, and what is derived from it.", 1, 99, (
     MessageSpec(1, "RawFrame", "One frame of a venue as received, or one piece of a frame that was cut.", (
         CONNECTION,
-        named("kind", "frame_kind", "A stream message or a snapshot."),
+        named("kind", "frame_kind", "A stream message, a snapshot, or one to compare with."),
         identifier("instrument_id", "The instrument, where the request for the frame named it; else 0."),
         RECEIVE_NS,
         field("data", "bytes", "The exact bytes. The pieces of a frame, one behind the other, are the frame."),
@@ -382,5 +382,9 @@ MARKET_DATA: Final = GroupSpec(
         identifier("sequence", "Counts the inputs; the signal names it."),
         raw("features", "The features, as f64 little endian."),
         RECEIVE_NS,
+    )),
+    MessageSpec(43, "AuditWanted", "The venue book asks for a snapshot to compare its book with.", (
+        CONNECTION,
+        identifier("instrument_id", "The instrument whose book is compared."),
     )),
 ))  # fmt: skip

@@ -21,6 +21,7 @@ VALUES: Final[tuple[ValuesSpec, ...]] = (
     ValuesSpec("frame_kind", "Where raw bytes came from.", "FRAME_", (
         ("FRAME_STREAM", 0, "A message of the venue's stream."),
         ("FRAME_SNAPSHOT", 1, "The body of a snapshot that was asked for by a request."),
+        ("FRAME_AUDIT", 2, "The body of a snapshot that a kept book is compared with."),
     )),
     ValuesSpec("order_type", "When and how an order may trade.", "", (
         ("LIMIT", 1, "At its price or better."),

@@ -28,6 +28,7 @@ BROKEN: Final = 3  # Known to be wrong: gap, checksum or crossed, and recovery h
 # frame_kind: Where raw bytes came from.
 FRAME_STREAM: Final = 0  # A message of the venue's stream.
 FRAME_SNAPSHOT: Final = 1  # The body of a snapshot that was asked for by a request.
+FRAME_AUDIT: Final = 2  # The body of a snapshot that a kept book is compared with.
 
 # order_type: When and how an order may trade.
 LIMIT: Final = 1  # At its price or better.

@@ -1988,6 +1988,32 @@ class ModelInput(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
+@final
+class AuditWanted(Message):
+    """The venue book asks for a snapshot to compare its book with."""
+
+    connection_id: Final[i64]
+    instrument_id: Final[i64]
+
+    def __init__(self, connection_id: i64, instrument_id: i64) -> None:
+        super().__init__(43)
+        self.connection_id = connection_id
+        self.instrument_id = instrument_id
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        write_i64_le(writer, 68719542315)
+        write_i64_le(writer, self.connection_id)
+        write_i64_le(writer, self.instrument_id)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.connection_id)
+        digest.mix_field(self.instrument_id)
+
+
 def _decode_raw_frame(data: bytes, at: i64, end: i64, minor: i64) -> RawFrame:
     need("RawFrame", at, end, 32)
     connection_id = read_i64_le(data, at)
@@ -2710,6 +2736,15 @@ def _decode_model_input(data: bytes, at: i64, end: i64, minor: i64) -> ModelInpu
     return ModelInput(model, instrument_id, sequence, features, receive_ns)
 
 
+def _decode_audit_wanted(data: bytes, at: i64, end: i64, minor: i64) -> AuditWanted:
+    need("AuditWanted", at, end, 16)
+    connection_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    at += 16
+    check_end("AuditWanted", at, end, minor, 1)
+    return AuditWanted(connection_id, instrument_id)
+
+
 def _decode_part_1(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     if schema_id == 1:
         return _decode_raw_frame(data, at, end, minor)
@@ -2799,6 +2834,8 @@ def _decode_part_2(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -
         return _decode_opportunity(data, at, end, minor)
     if schema_id == 42:
         return _decode_model_input(data, at, end, minor)
+    if schema_id == 43:
+        return _decode_audit_wanted(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
 
 
