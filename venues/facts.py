@@ -7,10 +7,11 @@ the REST client keep to them; `hftrun venues` prints them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import attrs
 
-from market.dialect import PIECE_BYTES, Dialect
+from market.dialect import PIECE_BYTES, Conversation, Dialect
 from market.instruments import Instrument
 
 
@@ -50,6 +51,18 @@ class Venue(Dialect):
     """A dialect of a venue outside, with what the services need beside the words."""
 
     facts: VenueFacts
+    routes: ClassVar[tuple[str, ...]] = ("",)
+    """Where what is subscribed comes over several connections, a name for each: the feed opens one connection for each
+    route, by `route_url` and `route_conversation`, and all of them together are what elsewhere is the connection. The
+    first route brings the books. A frame of any route goes to the same router and the same decoder."""
+
+    def route_url(self, route: str, venue_symbols: Sequence[str], base: str = "") -> str:
+        """Where the connection of a route goes; of a venue with one route that is `url`."""
+        return self.url(venue_symbols, base)
+
+    def route_conversation(self, route: str) -> Conversation:
+        """What is said on the connection of a route; of a venue with one route that is `conversation`."""
+        return self.conversation()
 
     def url(self, venue_symbols: Sequence[str], base: str = "") -> str:
         """Where the connection for these instruments goes, from the venue's own address or from another base."""
