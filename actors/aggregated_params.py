@@ -16,8 +16,8 @@ class AggregatedBookParams:
 
     quote: str = setting(
         "The currency that all prices are told in. Empty aggregates the instruments of one symbol, as they are.",
-        default="", rule=text_of(16),
-    )  # fmt: skip
+        default="",
+    )
     rates: Mapping[str, str] = setting(
         'Where the rate of another quote currency comes from: USDT = "USDT/USD" takes it live from that symbol.',
         factory=dict, rule=each(text_of(64)),

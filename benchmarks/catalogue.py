@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks import (
+    aggregating,
     books,
     channels,
     exchange_core,
@@ -23,6 +24,7 @@ from benchmarks.figures import Figure
 FIGURES: Final[tuple[Figure, ...]] = (
     books.level_update,
     books.depth_message,
+    aggregating.aggregated_update,
     messages.make,
     messages.make_compiled,
     lanes.lane_hop,
