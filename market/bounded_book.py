@@ -4,6 +4,9 @@ A side that grows beyond `MOST_LEVELS` is cut to its `KEPT_LEVELS` best. From th
 beyond the last one kept: what a change says of them is passed over, so that no level is shown behind one that may be
 missing. When so many of the kept ones went that fewer than `FEWEST_LEVELS` are left, the book says that it is not
 enough any more, and a snapshot must begin it anew. A side that was never cut holds all that it was told.
+
+For the audit it notes, while it is asked to, every price that a change names: of any other price it can be said that its
+size was one and the same all the while. A snapshot ends the noting, for it may change anything.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ KEPT_LEVELS: Final = 6_000
 """To how many: more than the largest snapshot of a venue holds, which is 5,000."""
 FEWEST_LEVELS: Final = 1_000
 """A side that was cut is not enough with fewer."""
+MOST_NOTED: Final = 100_000
+"""With more prices than these the noting ends: nothing would be left to compare."""
 
 
 @final
@@ -39,6 +44,8 @@ class BoundedBook:
         self.is_cut: bool = False
         self._lowest_bid: i64 = -MOST_PRICE
         self._highest_ask: i64 = MOST_PRICE
+        self.is_noting: bool = False
+        self.noted: Final[set[int]] = set()
 
     @property
     def is_enough(self) -> bool:
@@ -51,6 +58,7 @@ class BoundedBook:
     def replace(self, prices: vec[i64], sizes: vec[i64], bids: i64, levels: i64) -> None:
         """Hold a snapshot: of these `levels` the first `bids` are bids. One that is refused changes nothing."""
         self.book.replace(prices[:bids], sizes[:bids], prices[bids:levels], sizes[bids:levels])
+        self.end_noting()
         self._begin()
         self._cut()
 
@@ -60,6 +68,9 @@ class BoundedBook:
         if self.is_cut:
             bids_end = _within(prices, sizes, 0, bids, self._lowest_bid, MOST_PRICE)
             levels = _within(prices, sizes, bids, levels, -MOST_PRICE, self._highest_ask)
+        if self.is_noting:
+            self._note(prices, 0, bids_end)
+            self._note(prices, bids, levels)
         self._bids.set_many(prices, sizes, 0, bids_end)
         self._asks.set_many(prices, sizes, bids, levels)
         if self._bids.count > self._most or self._asks.count > self._most:
@@ -80,7 +91,68 @@ class BoundedBook:
     def clear(self) -> None:
         """Forget every level, and that any was cut off."""
         self.book.clear()
+        self.end_noting()
         self._begin()
+
+    def begin_noting(self) -> None:
+        """From now on `noted` holds the prices that changed, on either side."""
+        self.noted.clear()
+        self.is_noting = True
+
+    def end_noting(self) -> None:
+        """Note nothing any more, and forget what was noted."""
+        self.is_noting = False
+        self.noted.clear()
+
+    def _note(self, prices: vec[i64], start: i64, end: i64) -> None:
+        noted = self.noted
+        while start < end:
+            noted.add(prices[start])
+            start += 1
+        if len(noted) > MOST_NOTED:
+            self.end_noting()
+
+    def differences(self, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> tuple[int, int]:
+        """Compare with the levels of another source, best first: (levels compared, levels that differ).
+
+        Compared is as deep as both know each side; prices that changed since `begin_noting` are left out. A side of
+        which one of the two knows nothing is as deep as the other, and every level of it a difference.
+        """
+        compared, different = self._side_differences(self._bids, bids)
+        more, more_different = self._side_differences(self._asks, asks)
+        return compared + more, different + more_different
+
+    def _side_differences(self, side: Ladder, levels: list[tuple[int, int]]) -> tuple[int, int]:
+        kept = side.levels()
+        if levels and kept:
+            end_of_kept = kept[len(kept) - 1][0]
+            end_of_given = levels[len(levels) - 1][0]
+            # A bid is deeper when it is lower, an ask when it is higher.
+            if side is self._bids:
+                last = max(end_of_kept, end_of_given)
+                kept = [one for one in kept if one[0] >= last]
+                levels = [one for one in levels if one[0] >= last]
+            else:
+                last = min(end_of_kept, end_of_given)
+                kept = [one for one in kept if one[0] <= last]
+                levels = [one for one in levels if one[0] <= last]
+        sizes: dict[int, int] = {}
+        for price, size in kept:
+            sizes[price] = size
+        noted = self.noted
+        compared = 0
+        different = 0
+        for price, size in levels:
+            held = sizes.pop(price, 0)
+            if price not in noted:
+                compared += 1
+                if held != size:
+                    different += 1
+        for price in sizes:
+            if price not in noted:
+                compared += 1
+                different += 1
+        return compared, different
 
     def _begin(self) -> None:
         """Know every price again."""
@@ -90,13 +162,22 @@ class BoundedBook:
 
     def save(self) -> dict[str, object]:
         """The book as plain data."""
-        return {"levels": self.book.save(), "known": [int(self._lowest_bid), int(self._highest_ask)]}
+        return {
+            "levels": self.book.save(),
+            "known": [int(self._lowest_bid), int(self._highest_ask)],
+            "noted": sorted(self.noted) if self.is_noting else None,
+        }
 
     def load(self, saved: dict[str, object]) -> None:
         """Become the book that `save` described."""
         self.book.load(cast("list[list[int]]", saved["levels"]))
         self._lowest_bid, self._highest_ask = cast("list[int]", saved["known"])
         self.is_cut = self._lowest_bid != -MOST_PRICE or self._highest_ask != MOST_PRICE
+        self.end_noting()
+        noted = cast("list[int] | None", saved.get("noted"))
+        if noted is not None:
+            self.is_noting = True
+            self.noted.update(noted)
 
 
 def _within(prices: vec[i64], sizes: vec[i64], start: i64, end: i64, lowest: i64, highest: i64) -> i64:

@@ -19,6 +19,7 @@ from librt.vecs import vec
 from mypy_extensions import i64, mypyc_attr
 
 from market.book import Book
+from market.bounded_book import BoundedBook
 
 IGNORED: Final = 0
 """Valid, and nothing to us: an old event, another stream. `cause` says what."""
@@ -173,6 +174,10 @@ class Decoder:
         self.quoted_bid_size: i64 = 0
         self.quoted_ask_price: i64 = 0
         self.quoted_ask_size: i64 = 0
+
+    def audited(self) -> BoundedBook | None:
+        """The book that is shown, as it can be compared with a fresh snapshot; None where that cannot be done."""
+        return None
 
     def give_up(self) -> i64:
         """What was held for too long counts as lost: `GAP`, or `IGNORED` when nothing is held."""

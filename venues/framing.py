@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from market.dialect import MOST_WHOLE_BYTES, PIECE_BYTES, Dialect
-from market.messages import Message, RawFrame
+from market.messages import FRAME_AUDIT, Message, RawFrame
 
 # Of a frame that is left out: enough to see what it was.
 KEPT_BYTES: Final = 1_024
@@ -31,7 +31,12 @@ def frames_of(
     size = len(data)
     if size <= most_bytes:
         return [RawFrame(connection_id, kind, instrument_id, receive_ns, data)]
-    pieces = dialect.cut(data, kind, most_bytes) if size <= dialect.most_frame_bytes else []
+    pieces: Sequence[bytes] = []
+    if kind == FRAME_AUDIT:
+        # Nothing is decoded of it before all of it is there.
+        pieces = [data[start : start + most_bytes] for start in range(0, size, most_bytes)]
+    elif size <= dialect.most_frame_bytes:
+        pieces = dialect.cut(data, kind, most_bytes)
     if len(pieces) > 1:
         checksum = zlib.crc32(data)
         return [

@@ -194,6 +194,10 @@ class StreamedDecoder(Decoder):
         self.holding = len(self._held) > 0
         return BOOK_CHANGED
 
+    def audited(self) -> BoundedBook | None:
+        """The book that is kept."""
+        return self.kept
+
     def give_up(self) -> i64:
         """What was held for too long counts as lost."""
         if not self.holding:
