@@ -362,7 +362,8 @@ class AggregatedBookActor(Actor):
             "opportunities": int(self.opportunities),
             "venues": {str(number): _saved_entry(place) for number, place in self.places.items()},
             "rates": {
-                quote: [[number, top] for number, top in sorted(rate.tops.items())] for quote, rate in self.rates.items()
+                quote: [[number, top] for number, top in sorted(rate.tops.items())]
+                for quote, rate in self.rates.items()
             },
             "groups": [
                 [group.changed, int(group.receive_ns), group.locked, group.crossed, group.told, group.told_crossing]
