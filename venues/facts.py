@@ -45,6 +45,12 @@ class VenueFacts:
     rest_per_s: float = 60.0
     snapshot_weight: int = 1
     audit_weight: int = 1
+    snapshot_after_s: float = 0.0
+    """Where a subscription usually brings a snapshot: after so much waiting for it `snapshot_path` is asked for too."""
+
+
+class UnknownDepth(ValueError):
+    """A depth of which the venue has no book; the message lists those there are."""
 
 
 class Venue(Dialect):
@@ -55,6 +61,16 @@ class Venue(Dialect):
     """Where what is subscribed comes over several connections, a name for each: the feed opens one connection for each
     route, by `route_url` and `route_conversation`, and all of them together are what elsewhere is the connection. The
     first route brings the books. A frame of any route goes to the same router and the same decoder."""
+
+    depths: ClassVar[tuple[int, ...]] = ()
+    """The depths that a book can be subscribed to with; none where the venue offers no choice."""
+
+    def __init__(self, depth: int = 0) -> None:
+        """Speak of books of this depth, or of the venue's usual one."""
+        super().__init__(depth)
+        if self.depths and self.depth not in self.depths:
+            choices = ", ".join(map(str, self.depths))
+            raise UnknownDepth(f"{self.venue} has no book of depth {self.depth}: choose one of {choices}")
 
     def route_url(self, route: str, venue_symbols: Sequence[str], base: str = "") -> str:
         """Where the connection of a route goes; of a venue with one route that is `url`."""
@@ -75,6 +91,10 @@ class Venue(Dialect):
     def metadata_paths(self) -> tuple[str, ...]:
         """The requests, relative to `facts.rest_url`, whose answers tell the venue's instruments."""
         raise NotImplementedError
+
+    def next_metadata_path(self, path: str, body: bytes) -> str:
+        """Where the answer to one of `metadata_paths` says that there is more: the request for it, else empty."""
+        return ""
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The instruments that the answers to `metadata_paths` tell, ids counted from `first_id`, or a `BadFrame`."""
