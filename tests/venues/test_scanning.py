@@ -28,7 +28,7 @@ DIGITS = st.text("0123456789", max_size=12)
 
 
 @settings(max_examples=examples(300, 20_000), deadline=None)
-@given(whole=DIGITS, places=st.none() | DIGITS, after=st.sampled_from(['"', ",", "]", "e5", "-"]), scale=st.integers(0, 10))
+@given(whole=DIGITS, places=st.none() | DIGITS, after=st.sampled_from('",e-'), scale=st.integers(0, 10))
 def test_a_number_is_read_to_what_the_exact_parser_says_or_not_at_all(
     whole: str, places: str | None, after: str, scale: int
 ) -> None:
