@@ -1,285 +1,104 @@
 """Binance spot: what it sends and what is sent to it, raw and combined streams, in both directions.
 
-The bytes of depth, trade and snapshot frames in the venue's usual spelling are read by `venues/binance_scan.py`; any
-other spelling of the same message is read here, by msgspec, to the same values, and what is no message of the venue is
-a `BadFrame`. Nothing is read through a float. Streams that are not asked for are told from bad ones, and ignored.
+Subscribed are the changes of the book every 100 ms, every trade, and the best prices. The bytes in the venue's usual
+spelling are read by `venues/binance_scan.py`; any other spelling of the same message is read by
+`venues/binance_reading.py`, to the same values, and what is no message of the venue is a `BadFrame`. The book's rule is
+told at the head of `venues/binance_book.py`. `docs/venues/binance.md` has limits, fees and what is not verified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
-
-from market.dialect import MOST_KEPT_BYTES, PIECE_BYTES, BadFrame, Decoder, Dialect, Encoder
-from market.ladder import MOST_PRICE
-from market.numbers import NumberError, format_decimal, parse_decimal
-from venues.binance_book import MOST_BUFFERED, BinanceDecoder
-from venues.binance_cut import COMBINED, cut_frame, list_keys
-from venues.binance_scan import (
-    DEPTH,
-    MOST_MILLISECONDS,
-    OTHER,
-    REFUSAL,
-    REPLY,
-    SHUTDOWN,
-    SNAPSHOT,
-    TRADE,
-    FrameScan,
-    ends_like_a_piece,
-)
+from market.dialect import MOST_KEPT_BYTES, PIECE_BYTES, Conversation, Decoder, Encoder
+from market.instruments import Instrument
+from market.numbers import format_decimal
+from venues.binance_book import MOST_BUFFERED
+from venues.binance_cut import cut_frame
+from venues.binance_markets import SpotDecoder
+from venues.binance_metadata import read_instruments
+from venues.binance_reading import read_carefully, read_piece_carefully, read_snapshot_carefully, snapshot_levels
+from venues.binance_scan import NANOSECONDS, FrameScan
+from venues.binance_words import BinanceConversation, symbol_at_a_glance, type_at_a_glance
+from venues.facts import Venue, VenueFacts
 
 # The venue writes every price and size with eight decimal places, whatever the tick.
 _WIRE_PLACES: Final = 8
-_NANOSECONDS: Final = 1_000_000  # in a millisecond
 
-_Identifier = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=MOST_MILLISECONDS)]
-_Level = tuple[str, str]
+CHANNELS: Final = ("depth@100ms", "trade", "bookTicker")
+AUDIT_LEVELS: Final = 100
 
 
-class _Envelope(msgspec.Struct):
-    """What tells one kind of frame from another; none of it need be there."""
-
-    stream: str = ""
-    data: msgspec.Raw = msgspec.Raw()
-    event: str = msgspec.field(name="e", default="")
-    symbol: str = msgspec.field(name="s", default="")
-    snapshot_id: int | None = msgspec.field(name="lastUpdateId", default=None)
+def with_path(base: str, path: str) -> str:
+    """An address with this path, unless it has one of a stream already."""
+    base = base.rstrip("/")
+    return base if base.endswith(("/stream", "/ws")) else base + path
 
 
-class _Depth(msgspec.Struct):
-    """A change of the book."""
-
-    event_time: _Milliseconds = msgspec.field(name="E")
-    symbol: str = msgspec.field(name="s")
-    first_update_id: _Identifier = msgspec.field(name="U")
-    last_update_id: _Identifier = msgspec.field(name="u")
-    bids: list[_Level] = msgspec.field(name="b")
-    asks: list[_Level] = msgspec.field(name="a")
-
-
-class _Trade(msgspec.Struct):
-    """A public trade."""
-
-    event_time: _Milliseconds = msgspec.field(name="E")
-    symbol: str = msgspec.field(name="s")
-    trade_id: _Identifier = msgspec.field(name="t")
-    price: str = msgspec.field(name="p")
-    size: str = msgspec.field(name="q")
-    trade_time: _Milliseconds = msgspec.field(name="T")
-    buyer_was_maker: bool = msgspec.field(name="m")
-
-
-class _Snapshot(msgspec.Struct, rename="camel"):
-    """The answer to a depth request."""
-
-    last_update_id: _Identifier
-    bids: list[_Level]
-    asks: list[_Level]
-
-
-class _Reply(msgspec.Struct):
-    """The answer to a request, or a refusal with its code."""
-
-    result: msgspec.Raw = msgspec.Raw()
-    code: int | msgspec.UnsetType = msgspec.UNSET
-    msg: str = ""
-    id: int | str | None = None
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
-_depths = msgspec.json.Decoder(_Depth)
-_trades = msgspec.json.Decoder(_Trade)
-_snapshots = msgspec.json.Decoder(_Snapshot)
-_replies = msgspec.json.Decoder(_Reply)
-_levels = msgspec.json.Decoder(list[_Level])
-
-
-class _Unusable(ValueError):
-    """A frame that is well formed and still cannot be what was asked for."""
-
-
-# Nesting deeper than any message is a RecursionError to msgspec, and to us one more frame that is none.
-_REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NumberError, _Unusable)
-
-
-def read_carefully(scan: FrameScan, frame: bytes) -> int:
-    """Read any spelling of a stream frame into the scan and return its kind, or raise `BadFrame`."""
-    try:
-        envelope = _envelopes.decode(frame)
-        payload = frame
-        if bytes(envelope.data):
-            payload = bytes(envelope.data)
-            if payload.startswith(b"["):
-                scan.text = "a list of a stream that is not kept"
-                return OTHER
-            envelope = _envelopes.decode(payload)
-        if envelope.event == "depthUpdate":
-            return _fill_depth(scan, _depths.decode(payload))
-        if envelope.event == "trade":
-            return _fill_trade(scan, _trades.decode(payload))
-        if envelope.event == "serverShutdown":
-            scan.text = "the server is about to shut down"
-            return SHUTDOWN
-        # Best prices and partial depth have no event name; only a reply has neither symbol nor snapshot id.
-        if envelope.event or envelope.symbol or envelope.snapshot_id is not None or payload is not frame:
-            scan.text = f"a {envelope.event or 'nameless'} event of a stream that is not kept"
-            return OTHER
-        return _fill_reply(scan, _replies.decode(payload))
-    except _REFUSED as error:
-        raise BadFrame(str(error), frame) from error
-
-
-def read_snapshot_carefully(scan: FrameScan, frame: bytes) -> int:
-    """Read any spelling of the answer to a depth request into the scan, or raise `BadFrame`."""
-    try:
-        reply = _replies.decode(frame)
-        if reply.code is not msgspec.UNSET:
-            return _fill_reply(scan, reply)
-        snapshot = _snapshots.decode(frame)
-        _fill_levels(scan, snapshot.bids, snapshot.asks)
-    except _REFUSED as error:
-        raise BadFrame(str(error), frame) from error
-    scan.last_update_id = snapshot.last_update_id
-    return SNAPSHOT
-
-
-def read_piece_carefully(scan: FrameScan, piece: bytes, part: int, parts: int, kind: int) -> None:
-    """Read a piece as `FrameScan.scan_piece` does, whatever the spelling of its levels, or raise `BadFrame`."""
-    bids_key, asks_key = list_keys(kind == SNAPSHOT)
-    is_last = part == parts
-    try:
-        if not ends_like_a_piece(piece, is_last):
-            raise _Unusable("a piece that does not end with a level, or a frame without its brace")
-        body = piece
-        if part == 1:
-            head, found, body = piece.partition(bids_key)
-            _fill_head(scan, head + found + b"]" + asks_key + b"]}", kind)
-        elif piece.startswith(b",["):
-            body = piece[1:]
-        else:
-            raise _Unusable("a piece that does not begin with a level")
-        if is_last:
-            closing = b"]}}" if scan.wrapped else b"]}"
-            if not body.endswith(closing):
-                raise _Unusable("a last piece that does not end its lists")
-            body = body[: -len(closing)]
-        if scan.bids_open:
-            bids, found, body = body.partition(b"]" + asks_key)
-            _add_levels(scan, _levels_between(bids))
-            scan.bids_open = not found
-            scan.bid_count = scan.level_count
-        _add_levels(scan, _levels_between(body))
-        if is_last and scan.bids_open:
-            raise _Unusable("a frame without asks")
-    except _REFUSED as error:
-        raise BadFrame(str(error), piece) from error
-
-
-def _fill_head(scan: FrameScan, frame: bytes, kind: int) -> None:
-    """Read a first piece up to its levels, made whole with two empty lists."""
-    scan.wrapped = frame.startswith(COMBINED)
-    scan.bids_open = True
-    if kind == SNAPSHOT:
-        found = read_snapshot_carefully(scan, frame)
-    else:
-        found = read_carefully(scan, frame + b"}" if scan.wrapped else frame)
-    if found != kind:
-        raise _Unusable("a first piece of another frame")
-
-
-def _levels_between(text: bytes) -> list[_Level]:
-    """The levels that stand between the brackets of a list."""
-    return _levels.decode(b"[" + text + b"]")
-
-
-def _add_levels(scan: FrameScan, levels: list[_Level]) -> None:
-    for price_text, size_text in levels:
-        price = _unsigned(price_text, scan.price_form.scale)
-        # Found here, so that no change of a book is refused half way.
-        if price > MOST_PRICE:
-            raise _Unusable(f"no level can have the price {price_text!r}")
-        scan.add_level(price, _unsigned(size_text, scan.size_form.scale))
-
-
-def _fill_depth(scan: FrameScan, depth: _Depth) -> int:
-    _check_symbol(scan, depth.symbol)
-    if depth.first_update_id > depth.last_update_id:
-        raise _Unusable(f"an event cannot begin at {depth.first_update_id} and end at {depth.last_update_id}")
-    _fill_levels(scan, depth.bids, depth.asks)
-    scan.event_milliseconds = depth.event_time
-    scan.first_update_id = depth.first_update_id
-    scan.last_update_id = depth.last_update_id
-    return DEPTH
-
-
-def _fill_trade(scan: FrameScan, trade: _Trade) -> int:
-    _check_symbol(scan, trade.symbol)
-    scan.trade_price = _unsigned(trade.price, scan.price_form.scale)
-    scan.trade_size = _unsigned(trade.size, scan.size_form.scale)
-    scan.event_milliseconds = trade.event_time
-    scan.trade_id = trade.trade_id
-    scan.trade_milliseconds = trade.trade_time
-    scan.buyer_was_maker = trade.buyer_was_maker
-    return TRADE
-
-
-def _fill_levels(scan: FrameScan, bids: list[_Level], asks: list[_Level]) -> None:
-    scan.begin_levels()
-    _add_levels(scan, bids)
-    scan.bid_count = scan.level_count
-    _add_levels(scan, asks)
-
-
-def _fill_reply(scan: FrameScan, reply: _Reply) -> int:
-    if reply.code is not msgspec.UNSET:
-        scan.text = f"refused with code {reply.code}: {reply.msg}"
-        return REFUSAL
-    if not bytes(reply.result):
-        raise _Unusable("neither an event, nor a reply, nor a refusal")
-    scan.text = f"request {reply.id} answered with {bytes(reply.result).decode()}"
-    return REPLY
-
-
-def _check_symbol(scan: FrameScan, symbol: str) -> None:
-    if symbol != scan.symbol:
-        raise _Unusable(f"a frame of {symbol!r} came where {scan.symbol!r} is kept")
-
-
-def _unsigned(text: str, scale: int) -> int:
-    return parse_decimal(text, scale, allow_exponent=True, allow_sign=False)
-
-
-class BinanceSpot(Dialect):
+class BinanceSpot(Venue):
     """The dialect of Binance spot."""
+
+    facts = VenueFacts(
+        title="Binance spot",
+        docs="developers.binance.com/docs/binance-spot-api-docs/web-socket-streams",
+        stream_url="wss://stream.binance.com:9443",
+        rest_url="https://api.binance.com",
+        connects=300,
+        connects_per_s=300.0,
+        requests=5,
+        requests_per_s=1.0,
+        instruments_per_connection=1024 // len(CHANNELS),
+        silence_s=60.0,
+        life_s=24 * 3600.0,
+        rest_weight=6_000,
+        rest_per_s=60.0,
+        snapshot_weight=250,
+        audit_weight=5,
+    )
 
     @property
     def venue(self) -> str:
         """The venue's name, as configurations write it."""
         return "binance"
 
-    def subscribe(self, venue_symbols: Sequence[str], request_id: int) -> list[bytes]:
-        """One request for the 100 ms depth and the trades of every symbol."""
-        return [_request("SUBSCRIBE", venue_symbols, request_id)]
+    def url(self, venue_symbols: Sequence[str], base: str = "") -> str:
+        """The combined stream, to which the connection then subscribes; a base is scheme, host and port."""
+        return with_path(base or self.facts.stream_url, "/stream")
 
-    def unsubscribe(self, venue_symbols: Sequence[str], request_id: int) -> list[bytes]:
-        """One request to end what `subscribe` began."""
-        return [_request("UNSUBSCRIBE", venue_symbols, request_id)]
+    def conversation(self) -> Conversation:
+        """What is said on a new connection."""
+        return BinanceConversation(CHANNELS)
 
     def snapshot_path(self, venue_symbol: str, levels: int) -> str:
         """The depth request; the venue takes 1 to 5000 levels."""
         return f"/api/v3/depth?symbol={venue_symbol}&limit={min(max(levels, 1), 5000)}"
 
+    def metadata_paths(self) -> tuple[str, ...]:
+        """One request tells all instruments."""
+        return ("/api/v3/exchangeInfo",)
+
+    def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
+        """Every pair that the answer lists, with the fees of the lowest tier."""
+        return read_instruments(bodies[0], self.venue, first_id, "10", "10")
+
+    def audit_path(self, venue_symbol: str) -> str:
+        """The best levels, at the lowest weight."""
+        return self.snapshot_path(venue_symbol, AUDIT_LEVELS)
+
+    def read_audit(
+        self, body: bytes, price_scale: int, size_scale: int
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Bids and asks of the answer, best first, or a `BadFrame`."""
+        return snapshot_levels(body, price_scale, size_scale)
+
     def venue_symbol(self, frame: bytes) -> str:
         """The symbol, from the stream's name in a combined frame, else from the payload; empty when there is none."""
-        if frame.startswith(b'{"stream":"'):
-            at = frame.find(b"@", 11, 64)
-            return "" if at < 0 else frame[11:at].decode("utf-8", "replace").upper()
-        start = frame.find(b'"s":"', 0, 96)
-        end = frame.find(b'"', start + 5, start + 64)
-        return "" if start < 0 or end < 0 else frame[start + 5 : end].decode("utf-8", "replace")
+        return symbol_at_a_glance(frame)
+
+    def message_type(self, frame: bytes) -> str:
+        """The event's name; of what has none, what it looks like."""
+        return type_at_a_glance(frame)
 
     def cut(self, frame: bytes, kind: int, most_bytes: int = PIECE_BYTES) -> list[bytes]:
         """A depth event or a snapshot in the venue's own spelling, cut between two levels."""
@@ -295,7 +114,7 @@ class BinanceSpot(Dialect):
     ) -> Decoder:
         """A new decoder for one symbol; so many events and bytes wait for a snapshot at most."""
         scan = FrameScan(venue_symbol, price_scale, size_scale)
-        return BinanceDecoder(
+        return SpotDecoder(
             scan, read_carefully, read_snapshot_carefully, read_piece_carefully, most_buffered, most_kept_bytes
         )
 
@@ -324,14 +143,14 @@ class BinanceEncoder(Encoder):
     ) -> bytes:
         """A depthUpdate event."""
         payload = (
-            f'{{"e":"depthUpdate","E":{event_ns // _NANOSECONDS},"s":"{self._symbol}","U":{first_update_id},'
+            f'{{"e":"depthUpdate","E":{event_ns // NANOSECONDS},"s":"{self._symbol}","U":{first_update_id},'
             f'"u":{last_update_id},"b":{self._levels(bids)},"a":{self._levels(asks)}}}'
         )
         return self._wrapped("depth@100ms", payload)
 
     def trade(self, event_ns: int, trade_id: int, price: int, size: int, aggressor_side: int) -> bytes:
         """A trade event; its trade time is the event's."""
-        milliseconds = event_ns // _NANOSECONDS
+        milliseconds = event_ns // NANOSECONDS
         payload = (
             f'{{"e":"trade","E":{milliseconds},"s":"{self._symbol}","t":{trade_id},'
             f'"p":"{_on_the_wire(price, self._price_scale)}","q":"{_on_the_wire(size, self._size_scale)}",'
@@ -357,13 +176,6 @@ class BinanceEncoder(Encoder):
         if not self._combined:
             return payload.encode()
         return f'{{"stream":"{self._symbol.lower()}@{channel}","data":{payload}}}'.encode()
-
-
-def _request(method: str, venue_symbols: Sequence[str], request_id: int) -> bytes:
-    streams = [
-        f"{symbol.lower()}@{channel}" for symbol in venue_symbols for channel in ("depth@100ms", "trade")
-    ]
-    return msgspec.json.encode({"method": method, "params": streams, "id": request_id})
 
 
 def _on_the_wire(value: int, scale: int) -> str:

@@ -1,11 +1,18 @@
 """Keeps a Binance book right: the rule that joins the REST snapshot to the stream, and what to do when it breaks.
 
-Every depth event carries the first and last update id that it covers. While there is no book, events are kept, bounded,
-and a snapshot is asked for. A snapshot at id L drops the events that end at or before L; the first one kept must begin
-at or before L + 1, each later one at or before the id reached plus one. (The venue's documents say that L lies inside
-the first event; that fails when a dropped event ended exactly at L, as it did in four of four recorded sessions.)
-An event that begins later is a gap: the book is dropped, the event becomes the first one kept, and a snapshot is asked
-for again. Sizes are absolute, so an event that overlaps what is known is applied as a whole.
+Every depth event carries the first and last update id that it covers. While there is no book, events are kept, bounded
+and in the order of their ids, and a snapshot is asked for. How an event stands to what is known is the one thing in
+which the markets differ (`order`). Spot: a snapshot at id L drops the events that end at or before L; the first one
+kept must begin at or before L + 1, each later one at or before the id reached plus one. (The venue's documents say that
+L lies inside the first event; that fails when a dropped event ended exactly at L, as it did in four of four recorded
+sessions.) Futures: events that end before L are dropped; the first one kept must hold L, or follow an event that ended
+exactly there; each later one names the last id of the event before it, which must be the id reached. Their own first
+ids leave holes there, for many instruments share one numbering. Sizes are absolute, so that an event that overlaps
+what is known is applied as a whole.
+
+An event that comes too early is held, and the book stays as it is, until what is missing has come. When that does not
+come in time, as the owner says with `give_up`, or when more than `MOST_HELD` are held, it is a gap: the book is
+dropped, what was held waits for a snapshot, and that is asked for again.
 
 What was kept is applied to the snapshot's book in steps of bounded size, each when it is asked for: that book is shown
 once nothing is left to apply. Events that come meanwhile are kept behind the others.
@@ -22,68 +29,51 @@ whole frame would be: until then it is no part of the book.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, cast, final
+from typing import Final, cast
 
 from mypy_extensions import i64
 
-from market.bounded_book import FEWEST_LEVELS, BoundedBook
+from market.bounded_book import BoundedBook
 from market.dialect import (
     BOOK_CHANGED,
     BUFFERED,
     CLOSING,
     CONTROL,
     GAP,
+    HELD,
     IGNORED,
+    MOST_HELD,
     MOST_KEPT_BYTES,
     MOST_PIECED_LEVELS,
     PIECE,
+    QUOTED,
     REPLAYING,
     SNAPSHOT_WANTED,
     STEP_BYTES,
     STEP_WITH_SNAPSHOT_BYTES,
     TRADED,
+    UNKNOWN_TYPE,
     BadFrame,
     Decoder,
 )
 from market.frame_pieces import FramePieces
 from market.ladder import BookError
-from market.messages.constants import BUY, SELL
-from venues.binance_scan import (
-    DEPTH,
-    REFUSAL,
-    REPLY,
-    SHUTDOWN,
-    SNAPSHOT,
-    TRADE,
-    UNKNOWN,
-    FrameScan,
-)
+from venues.binance_scan import FrameScan
+from venues.scanning import CLOSES, DELTA, QUOTE, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, UNKNOWN
+from venues.streamed import FOLLOWS, MISSING, OLD, TOO_FEW
 
-OLD: Final = 0
-FOLLOWS: Final = 1
-MISSING: Final = 2
+BROKEN_OFF: Final = 3
+"""It names an event before it that is not the one that was: none that may still come can stand between."""
 
 # At one event in 100 ms this is more than a quarter of an hour of waiting for a snapshot; see `MOST_KEPT_BYTES` too.
 MOST_BUFFERED: Final = 10_000
-_NANOSECONDS: Final = 1_000_000  # in a millisecond
-_TOO_FEW: Final = f"fewer than {FEWEST_LEVELS} levels are left of a side that was cut for its depth"
-
-
-def continuity(reached: i64, first: i64, last: i64) -> i64:
-    """How the event `first`..`last` stands to a book at `reached`: `OLD`, `FOLLOWS`, or with some `MISSING` before."""
-    if last <= reached:
-        return OLD
-    if first > reached + 1:
-        return MISSING
-    return FOLLOWS
 
 
 CarefulPiece = Callable[[FrameScan, bytes, int, int, int], None]
 
 
-@final
 class BinanceDecoder(Decoder):
-    """One instrument's book and trades from Binance spot frames, raw or combined."""
+    """One instrument's book and trades from Binance's frames, raw or combined. Spot and futures differ in `order`."""
 
     def __init__(
         self,
@@ -97,6 +87,7 @@ class BinanceDecoder(Decoder):
         """Read with this scan, and where it knows no answer, with the careful decoders."""
         super().__init__()
         self._scan: FrameScan = scan
+        scan.trades_to = self
         self._careful: Callable[[FrameScan, bytes], int] = careful
         self._careful_snapshot: Callable[[FrameScan, bytes], int] = careful_snapshot
         self._careful_piece: CarefulPiece = careful_piece
@@ -109,8 +100,13 @@ class BinanceDecoder(Decoder):
         self._snapshot_piece_scan: FrameScan = _another(scan)
         # What waits for a snapshot: of each frame its pieces, or itself.
         self._buffer: list[list[bytes]] = []
-        self._buffer_first_ids: list[int] = []
+        # Of each the earliest snapshot that it can follow, in rising order.
+        self._buffer_joins: list[int] = []
         self._buffer_bytes: i64 = 0
+        # What came too early while there is a book.
+        self._held: list[list[bytes]] = []
+        # Whether an event was applied to the snapshot's book.
+        self._joined: bool = False
         # The book that is shown, and the one that a snapshot begins and the replay completes.
         self._shown: BoundedBook = BoundedBook()
         self._next: BoundedBook = BoundedBook()
@@ -118,23 +114,35 @@ class BinanceDecoder(Decoder):
         self._replay_scan: FrameScan = _another(scan)
         self._replayed_pieces: int = 0
 
+    def order(self, scan: FrameScan) -> i64:
+        """How an event stands to what is known: `OLD`, `FOLLOWS`, `MISSING` or `BROKEN_OFF`."""
+        raise NotImplementedError
+
+    def joins(self, scan: FrameScan) -> i64:
+        """The id of the earliest snapshot that an event can follow."""
+        raise NotImplementedError
+
     def apply(self, frame: bytes) -> i64:
         """Take one frame of the stream and return its outcome, or raise `BadFrame`."""
         scan = self._scan
         kind = scan.scan(frame)
         if kind == UNKNOWN:
             kind = self._careful(scan, frame)
-        if kind == DEPTH:
+        if kind == DELTA:
             return self._take_depth(scan, frame, None)
-        if kind == TRADE:
-            return self._take_trade(scan)
-        self.cause = scan.text
+        if kind == TRADES:
+            self.venue_ns = scan.event_ns
+            return TRADED
         self.refused = kind == REFUSAL
-        if kind == SHUTDOWN:
+        if kind == QUOTE:
+            self.cause = ""
+            return QUOTED
+        self.cause = scan.text
+        if kind == CLOSES:
             return CLOSING
         if kind in (REPLY, REFUSAL):
             return CONTROL
-        return IGNORED
+        return UNKNOWN_TYPE if kind == STRANGE else IGNORED
 
     def apply_snapshot(self, frame: bytes) -> i64:
         """Take the body of a depth request and return its outcome, or raise `BadFrame`."""
@@ -152,7 +160,7 @@ class BinanceDecoder(Decoder):
         """Take one piece of a frame of the stream; the last one gives the frame's outcome, the others `PIECE`."""
         pieces = self._stream_pieces
         scan = self._stream_piece_scan
-        if not self._is_complete(pieces, scan, piece, part, parts, checksum, DEPTH):
+        if not self._is_complete(pieces, scan, piece, part, parts, checksum, DELTA):
             return PIECE
         return self._take_depth(scan, piece, pieces.finish())
 
@@ -189,14 +197,16 @@ class BinanceDecoder(Decoder):
         if (self.live or self.replaying) and reached < self.update_id:
             self.cause = f"a snapshot at {reached} is older than the book at {self.update_id}"
             return IGNORED
-        if self._buffer and reached + 1 < self._buffer_first_ids[0]:
-            self.cause = f"the snapshot at {reached} ends before the first event kept, at {self._buffer_first_ids[0]}"
+        if self._buffer and reached < self._buffer_joins[0]:
+            join = self._buffer_joins[0]
+            self.cause = f"the snapshot at {reached} is older than the first event kept, which follows {join}"
             return SNAPSHOT_WANTED
         try:
             self._next.replace(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
         except BookError as error:
             raise BadFrame(str(error), frame) from error
         self.replaying = True
+        self._joined = False
         self._replayed_pieces = 0
         self.first_update_id = reached
         self.update_id = reached
@@ -226,17 +236,18 @@ class BinanceDecoder(Decoder):
             if scan is None:
                 continue
             first = scan.first_update_id
-            order = continuity(self.update_id, first, scan.last_update_id)
-            if order == MISSING:
+            order = self.order(scan)
+            if order in (MISSING, BROKEN_OFF):
                 self._forget_kept(taken)
                 return self._stop_replay(_missing(self.update_id, first))
             if order == FOLLOWS:
                 self._next.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
+                self._joined = True
                 self.first_update_id = first
                 self.update_id = scan.last_update_id
                 if not self._next.is_enough:
                     self._forget_kept(taken)
-                    return self._stop_replay(_TOO_FEW)
+                    return self._stop_replay(TOO_FEW)
             taken += 1
         self._forget_kept(taken)
         if kept:
@@ -246,7 +257,7 @@ class BinanceDecoder(Decoder):
         self.book = self._shown.book
         self.replaying = False
         self.live = True
-        return BOOK_CHANGED
+        return self._release() if self.holding else BOOK_CHANGED
 
     def _read_kept(self, pieces: list[bytes]) -> FrameScan | None:
         """Read what is next of a kept frame, itself or a piece; its scan once it is complete."""
@@ -258,7 +269,7 @@ class BinanceDecoder(Decoder):
             return self._scan
         self._replayed_pieces += 1
         part = self._replayed_pieces
-        self._read_piece(self._replay_scan, pieces[part - 1], part, parts, DEPTH)
+        self._read_piece(self._replay_scan, pieces[part - 1], part, parts, DELTA)
         if part < parts:
             return None
         self._replayed_pieces = 0
@@ -269,42 +280,104 @@ class BinanceDecoder(Decoder):
         self._next.clear()
         self.replaying = False
         self._replayed_pieces = 0
+        self._joined = False
         self.cause = cause
         return GAP
 
     def _take_depth(self, scan: FrameScan, frame: bytes, pieces: list[bytes] | None) -> i64:
         """Take an event, of a frame or of all the pieces of one."""
-        first = scan.first_update_id
-        last = scan.last_update_id
-        self.venue_ns = scan.event_milliseconds * _NANOSECONDS
+        self.venue_ns = scan.event_ns
         if not self.live:
-            return self._keep([frame] if pieces is None else pieces, first)
-        order = continuity(self.update_id, first, last)
+            return self._keep([frame] if pieces is None else pieces, self.joins(scan))
+        order = self.order(scan)
+        if order == FOLLOWS:
+            outcome = self._change(scan, frame, pieces)
+            return self._release() if self.holding and outcome == BOOK_CHANGED else outcome
         if order == OLD:
             self.cause = "an event that the book already holds"
             return IGNORED
-        if order == MISSING:
-            cause = _missing(self.update_id, first)
-            return self._begin_anew([frame] if pieces is None else pieces, first, cause)
+        cause = _missing(self.update_id, scan.first_update_id)
+        whole = [frame] if pieces is None else pieces
+        if order == BROKEN_OFF or len(self._held) >= MOST_HELD:
+            return self._begin_anew(whole, self.joins(scan), cause)
+        self._held.append(whole)
+        self.holding = True
+        self.cause = cause
+        return HELD
+
+    def _change(self, scan: FrameScan, frame: bytes, pieces: list[bytes] | None) -> i64:
+        """Apply an event that follows."""
         shown = self._shown
         shown.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
-        self.first_update_id = first
-        self.update_id = last
+        self._joined = True
+        self.first_update_id = scan.first_update_id
+        self.update_id = scan.last_update_id
         if shown.is_cut and not shown.is_enough:
-            return self._begin_anew([frame] if pieces is None else pieces, first, _TOO_FEW)
+            return self._begin_anew([frame] if pieces is None else pieces, self.joins(scan), TOO_FEW)
         return BOOK_CHANGED
 
-    def _begin_anew(self, pieces: list[bytes], first: i64, cause: str) -> i64:
-        """Drop the book; the event is the first that waits for a snapshot."""
+    def _release(self) -> i64:
+        """Apply what was held, as far as it follows now."""
+        again = True
+        while again:
+            again = False
+            for pieces in self._held[:]:
+                scan = self._read_held(pieces)
+                order = self.order(scan)
+                if order == MISSING:
+                    continue
+                self._held.remove(pieces)
+                if order == OLD:
+                    continue
+                if order == BROKEN_OFF:
+                    cause = _missing(self.update_id, scan.first_update_id)
+                    return self._begin_anew(pieces, self.joins(scan), cause)
+                outcome = self._change(scan, b"", pieces)
+                if outcome != BOOK_CHANGED:
+                    return outcome
+                again = True
+        self.holding = len(self._held) > 0
+        return BOOK_CHANGED
+
+    def _read_held(self, pieces: list[bytes]) -> FrameScan:
+        """Read a frame again that was read once, so that it is known to be a depth event."""
+        parts = len(pieces)
+        if parts == 1:
+            if self._scan.scan(pieces[0]) == UNKNOWN:
+                self._careful(self._scan, pieces[0])
+            return self._scan
+        for part, piece in enumerate(pieces, 1):
+            self._read_piece(self._replay_scan, piece, part, parts, DELTA)
+        return self._replay_scan
+
+    def give_up(self) -> i64:
+        """What was held for too long counts as lost: the book is dropped, what was held waits for a snapshot."""
+        if not self.holding:
+            return IGNORED
+        cause = f"what comes after {self.update_id} did not come in time"
+        pieces = self._held.pop()
+        return self._begin_anew(pieces, self.joins(self._read_held(pieces)), cause)
+
+    def _begin_anew(self, pieces: list[bytes], join: i64, cause: str) -> i64:
+        """Drop the book; this event, and those that were held, are the first that wait for a snapshot."""
+        held = self._held
         self._drop()
-        self._keep(pieces, first)
+        self._keep(pieces, join)
+        for other in held:
+            self._keep(other, self.joins(self._read_held(other)))
         self.cause = cause
         return GAP
 
-    def _keep(self, pieces: list[bytes], first: i64) -> i64:
+    def _keep(self, pieces: list[bytes], join: i64) -> i64:
         buffer = self._buffer
-        buffer.append(pieces)
-        self._buffer_first_ids.append(first)
+        joins = self._buffer_joins
+        # Behind those before it; of the one that is being replayed the pieces that were read must stay the first.
+        place = len(buffer)
+        first = 1 if self.replaying else 0
+        while place > first and joins[place - 1] > join:
+            place -= 1
+        buffer.insert(place, pieces)
+        joins.insert(place, join)
         self._buffer_bytes += _bytes_of(pieces)
         if len(buffer) == 1:
             self.cause = "the stream has begun and there is no book yet"
@@ -332,18 +405,11 @@ class BinanceDecoder(Decoder):
         for place in range(count):
             self._buffer_bytes -= _bytes_of(self._buffer[place])
         del self._buffer[:count]
-        del self._buffer_first_ids[:count]
+        del self._buffer_joins[:count]
 
-    def _take_trade(self, scan: FrameScan) -> i64:
-        self.venue_ns = scan.event_milliseconds * _NANOSECONDS
-        self.trade_count = 1
-        self.trade_ids[0] = scan.trade_id
-        self.trade_prices[0] = scan.trade_price
-        self.trade_sizes[0] = scan.trade_size
-        # "m" says that the buyer was the maker, so then it was the seller who came to trade.
-        self.trade_sides[0] = SELL if scan.buyer_was_maker else BUY
-        self.trade_times_ns[0] = scan.trade_milliseconds * _NANOSECONDS
-        return TRADED
+    def audited(self) -> BoundedBook | None:
+        """The book that is shown."""
+        return self._shown
 
     def reset(self) -> None:
         """Forget the book, what was buffered and the pieces of what is not complete."""
@@ -359,8 +425,11 @@ class BinanceDecoder(Decoder):
         self.replaying = False
         self._replayed_pieces = 0
         self._buffer = []
-        self._buffer_first_ids = []
+        self._buffer_joins = []
         self._buffer_bytes = 0
+        self._held = []
+        self.holding = False
+        self._joined = False
 
     def save(self) -> dict[str, object]:
         """What is needed to go on, as plain data."""
@@ -374,7 +443,9 @@ class BinanceDecoder(Decoder):
             "next_book": self._next.save(),
             "replayed_pieces": self._replayed_pieces,
             "buffer": [[piece.decode("latin-1") for piece in pieces] for pieces in self._buffer],
-            "buffer_first_ids": list(self._buffer_first_ids),
+            "buffer_joins": list(self._buffer_joins),
+            "held": [[piece.decode("latin-1") for piece in pieces] for pieces in self._held],
+            "joined": self._joined,
             "stream_pieces": self._stream_pieces.save(),
             "snapshot_pieces": self._snapshot_pieces.save(),
         }
@@ -391,12 +462,17 @@ class BinanceDecoder(Decoder):
         self._buffer = [
             [piece.encode("latin-1") for piece in pieces] for pieces in cast("list[list[str]]", saved["buffer"])
         ]
-        self._buffer_first_ids = list(cast("list[int]", saved["buffer_first_ids"]))
+        self._buffer_joins = list(cast("list[int]", saved["buffer_joins"]))
+        self._held = [
+            [piece.encode("latin-1") for piece in pieces] for pieces in cast("list[list[str]]", saved["held"])
+        ]
+        self.holding = len(self._held) > 0
+        self._joined = cast(bool, saved["joined"])
         self._buffer_bytes = sum([_bytes_of(pieces) for pieces in self._buffer])
         self._replayed_pieces = 0
         for _ in range(cast(int, saved["replayed_pieces"])):
             self._read_kept(self._buffer[0])
-        self._load_pieces(self._stream_pieces, self._stream_piece_scan, saved["stream_pieces"], DEPTH)
+        self._load_pieces(self._stream_pieces, self._stream_piece_scan, saved["stream_pieces"], DELTA)
         self._load_pieces(self._snapshot_pieces, self._snapshot_piece_scan, saved["snapshot_pieces"], SNAPSHOT)
 
     def _load_pieces(self, pieces: FramePieces, scan: FrameScan, saved: object, kind: i64) -> None:
@@ -417,4 +493,4 @@ def _bytes_of(pieces: list[bytes]) -> int:
 
 def _another(scan: FrameScan) -> FrameScan:
     """A scan that reads as this one does."""
-    return FrameScan(scan.symbol, scan.price_form.scale, scan.size_form.scale)
+    return FrameScan(scan.symbol, scan.price_scale, scan.size_scale, scan.futures)

@@ -25,9 +25,12 @@ from market.numbers import NumberError, parse_decimal
 from tests.data import recordings
 from tests.generators import book_events, wire_decimals
 from tests.seeds import examples
-from venues.binance import BinanceSpot, read_carefully, read_snapshot_carefully
-from venues.binance_book import FOLLOWS, MISSING, OLD, continuity
-from venues.binance_scan import DEPTH, SNAPSHOT, TRADE, UNKNOWN, FrameScan
+from venues.binance import BinanceSpot
+from venues.binance_markets import continuity
+from venues.binance_reading import read_carefully, read_snapshot_carefully
+from venues.binance_scan import FrameScan
+from venues.scanning import DELTA, QUOTE, SNAPSHOT, TRADES, UNKNOWN
+from venues.streamed import FOLLOWS, MISSING, OLD
 
 FRAMES = Path(__file__).resolve().parent.parent / "frames" / "binance_spot.jsonl"
 SPOT = BinanceSpot()
@@ -62,10 +65,16 @@ TRADE_FRAME = next(known for known in VALID if known.name == "recorded trade")
 
 def fields(scan: FrameScan, kind: int) -> tuple[object, ...]:
     """What a scan says after reading a frame of this kind."""
-    if kind == TRADE:
+    owner = scan.trades_to
+    if kind == TRADES:
         return (
-            kind, scan.event_milliseconds, scan.trade_id, scan.trade_price, scan.trade_size, scan.trade_milliseconds,
-            scan.buyer_was_maker,
+            kind, scan.event_ns, owner.trade_count, owner.trade_ids[0], owner.trade_prices[0], owner.trade_sizes[0],
+            owner.trade_sides[0], owner.trade_times_ns[0],
+        )  # fmt: skip
+    if kind == QUOTE:
+        return (
+            kind, owner.quoted_update_id, owner.quoted_bid_price, owner.quoted_bid_size, owner.quoted_ask_price,
+            owner.quoted_ask_size,
         )  # fmt: skip
     levels = (
         scan.bid_count,
@@ -74,7 +83,7 @@ def fields(scan: FrameScan, kind: int) -> tuple[object, ...]:
     )
     if kind == SNAPSHOT:
         return (kind, scan.last_update_id, *levels)
-    return (kind, scan.event_milliseconds, scan.first_update_id, scan.last_update_id, *levels)
+    return (kind, scan.event_ns, scan.first_update_id, scan.last_update_id, *levels)
 
 
 def check_readers_agree(known: Known, frame: bytes) -> None:
@@ -108,14 +117,14 @@ def test_known_frames_mean_what_they_should(known: Known) -> None:
 
 def test_the_venues_own_spelling_takes_the_quick_way() -> None:
     """Recorded depth and trade frames, and what the encoder writes, are recognised without the careful reader."""
-    assert DEPTH_FRAME.scan().scan(DEPTH_FRAME.frame.encode()) == DEPTH
-    assert TRADE_FRAME.scan().scan(TRADE_FRAME.frame.encode()) == TRADE
+    assert DEPTH_FRAME.scan().scan(DEPTH_FRAME.frame.encode()) == DELTA
+    assert TRADE_FRAME.scan().scan(TRADE_FRAME.frame.encode()) == TRADES
     for combined in (True, False):
         encoder = SPOT.encoder("BTCUSDT", 2, 8, combined)
         scan = FrameScan("BTCUSDT", 2, 8)
-        assert scan.scan(encoder.depth(1_000_000, 1, 2, [(100, 5)], [])) == DEPTH
-        assert scan.scan(encoder.depth(1_000_000, 1, 2, [], [(100, 5), (99, 0)])) == DEPTH
-        assert scan.scan(encoder.trade(1_000_000, 1, 100, 5, BUY)) == TRADE
+        assert scan.scan(encoder.depth(1_000_000, 1, 2, [(100, 5)], [])) == DELTA
+        assert scan.scan(encoder.depth(1_000_000, 1, 2, [], [(100, 5), (99, 0)])) == DELTA
+        assert scan.scan(encoder.trade(1_000_000, 1, 100, 5, BUY)) == TRADES
         assert scan.scan_snapshot(encoder.snapshot(7, [(100, 5)], [(101, 5)])) == SNAPSHOT
 
 
@@ -215,12 +224,7 @@ def test_replies_and_refusals() -> None:
 
 
 def test_requests() -> None:
-    """Subscribing asks for 100 ms depth and trades of each symbol; a snapshot's size is kept within the venue's."""
-    assert SPOT.subscribe(["BTCUSDT", "ETHUSDT"], 7) == [
-        b'{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@trade","ethusdt@depth@100ms","ethusdt@trade"],'
-        b'"id":7}'
-    ]
-    assert SPOT.unsubscribe(["BTCUSDT"], 8)[0].startswith(b'{"method":"UNSUBSCRIBE"')
+    """A snapshot's size is kept within the venue's."""
     assert SPOT.snapshot_path("BTCUSDT", 9999) == "/api/v3/depth?symbol=BTCUSDT&limit=5000"
     assert SPOT.venue == "binance"
 
@@ -280,16 +284,55 @@ def test_the_recorded_session_whose_snapshot_lies_outside_the_first_event() -> N
     assert decoder.update_id == 499869760
 
 
-def test_a_gap_drops_the_book_and_begins_anew() -> None:
-    """With events missing the book is emptied at once, the cause named, and the event kept for the next snapshot."""
+def test_what_comes_too_early_is_held_and_then_a_gap() -> None:
+    """The book stays as it is while an event is held; when its owner gives up it is emptied and the cause named."""
     decoder = SPOT.decoder("BTCUSDT", 2, 8)
     decoder.apply_snapshot(snapshot(10, [(100, 1)]))
-    assert decoder.apply(event(12, 13, [(101, 2)])) == dialect.GAP
+    assert decoder.give_up() == dialect.IGNORED
+    assert decoder.apply(event(12, 13, [(101, 2)])) == dialect.HELD
     assert decoder.cause == "events between 10 and 12 are missing"
-    assert (decoder.live, decoder.book.bids.count) == (False, 0)
+    assert (decoder.live, decoder.holding, decoder.update_id, decoder.book.bids.count) == (True, True, 10, 1)
+    assert decoder.give_up() == dialect.GAP
+    assert decoder.cause == "what comes after 10 did not come in time"
+    assert (decoder.live, decoder.holding, decoder.book.bids.count) == (False, False, 0)
     assert decoder.apply(event(14, 14)) == dialect.BUFFERED
     assert decoder.apply_snapshot(snapshot(11, [(100, 1)])) == dialect.BOOK_CHANGED
     assert (decoder.update_id, decoder.book.bids.levels()) == (14, [(101, 2), (100, 1)])
+
+
+def test_what_was_held_is_applied_once_the_missing_one_has_come() -> None:
+    """In the order of ids, whatever the order of arrival, and what is still too early stays held."""
+    decoder = SPOT.decoder("BTCUSDT", 2, 8)
+    decoder.apply_snapshot(snapshot(10, [(100, 1)]))
+    for number in (13, 12, 15, 13):
+        assert decoder.apply(event(number, number, [(100, number)])) == dialect.HELD
+    fresh = SPOT.decoder("BTCUSDT", 2, 8)
+    fresh.load(json.loads(json.dumps(decoder.save())))
+    assert fresh.apply(event(11, 11, [(100, 11)])) == dialect.BOOK_CHANGED
+    assert (fresh.holding, fresh.update_id, fresh.book.bids.levels()) == (True, 13, [(100, 13)])
+    assert fresh.apply(event(14, 14)) == dialect.BOOK_CHANGED
+    assert (fresh.holding, fresh.update_id, fresh.book.bids.levels()) == (False, 15, [(100, 15)])
+
+
+def test_with_too_many_held_the_missing_one_is_lost() -> None:
+    """One more than the bound is a gap; all that was held waits for the snapshot, in order."""
+    decoder = SPOT.decoder("BTCUSDT", 2, 8)
+    decoder.apply_snapshot(snapshot(10, [(100, 1)]))
+    early = [event(number, number) for number in range(12, 12 + dialect.MOST_HELD)]
+    assert {decoder.apply(frame) for frame in reversed(early)} == {dialect.HELD}
+    assert decoder.apply(event(40, 40)) == dialect.GAP
+    assert decoder.apply_snapshot(snapshot(11, [(100, 1)])) == dialect.GAP
+    assert decoder.apply_snapshot(snapshot(39, [(100, 1)])) == dialect.BOOK_CHANGED
+    assert decoder.update_id == 40
+
+
+def test_a_snapshot_that_reaches_what_was_held_ends_the_holding() -> None:
+    """A snapshot in between, of an owner that did not want to wait, is joined with what was held."""
+    decoder = SPOT.decoder("BTCUSDT", 2, 8)
+    decoder.apply_snapshot(snapshot(10, [(100, 1)]))
+    assert decoder.apply(event(12, 13, [(101, 2)])) == dialect.HELD
+    assert decoder.apply_snapshot(snapshot(11, [(100, 1)])) == dialect.BOOK_CHANGED
+    assert (decoder.holding, decoder.update_id, decoder.book.bids.levels()) == (False, 13, [(101, 2), (100, 1)])
 
 
 def test_a_gap_among_the_kept_events_is_found_with_the_snapshot() -> None:
@@ -324,7 +367,8 @@ def test_a_bad_frame_changes_nothing_and_leaves_a_gap_behind_it() -> None:
     with pytest.raises(BadFrame, match="twice"):
         decoder.apply_snapshot(snapshot(12, [(100, 1), (100, 1)]))
     assert (decoder.live, decoder.update_id, decoder.book.bids.levels()) == (True, 10, [(100, 1)])
-    assert decoder.apply(event(12, 12)) == dialect.GAP
+    assert decoder.apply(event(12, 12)) == dialect.HELD
+    assert decoder.give_up() == dialect.GAP
 
 
 @given(events=book_events(), data=st.data())
@@ -353,6 +397,8 @@ def test_a_live_book_is_never_wrong(events: list[tuple[int, Levels, Levels]], da
     ]
     decoder = SPOT.decoder("BTCUSDT", 2, 8)
     for place in order:
+        if data.draw(st.integers(0, 9)) == 0:
+            decoder.give_up()
         if decoder.apply(frames[place]) != dialect.BOOK_CHANGED and data.draw(st.booleans()):
             decoder.apply_snapshot(snapshots[data.draw(st.sampled_from(sorted(snapshots)))])
         if data.draw(st.integers(0, 4)) == 0:
@@ -382,7 +428,7 @@ def tops(decoder: Decoder, lines: list[bytes]) -> Iterator[tuple[object, object]
         if b"@bookTicker" in line[:40]:
             ticker = json.loads(line)["data"]
             tickers[ticker["u"]] = ticker
-            assert decoder.apply(line) == dialect.IGNORED
+            assert decoder.apply(line) == dialect.QUOTED
         elif decoder.apply(line) == dialect.GAP:
             pytest.fail(decoder.cause)
         known = tickers.pop(decoder.update_id, None) if decoder.live else None
@@ -405,9 +451,9 @@ def test_recorded_session_rebuilds_the_venues_own_best_prices() -> None:
 
 
 def test_recorded_frames_are_read_alike_by_both_readers() -> None:
-    """Every recorded depth and trade frame takes the quick way and means the same to the careful reader."""
+    """Every recorded depth, trade and best price frame takes the quick way and means the same to the careful reader."""
     for line in recorded_lines(examples(8000, 10**9)):
-        if b"@bookTicker" not in line[:40] and not line.startswith(b'{"lastUpdateId"'):
+        if not line.startswith(b'{"lastUpdateId"'):
             quick, careful = FrameScan("BTCUSDT", 2, 8), FrameScan("BTCUSDT", 2, 8)
             kind = quick.scan(line)
             assert kind != UNKNOWN

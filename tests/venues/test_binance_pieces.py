@@ -80,8 +80,14 @@ def state(decoder: Decoder) -> dict[str, object]:
     """Everything that a decoder would go on with; of what it keeps, whole frames."""
     saved = decoder.save()
     buffer = saved["buffer"]
+    held = saved["held"]
     assert isinstance(buffer, list)
-    return {**saved, "buffer": ["".join(pieces) for pieces in buffer]}
+    assert isinstance(held, list)
+    return {
+        **saved,
+        "buffer": ["".join(pieces) for pieces in buffer],
+        "held": ["".join(pieces) for pieces in held],
+    }
 
 
 def finished(decoder: Decoder, outcome: int) -> int:
@@ -226,7 +232,8 @@ def test_a_gap_between_the_pieces_leaves_the_snapshot_on_its_way() -> None:
     decoder = prepared(1)
     pieces = pieces_of(large_snapshot(1_000, 15), FRAME_SNAPSHOT, 20_000)
     decoder.apply_snapshot_piece(*pieces[0])
-    assert decoder.apply(encoder.depth(0, 16, 16, [(5, 5)], [])) == dialect.GAP
+    assert decoder.apply(encoder.depth(0, 16, 16, [(5, 5)], [])) == dialect.HELD
+    assert decoder.give_up() == dialect.GAP
     for piece in pieces[1:]:
         outcome = decoder.apply_snapshot_piece(*piece)
     assert outcome == dialect.BOOK_CHANGED
