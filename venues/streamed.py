@@ -54,6 +54,8 @@ OLD: Final = 0
 FOLLOWS: Final = 1
 MISSING: Final = 2
 
+NO_BOOK: Final = "a change while there is no book"
+"""The cause of a change that says nothing: none of the book is known."""
 TOO_FEW: Final = f"fewer than {FEWEST_LEVELS} levels are left of a side that was cut for its depth"
 
 Careful = Callable[[Scan, bytes], int]
@@ -137,7 +139,7 @@ class StreamedDecoder(Decoder):
         if scan.event_ns != 0:
             self.venue_ns = scan.event_ns
         if not self.live:
-            self.cause = "a change while there is no book"
+            self.cause = NO_BOOK
             return IGNORED
         order = self.order(scan)
         if order == OLD:
