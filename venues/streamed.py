@@ -24,6 +24,7 @@ from market.dialect import (
     GAP,
     HELD,
     IGNORED,
+    MOST_FRAME_BYTES,
     MOST_HELD,
     PIECE,
     QUOTED,
@@ -65,15 +66,15 @@ Careful = Callable[[Scan, bytes], int]
 class StreamedDecoder(Decoder):
     """See the head of this file. A venue overrides `order`, and `agrees` where it has a checksum or a depth."""
 
-    def __init__(self, scan: Scan, careful: Careful) -> None:
-        """Read with this scan, and where it knows no answer, with the careful decoder."""
+    def __init__(self, scan: Scan, careful: Careful, most_frame_bytes: int = MOST_FRAME_BYTES) -> None:
+        """Read with this scan, and where it knows no answer, with the careful decoder; frames of so many bytes."""
         super().__init__()
         self.scan: Final[Scan] = scan
         scan.trades_to = self
         self.kept: Final[BoundedBook] = BoundedBook()
         self.book = self.kept.book
         self._careful: Final[Careful] = careful
-        self._pieces: Final[FramePieces] = FramePieces()
+        self._pieces: Final[FramePieces] = FramePieces(most_frame_bytes)
         self._held: list[bytes] = []
 
     def order(self, scan: Scan) -> i64:
