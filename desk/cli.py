@@ -108,6 +108,61 @@ def exchange(
 
 
 @app.command
+def watch(
+    *targets: str,
+    depth: int = 10,
+    plain: bool = False,
+    duration: str | None = None,
+    every: str | None = None,
+    quote: str | None = None,
+    parity: list[str] | None = None,
+    url: list[str] | None = None,
+    rest_url: list[str] | None = None,
+    ca_file: Path | None = None,
+    faults: str | None = None,
+) -> int:
+    """Watch live books of venues, and all of them as one, until Ctrl-C or for a time. No key is needed.
+
+    Parameters
+    ----------
+    targets
+        What to watch, each as VENUE:SYMBOL, such as kraken:BTC/USD or binance:BTCUSDT. `hftrun venues` lists venues.
+    depth
+        Levels a side.
+    plain
+        Print lines instead of drawing, as without a terminal.
+    duration
+        How long: 30s, 5m, 1h30m. Without it, until Ctrl-C.
+    every
+        Time between two lines (1s) or drawings (250ms).
+    quote
+        The currency in which several venues' books are put together.
+    parity
+        What another currency is held to be worth in it, such as USDT=1; dollars and stablecoins of the dollar are 1.
+    url
+        Connect to another address than the venue's own: VENUE=URL.
+    rest_url
+        Ask another address than the venue's own: VENUE=URL.
+    ca_file
+        Trust the authorities in this file too.
+    faults
+        Damage what comes, on purpose; `docs/faults.md` has the words.
+    """
+    if not targets:
+        return _refuse("nothing to watch: name VENUE:SYMBOL, for example kraken:BTC/USD")
+    from desk.watch_command import WatchRequest
+    from desk.watch_command import watch as run_watch
+
+    return run_watch(
+        WatchRequest(
+            targets=targets, depth=depth, plain=plain, duration=duration or "", every=every or "", quote=quote or "",
+            parity=parity or (), url=url or (), rest_url=rest_url or (), ca_file=str(ca_file or ""),
+            faults=faults or "",
+        )
+    )  # fmt: skip
+
+
+@app.command
 def check(config: Path, /, *, show: bool = False, json: bool = False) -> int:
     """Say everything that is wrong with a configuration, at once.
 
@@ -169,6 +224,40 @@ def replay(journal: Path, /, *, json: bool = False) -> int:
     from desk.replay_command import replay_journal
 
     return replay_journal(journal, json)
+
+
+@app.command
+def verify(
+    venue: str,
+    /,
+    *files: Path,
+    symbol: list[str] | None = None,
+    depth: int = 0,
+    faults: str | None = None,
+    json: bool = False,
+) -> int:
+    """Take recorded frames through a venue's rules and checksums, and say whether they are whole and right.
+
+    Parameters
+    ----------
+    venue
+        The venue, such as binance; `hftrun venues` lists them.
+    files
+        Recordings that continue each other: text or JSON lines, plain, gzip or zstd, or a state directory.
+    symbol
+        Verify only this instrument, as the venue writes it; may be given several times.
+    depth
+        The levels a side that were subscribed to, where the recording does not say.
+    faults
+        Damage the frames on purpose and see what is detected, such as drop:feed:rate=0.01; `docs/faults.md`.
+    json
+        Print as JSON.
+    """
+    if not files:
+        return _refuse("verify needs a recording: hftrun verify VENUE FILE...")
+    from desk.verify_command import VerifyRequest, verify_recordings
+
+    return verify_recordings(VerifyRequest(venue, files, tuple(symbol or ()), depth, faults or "", json))
 
 
 @app.command
