@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -35,6 +35,9 @@ from runtime.session import Session
 from runtime.state import StateError, StateUnusable
 from runtime.supervisor import ShutdownReport
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
 NANOSECONDS = 1_000_000_000
 
 
@@ -49,11 +52,12 @@ def no_check(_: Blueprint) -> None:
 
 @attrs.frozen
 class Face:
-    """What a run looks at before it starts, and shows of itself: lines at its start, and the status line."""
+    """What a run looks at before it starts, and shows of itself: lines at its start, and a status line or a screen."""
 
     check: Callable[[Blueprint], None] = no_check
     greeting: Callable[[Session], list[str]] = no_greeting
     status: Callable[[Session], str] = status_line
+    screen: Callable[[Session], RenderableType] | None = None
 
 
 @attrs.frozen
@@ -105,7 +109,7 @@ def run_system(request: RunRequest) -> int:
         return EXIT_USAGE
     except (DurationError, FaultError, RequestError) as error:
         return _refuse(str(error))
-    return _run_blueprint(request, settings, blueprint)
+    return run_blueprint(request, settings, blueprint)
 
 
 def _operator() -> str:
@@ -135,7 +139,8 @@ def _check_writable(path: Path) -> None:
         raise RequestError(f"--summary {path} cannot be written: check its permissions")
 
 
-def _run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Blueprint) -> int:
+def run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Blueprint) -> int:
+    """Run a plan in this terminal, to its summary; gives the exit code."""
     clock = LiveClock()
     try:
         logs = configure_logs(blueprint.config.log, sys.stderr, clock.now_ns)
@@ -170,7 +175,8 @@ async def _run(session: Session, settings: RunSettings, face: Face, output: Outp
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, session)
         if settings.status_every_ns:
-            nursery.start_soon(_tell_status, session, settings.status_every_ns, face, output)
+            show = _tell_status if face.screen is None else _show_screen
+            nursery.start_soon(show, session, settings.status_every_ns, face, output)
         report = await session.run(settings.duration_ns)
         nursery.cancel_scope.cancel()
     return report
@@ -196,6 +202,22 @@ async def _tell_status(session: Session, every_ns: int, face: Face, output: Outp
         if not output.say(face.status(session)):
             session.system.supervisor.request_shutdown("nobody reads the output any more")
             return
+
+
+async def _show_screen(session: Session, every_ns: int, face: Face, output: Output) -> None:
+    """Draw the face's screen in place of lines, as long as this terminal is there."""
+    from rich.console import Console
+    from rich.live import Live
+
+    assert face.screen is not None
+    console = Console()
+    try:
+        with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
+            while True:
+                live.update(face.screen(session), refresh=True)
+                await trio.sleep(every_ns / NANOSECONDS)
+    except OSError:
+        session.system.supervisor.request_shutdown("nobody sees the screen any more")
 
 
 def _greet(session: Session, request: RunRequest, output: Output) -> None:
