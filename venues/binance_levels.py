@@ -46,13 +46,14 @@ class DecimalForm:
     """What the reading of a decimal number needs to know of its scale."""
 
     def __init__(self, scale: int) -> None:
-        """Prepare for a scale; above 8 eight places are not the last, and the careful decoder reads all."""
+        """Prepare for a scale."""
         self.scale: Final[int] = scale
         self.places: i64 = scale
-        self.most_whole_digits: i64 = MOST_DIGITS - scale if scale <= _PLACES else -1
+        self.most_whole_digits: i64 = MOST_DIGITS - scale
         self.one: i64 = 10**scale
         self.shift: i64 = 8 * (_PLACES - scale) if 0 < scale <= _PLACES else 0
-        self.beyond_scale: i64 = sum(0x0F << (8 * place) for place in range(scale, _PLACES))
+        # Of eight places at once those that must be zeros: of a scale that wants more places, all of them.
+        self.beyond_scale: i64 = sum(0x0F << (8 * place) for place in range(scale, _PLACES)) if scale <= _PLACES else -1
 
 
 class LevelScan(Scan):
