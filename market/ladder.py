@@ -242,14 +242,17 @@ class Ladder:
         if levels == 0:
             self.clear()
             return
+        # The deepest come first: a side that is cut by a few levels after every change is not laid out anew each time.
         sizes = self._sizes
         slot: i64 = 0
-        deepest = self._slot_at(levels - 1)
-        while slot < deepest:
-            sizes[slot] = 0
+        surplus = self._count - levels
+        while surplus > 0:
+            if sizes[slot] != 0:
+                sizes[slot] = 0
+                surplus -= 1
             slot += 1
         self._count = levels
-        self._spread()
+        self._tidy()
 
     def price(self, level: i64) -> i64:
         """The price of a level, counted from 0 at the touch; for many levels `prices` is quicker."""
