@@ -1,33 +1,72 @@
-"""Keeps the books of one venue connection: raw frames in, top of book and public trades out.
+"""Keeps the books of one venue, over one connection or several: raw frames in, top of book and public trades out.
 
 It is the first to look inside a frame. A frame that cannot be understood becomes a `Rejected` and changes nothing; if
 it held an event, the venue's continuity rule finds that out with the next one. A book is `LIVE` only while it is
 complete, in sequence, uncrossed, heard of lately and not late by the venue's own times; every other state is told in
 the same step, and until a snapshot has been applied the book shows no levels. It never waits for a snapshot in silence:
 it asks again. Of a frame that comes in pieces only the last one counts; whatever comes between the pieces is taken as
-it comes.
+it comes. How a book is lost and got back is in `actors/venue_book_keeper.py`, and all of it in docs/books.md.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar, cast
 
 from mypy_extensions import i64
 
-from actors.params import VenueBookParams, load_dialect
-from actors.venue_lag import VenueLag
-from market.dialect import BOOK_CHANGED, GAP, PIECE, REPLAYING, SNAPSHOT_WANTED, TRADED, BadFrame, Decoder, Dialect
-from market.instruments import Instrument
+from actors.venue_book_auditor import TOO_LARGE, BookAuditor
+from actors.venue_book_keeper import AUDITED, CHECK, HOLD, REPLAY, RETRY, TIMERS
+from actors.venue_book_legs import DOWN, NO_PIECES, REFUSED, STATE_NAMES, UNHEARD, UP, KeptBook, Leg, Line
+from actors.venue_book_recovery import (
+    CHECKSUM,
+    CROSSED,
+    GAPPED,
+    NANOSECONDS_PER_MILLISECOND,
+    OVERFLOW,
+    QUOTE,
+    RESET,
+    STALL,
+)
+from market.dialect import (
+    ALIVE,
+    BAD_CHECKSUM,
+    BOOK_CHANGED,
+    BUFFERED,
+    CONTROL,
+    FOR_ALL,
+    FOR_NONE,
+    FOR_ONE,
+    GAP,
+    HELD,
+    LOST,
+    PIECE,
+    QUOTED,
+    REPLAYING,
+    SNAPSHOT_WANTED,
+    STATUS,
+    TRADED,
+    UNKNOWN_TYPE,
+    BadFrame,
+    Decoder,
+)
 from market.messages import (
     BROKEN,
+    FRAME_AUDIT,
     FRAME_SNAPSHOT,
     LIVE,
     STALE,
     SYNCING,
     ActorRestarted,
+    AuditWanted,
+    BookAudited,
+    BookGap,
+    BookRecovered,
+    BookSnapshot,
     BookStateChanged,
     ConnectionDown,
     ConnectionUp,
+    FeedSwitched,
+    InstrumentStatus,
     Message,
     PublicTrade,
     RawFrame,
@@ -37,150 +76,10 @@ from market.messages import (
     TimerFired,
     TopOfBook,
 )
-from runtime.actor import Actor, ActorSetup
 from runtime.ledger import Ledger
 
-STATE_NAMES: Final = ("SYNCING", "LIVE", "STALE", "BROKEN")
-NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-SHOWN_BYTES: Final = 200
-# What a piece that names no instrument is taken for, before and after its frame was refused.
-NO_INSTRUMENT: Final = 0
-REFUSED: Final = -1
 
-
-class KeptBook:
-    """One instrument's book, its state, and what was last told of it."""
-
-    def __init__(self, instrument: Instrument, decoder: Decoder, lag: VenueLag) -> None:
-        self.instrument: Final = instrument
-        self.instrument_id: Final[i64] = instrument.instrument_id
-        self.venue_symbol: Final[str] = instrument.venue_symbol
-        self.decoder: Final = decoder
-        self.lag: Final = lag
-        self.gaps: i64 = 0
-        self.state: i64 = SYNCING
-        # How long it was LIVE since it was begun, without the stretch that it is in now.
-        self.begun_ns: i64 = 0
-        self.live_since_ns: i64 = 0
-        self.live_ns: i64 = 0
-        self.receive_ns: i64 = 0
-        self.asked_ns: i64 = 0
-        self.changed: bool = False
-        self.told_state: i64 = SYNCING
-        self.told_bid_price: i64 = 0
-        self.told_bid_size: i64 = 0
-        self.told_ask_price: i64 = 0
-        self.told_ask_size: i64 = 0
-
-    def begin(self, now_ns: i64) -> None:
-        """Measure anew from here how much of the time it is LIVE."""
-        self.begun_ns = now_ns
-        self.live_since_ns = now_ns
-        self.live_ns = 0
-
-    def enter(self, state: i64, now_ns: i64) -> None:
-        """Change the state, and note how long a stretch of LIVE was."""
-        if self.state == LIVE:
-            self.live_ns += now_ns - self.live_since_ns
-        self.live_since_ns = now_ns
-        self.state = state
-
-    def live_percent(self, now_ns: i64) -> str:
-        """The share of the time in which it was LIVE, with one digit after the point."""
-        elapsed_ns: int = now_ns - self.begun_ns
-        if elapsed_ns <= 0:
-            return "0.0"
-        live_ns: int = self.live_ns
-        if self.state == LIVE:
-            live_ns += now_ns - self.live_since_ns
-        tenths = live_ns * 1_000 // elapsed_ns
-        return f"{tenths // 10}.{tenths % 10}"
-
-    def top(self) -> TopOfBook:
-        """The touch as it is now; without levels while the book cannot be vouched for."""
-        decoder = self.decoder
-        book = decoder.book
-        return TopOfBook(
-            self.instrument_id,
-            self.state,
-            book.best_bid_price,
-            book.best_bid_size,
-            book.best_ask_price,
-            book.best_ask_size,
-            decoder.update_id,
-            decoder.venue_ns,
-            self.receive_ns,
-        )
-
-    def is_news(self, top: TopOfBook) -> bool:
-        """Whether the touch differs from what was told last."""
-        return (
-            top.bid_price != self.told_bid_price
-            or top.ask_price != self.told_ask_price
-            or top.bid_size != self.told_bid_size
-            or top.ask_size != self.told_ask_size
-            or top.state != self.told_state
-        )
-
-    def note_told(self, top: TopOfBook) -> None:
-        """Remember what is being told."""
-        self.told_state = top.state
-        self.told_bid_price = top.bid_price
-        self.told_bid_size = top.bid_size
-        self.told_ask_price = top.ask_price
-        self.told_ask_size = top.ask_size
-
-    def save(self) -> dict[str, object]:
-        """The book as plain data."""
-        return {
-            "instrument_id": int(self.instrument_id),
-            "decoder": self.decoder.save(),
-            "numbers": [
-                int(self.state),
-                int(self.receive_ns),
-                int(self.asked_ns),
-                int(self.told_state),
-                int(self.told_bid_price),
-                int(self.told_bid_size),
-                int(self.told_ask_price),
-                int(self.told_ask_size),
-                int(self.gaps),
-                int(self.begun_ns),
-                int(self.live_since_ns),
-                int(self.live_ns),
-            ],
-            "changed": self.changed,
-            "lag": self.lag.save(),
-        }
-
-    def load(self, state: dict[str, object]) -> None:
-        """Take back what `save` gave."""
-        decoder = state["decoder"]
-        numbers = state["numbers"]
-        changed = state["changed"]
-        lag = state["lag"]
-        assert isinstance(decoder, dict)
-        assert isinstance(numbers, list)
-        assert isinstance(changed, bool)
-        assert isinstance(lag, list)
-        self.decoder.load(decoder)
-        self.lag.load(lag)
-        self.state = numbers[0]
-        self.receive_ns = numbers[1]
-        self.asked_ns = numbers[2]
-        self.told_state = numbers[3]
-        self.told_bid_price = numbers[4]
-        self.told_bid_size = numbers[5]
-        self.told_ask_price = numbers[6]
-        self.told_ask_size = numbers[7]
-        self.gaps = numbers[8]
-        self.begun_ns = numbers[9]
-        self.live_since_ns = numbers[10]
-        self.live_ns = numbers[11]
-        self.changed = changed
-
-
-class VenueBook(Actor):
+class VenueBook(BookAuditor):
     """See the head of this file."""
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
@@ -192,77 +91,104 @@ class VenueBook(Actor):
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (
         TopOfBook,
+        BookSnapshot,
         PublicTrade,
         BookStateChanged,
+        BookGap,
+        BookRecovered,
+        BookAudited,
+        FeedSwitched,
+        InstrumentStatus,
         SnapshotWanted,
+        AuditWanted,
         Rejected,
     )
     OWNS: ClassVar[tuple[type[Message], ...]] = (TopOfBook,)
-    PARAMS: ClassVar[type | None] = VenueBookParams
     AT_BATCH_END: ClassVar[bool] = True
-
-    def __init__(self, setup: ActorSetup) -> None:
-        super().__init__(setup)
-        params = setup.params
-        assert isinstance(params, VenueBookParams)
-        self.connection_id: Final[i64] = params.connection_id
-        self.stale_after_ns: Final[i64] = params.stale_after_ms * NANOSECONDS_PER_MILLISECOND
-        self.dialect: Final[Dialect] = load_dialect(params.dialect)
-        self.books: Final[list[KeptBook]] = []
-        self.book_of: Final[dict[int, KeptBook]] = {}
-        self.pieces_for: i64 = NO_INSTRUMENT
-        for instrument_id in setup.instrument_ids:
-            instrument = setup.instruments.by_id(instrument_id)
-            decoder = self.dialect.decoder(instrument.venue_symbol, instrument.price_scale, instrument.size_scale)
-            lag = VenueLag(params.max_venue_lag_ms * NANOSECONDS_PER_MILLISECOND)
-            kept = KeptBook(instrument, decoder, lag)
-            self.books.append(kept)
-            self.book_of[instrument_id] = kept
 
     # ---- frames
 
     def on_frame(self, frame: RawFrame) -> None:
-        """Apply one frame to its book."""
-        if frame.connection_id != self.connection_id:
+        """Apply one frame to its book, or to every book of its connection."""
+        line = self.line_of.get(frame.connection_id)
+        if line is None or line.presence == DOWN:
+            # What comes after a connection was lost, and before it is up again, is void.
             return
-        kept = self.book_for(frame)
-        if kept is None:
-            if self.pieces_for != REFUSED or frame.part < 2:
-                self.reject(frame, "a frame of an instrument that is not kept here")
-            if frame.parts > 1:
-                self.pieces_for = REFUSED
-            return
-        try:
-            outcome = self.timed(kept, frame)
-        except BadFrame as error:
-            kept.receive_ns = frame.receive_ns
-            if frame.kind == FRAME_SNAPSHOT:
-                kept.asked_ns = 0
-            self.reject(frame, error.reason)
-            return
-        if outcome == PIECE:
-            return
-        kept.receive_ns = frame.receive_ns
-        if frame.kind == FRAME_SNAPSHOT:
-            kept.asked_ns = 0
-        if outcome == TRADED:
-            self.tell_trades(kept)
+        if line.presence == UNHEARD:
+            line.presence = UP
+        if frame.kind == FRAME_AUDIT:
+            self.take_audit(frame)
+        elif frame.instrument_id != 0 and (not line.watches or frame.kind == FRAME_SNAPSHOT):
+            leg = line.leg_of.get(frame.instrument_id)
+            if leg is None:
+                self.refuse(line, frame)
+            else:
+                self.take(leg, frame, True)
         else:
-            self.follow(kept, outcome)
-        if kept.decoder.live:
-            self.judge(kept, "snapshot applied" if frame.kind == FRAME_SNAPSHOT else "heard of again")
+            self.route(line, frame)
 
-    def judge(self, kept: KeptBook, cause: str) -> None:
-        """A book with levels is LIVE unless what comes is late."""
-        if kept.lag.late:
-            late_ms = kept.lag.lateness_ns // NANOSECONDS_PER_MILLISECOND
-            self.set_state(kept, STALE, f"late by {late_ms} ms")
-        elif kept.state != LIVE:
-            self.set_state(kept, LIVE, cause)
+    def route(self, line: Line, frame: RawFrame) -> None:
+        """Let the router say for whom a frame is; the pieces of one follow the first of them."""
+        decision = line.pieces_route
+        leg = line.pieces_leg
+        if frame.part < 2:
+            router = line.router
+            decision = router.route(frame.data)
+            if decision == FOR_ONE:
+                leg = line.leg_named.get(router.symbol)
+            elif decision == FOR_NONE:
+                self.oddities.passed_over.count(router.cause)
+            elif decision == LOST:
+                self.lose_line(line, router.cause)
+            if frame.parts > 1:
+                line.pieces_route = decision
+                line.pieces_leg = leg if decision == FOR_ONE else None
+        if decision == FOR_ONE and leg is not None:
+            self.take(leg, frame, True)
+        elif decision == FOR_ALL:
+            tells = True
+            for one in line.legs:
+                tells = self.take(one, frame, tells) and tells
+        elif decision in (FOR_ONE, NO_PIECES, REFUSED):
+            self.refuse(line, frame)
 
-    def timed(self, kept: KeptBook, frame: RawFrame) -> i64:
+    def refuse(self, line: Line, frame: RawFrame) -> None:
+        """Tell a frame of an instrument that is not kept, once for all of its pieces."""
+        if frame.part < 2 or line.pieces_route != REFUSED:
+            self.reject(frame, "a frame of an instrument that is not kept here")
+        if frame.parts > 1:
+            line.pieces_route = REFUSED
+            line.pieces_leg = None
+
+    def take(self, leg: Leg, frame: RawFrame, tells: bool) -> bool:
+        """Let a leg take a frame; false when it could not, which is told unless it was told before."""
+        try:
+            outcome = self.timed(leg, frame)
+        except BadFrame as error:
+            if tells:
+                self.reject(frame, error.reason)
+            if frame.kind == FRAME_SNAPSHOT:
+                self.was_answered(leg)
+            return False
+        if outcome == PIECE:
+            return True
+        decoder = leg.decoder
+        if leg.line.has_books:
+            self.follow(leg, outcome, frame.receive_ns)
+            if frame.kind == FRAME_SNAPSHOT:
+                self.was_answered(leg)
+            if decoder.live and (leg.state != LIVE or leg.lag.late):
+                heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED)
+                self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
+        elif outcome == TRADED:
+            self.tell_trades(leg, frame.receive_ns)
+        elif outcome in (CONTROL, STATUS, UNKNOWN_TYPE):
+            self.follow_other(leg, outcome, frame.receive_ns)
+        return True
+
+    def timed(self, leg: Leg, frame: RawFrame) -> i64:
         """Apply a frame, and measure by the venue's time in it how late it is; one without such a time says nothing."""
-        decoder = kept.decoder
+        decoder = leg.decoder
         known_ns = decoder.venue_ns
         # So it is seen whether this frame brings a time. A snapshot's may be that of an event that waited for it.
         decoder.venue_ns = 0
@@ -274,7 +200,7 @@ class VenueBook(Actor):
         if decoder.venue_ns == 0:
             decoder.venue_ns = known_ns
         elif frame.kind != FRAME_SNAPSHOT:
-            kept.lag.measure(decoder.venue_ns, frame.receive_ns)
+            leg.lag.measure(decoder.venue_ns, frame.receive_ns)
         return outcome
 
     def applied(self, decoder: Decoder, frame: RawFrame) -> i64:
@@ -285,79 +211,125 @@ class VenueBook(Actor):
         if parts == 1:
             return decoder.apply_snapshot(data) if is_snapshot else decoder.apply(data)
         if parts < 1:
-            raise BadFrame("a frame too large to be taken whole, which could not be cut; the rest was left out", data)
+            raise BadFrame(TOO_LARGE, data)
         if is_snapshot:
             return decoder.apply_snapshot_piece(data, frame.part, parts, frame.checksum)
         return decoder.apply_piece(data, frame.part, parts, frame.checksum)
 
-    def book_for(self, frame: RawFrame) -> KeptBook | None:
-        """The book that a frame is for."""
-        if frame.instrument_id != 0:
-            return self.book_of.get(frame.instrument_id)
-        if frame.part > 1:
-            return self.book_of.get(self.pieces_for)
-        kept = self.book_named(frame)
-        if frame.parts > 1:
-            self.pieces_for = NO_INSTRUMENT if kept is None else kept.instrument_id
-        return kept
+    # ---- outcomes
 
-    def book_named(self, frame: RawFrame) -> KeptBook | None:
-        """The book that the bytes of a frame name."""
-        symbol = self.dialect.venue_symbol(frame.data)
-        for kept in self.books:
-            # A reply to a request names no instrument; any decoder of the venue can read it.
-            if kept.venue_symbol == symbol or len(symbol) == 0:
-                return kept
-        return None
-
-    def follow(self, kept: KeptBook, outcome: i64) -> None:
+    def follow(self, leg: Leg, outcome: i64, receive_ns: i64) -> None:
         """Do what the outcome of a frame asks for."""
-        decoder = kept.decoder
+        decoder = leg.decoder
         if outcome == BOOK_CHANGED:
-            kept.changed = True
-            if decoder.book.crossed:
-                cause = f"crossed: bid {decoder.book.best_bid_price} is not below ask {decoder.book.best_ask_price}"
-                self.lose(kept, BROKEN, cause)
-                self.ask(kept, cause)
+            leg.receive_ns = receive_ns
+            self.follow_change(leg)
+        elif outcome == TRADED:
+            self.tell_trades(leg, receive_ns)
         elif outcome == GAP:
-            cause = decoder.cause
-            kept.gaps += 1
-            self.set_state(kept, SYNCING, f"gap: {cause}")
-            self.ask(kept, cause)
+            self.lose_and_ask(leg, GAPPED, SYNCING, f"gap: {decoder.cause}")
+        elif outcome == BAD_CHECKSUM:
+            self.lose_and_ask(leg, CHECKSUM, SYNCING, f"checksum: {decoder.cause}")
         elif outcome == REPLAYING:
             # An input of its own, of a later turn: whatever else has come is taken in between.
-            self.set_timer(-kept.instrument_id, self.now + 1)
-        elif outcome == SNAPSHOT_WANTED and kept.asked_ns == 0:
-            self.ask(kept, decoder.cause)
+            self.set_timer(leg.number * TIMERS + REPLAY, self.now + 1)
+        elif outcome == SNAPSHOT_WANTED:
+            leg.receive_ns = receive_ns
+            self.resync(leg, decoder.cause)
+        elif outcome == BUFFERED:
+            leg.receive_ns = receive_ns
+            leg.recovery.kept += 1
+            if decoder.cause:
+                leg.recovery.counts[OVERFLOW] += 1
+        elif outcome == HELD:
+            leg.receive_ns = receive_ns
+            self.hold(leg)
+        elif outcome == ALIVE:
+            leg.receive_ns = receive_ns
+        elif outcome == QUOTED:
+            self.compare_quote(leg)
+        else:
+            self.follow_other(leg, outcome, receive_ns)
 
-    def replay(self, kept: KeptBook) -> None:
-        """Apply the next of what waited for the snapshot."""
-        self.follow(kept, kept.decoder.go_on())
-        if kept.decoder.live:
-            self.judge(kept, "snapshot applied")
+    def follow_change(self, leg: Leg) -> None:
+        """A book that changed is news, unless it is crossed, which no venue lets stand."""
+        decoder = leg.decoder
+        if decoder.book.crossed:
+            book = decoder.book
+            words = f"crossed: bid {book.best_bid_price} is not below ask {book.best_ask_price}"
+            self.lose_and_ask(leg, CROSSED, BROKEN, words)
+            return
+        if leg.held_ns != 0:
+            leg.held_ns = 0
+            if decoder.holding:
+                # One that was missing has come, and another one is.
+                self.hold(leg)
+        self.advance(leg)
 
-    def tell_trades(self, kept: KeptBook) -> None:
-        """Pass on the trades of a frame, at once: who rests in the queue must see them before the next level."""
-        decoder = kept.decoder
-        for index in range(decoder.trade_count):
+    def follow_other(self, leg: Leg, outcome: i64, receive_ns: i64) -> None:
+        """Do what is asked for by outcomes that say nothing of levels."""
+        decoder = leg.decoder
+        if outcome == STATUS:
             self.emit(
-                PublicTrade(
-                    kept.instrument_id,
-                    decoder.trade_ids[index],
-                    decoder.trade_prices[index],
-                    decoder.trade_sizes[index],
-                    decoder.trade_sides[index],
-                    decoder.trade_times_ns[index],
-                    kept.receive_ns,
+                InstrumentStatus(
+                    leg.kept.instrument_id, decoder.status, decoder.cause, decoder.venue_ns, receive_ns
                 )
             )
+        elif outcome == UNKNOWN_TYPE:
+            self.oddities.unknown.count(decoder.cause)
+        elif outcome == CONTROL and decoder.refused:
+            self.oddities.refusals.count(decoder.cause)
 
-    def reject(self, frame: RawFrame, reason: str) -> None:
-        """Say what could not be understood, with the beginning of it."""
-        self.emit(Rejected(frame.connection_id, reason, frame.data[:SHOWN_BYTES]))
+    def hold(self, leg: Leg) -> None:
+        """Frames wait for one that is missing: not for long."""
+        if leg.held_ns == 0:
+            leg.held_ns = self.now
+            self.set_timer(leg.number * TIMERS + HOLD, self.now + self.hold_ns)
+        self.set_state(leg, STALE, "out of order")
+
+    def compare_quote(self, leg: Leg) -> None:
+        """Hold the touch against the venue's own at the same update id."""
+        decoder = leg.decoder
+        if decoder.quoted_update_id == 0 or decoder.quoted_update_id != decoder.update_id or not decoder.live:
+            return
+        book = decoder.book
+        if (
+            book.best_bid_price == decoder.quoted_bid_price
+            and book.best_bid_size == decoder.quoted_bid_size
+            and book.best_ask_price == decoder.quoted_ask_price
+            and book.best_ask_size == decoder.quoted_ask_size
+        ):
+            leg.quotes_agreed += 1
+            return
+        words = f"best bid/ask: {book.best_bid_price}/{book.best_ask_price} is not what the venue says"
+        self.lose_and_ask(leg, QUOTE, BROKEN, words)
+
+    def replay(self, leg: Leg) -> None:
+        """Apply the next of what waited for the snapshot."""
+        self.follow(leg, leg.decoder.go_on(), leg.receive_ns)
+        if leg.decoder.live:
+            self.judge(leg, "snapshot applied", True)
+
+    def tell_trades(self, leg: Leg, receive_ns: i64) -> None:
+        """Pass on the new trades of a frame, at once: who rests in the queue must see them before the next level."""
+        decoder = leg.decoder
+        kept = leg.kept
+        for index in range(decoder.trade_count):
+            if kept.trades.is_new(decoder.trade_ids[index]):
+                self.emit(
+                    PublicTrade(
+                        kept.instrument_id,
+                        decoder.trade_ids[index],
+                        decoder.trade_prices[index],
+                        decoder.trade_sizes[index],
+                        decoder.trade_sides[index],
+                        decoder.trade_times_ns[index],
+                        receive_ns,
+                    )
+                )
 
     def on_batch_end(self) -> None:
-        """Tell each touch that changed, once."""
+        """Tell each touch that changed, once, and the levels behind it where they are wanted."""
         for kept in self.books:
             if kept.changed:
                 kept.changed = False
@@ -365,131 +337,150 @@ class VenueBook(Actor):
                 if kept.is_news(top):
                     kept.note_told(top)
                     self.emit(top)
-
-    # ---- states
-
-    def set_state(self, kept: KeptBook, state: i64, cause: str) -> None:
-        """Enter a state and tell it; the same state again is no news."""
-        if state == kept.state:
-            return
-        kept.enter(state, self.now)
-        kept.changed = True
-        self.emit(
-            BookStateChanged(kept.instrument_id, state, cause, kept.decoder.venue_ns, kept.receive_ns)
-        )
-
-    def lose(self, kept: KeptBook, state: i64, cause: str) -> None:
-        """Drop a book that can no longer be vouched for."""
-        kept.decoder.reset()
-        self.set_state(kept, state, cause)
-
-    def ask(self, kept: KeptBook, cause: str) -> None:
-        """Ask the connection for a snapshot."""
-        kept.asked_ns = self.now
-        self.emit(SnapshotWanted(self.connection_id, kept.instrument_id, cause))
+                if self.depth_levels > 0:
+                    self.emit(kept.depth(self.depth_levels))
 
     # ---- connections, runs, failures
 
     def on_connection_up(self, up: ConnectionUp) -> None:
-        """A new connection continues nothing: begin again with a snapshot."""
-        if up.connection_id == self.connection_id:
-            for kept in self.books:
-                self.lose(kept, SYNCING, "connection up")
-                self.ask(kept, "new connection")
+        """A new connection continues nothing."""
+        line = self.line_of.get(up.connection_id)
+        if line is not None:
+            line.presence = UP
+            line.begin()
+            self.connect(line)
 
     def on_connection_down(self, down: ConnectionDown) -> None:
         """Without a connection there is no book."""
-        if down.connection_id == self.connection_id:
-            for kept in self.books:
-                self.lose(kept, SYNCING, f"connection down: {down.reason}")
+        line = self.line_of.get(down.connection_id)
+        if line is not None:
+            line.presence = DOWN
+            line.forget_pieces()
+            self.disconnect(line, f"connection down: {down.reason}")
 
     def on_run_started(self, _: RunStarted) -> None:
         """What was known when an earlier run ended is old."""
+        for line in self.lines:
+            line.begin()
+            line.presence = UNHEARD
+            for leg in line.legs:
+                if line.has_books:
+                    self.lose(leg, RESET, SYNCING, "a new run")
+                    self.watch(leg)
+                else:
+                    leg.decoder.reset()
+                leg.recovery.begin()
+                leg.lag.begin()
         for kept in self.books:
-            self.lose(kept, SYNCING, "a new run")
             kept.begin(self.now)
-            kept.lag.begin()
-            kept.asked_ns = 0
-            kept.receive_ns = self.now
-            self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
+            kept.trades.begin()
+        self.begin_audits()
+
+    def watch(self, leg: Leg) -> None:
+        """Look from now on whether a leg falls silent."""
+        leg.receive_ns = self.now
+        self.set_timer(leg.number * TIMERS + CHECK, self.now + self.stale_after_ns)
 
     def on_actor_restarted(self, _: ActorRestarted) -> None:
         """Somebody begins anew and may not know the present state and touch: both again, in the order of a change."""
         for kept in self.books:
+            leader = kept.leader
             cause = "told again: an actor began anew"
-            venue_ns = kept.decoder.venue_ns
-            self.emit(BookStateChanged(kept.instrument_id, kept.state, cause, venue_ns, kept.receive_ns))
+            self.emit(
+                BookStateChanged(kept.instrument_id, kept.state, cause, leader.decoder.venue_ns, leader.receive_ns)
+            )
             self.tell(kept)
 
     def tell(self, kept: KeptBook) -> None:
         """Tell the present touch, news or not."""
         top = kept.top()
         kept.note_told(top)
-        kept.changed = False
+        kept.changed = self.depth_levels > 0
         self.emit(top)
 
     def prime(self, ledger: Ledger) -> None:
         """A fresh book knows nothing: say so, for others still believe what the failed one told, and ask."""
         for kept in self.books:
             kept.begin(self.now)
-            kept.receive_ns = self.now
             self.emit(BookStateChanged(kept.instrument_id, SYNCING, "the venue book was restarted", 0, self.now))
+            for leg in kept.legs:
+                self.watch(leg)
             self.tell(kept)
-            self.ask(kept, "the venue book was restarted")
-            self.set_timer(kept.instrument_id, self.now + self.stale_after_ns)
+            for leg in kept.legs:
+                self.resync(leg, "the venue book was restarted")
+        self.begin_audits()
+
+    # ---- timers
 
     def on_timer(self, timer: TimerFired) -> None:
-        """Look whether a book has fallen silent, or still waits for a snapshot. The timer's id is the instrument's.
+        """Something of a leg has come due; the timer's id says what, and of which."""
+        leg = self.legs[timer.timer_id // TIMERS]
+        what = timer.timer_id % TIMERS
+        if what == CHECK:
+            self.check(leg)
+        elif what == REPLAY:
+            self.replay(leg)
+        elif what == HOLD:
+            self.end_hold(leg)
+        elif what == RETRY:
+            self.retry(leg)
+        elif what == AUDITED:
+            self.go_on_with_audit(leg.kept)
 
-        Its negative is that of a book whose snapshot has come and which has more to replay.
-        """
-        if timer.timer_id < 0:
-            self.replay(self.book_of[-timer.timer_id])
-            return
-        kept = self.book_of[timer.timer_id]
+    def check(self, leg: Leg) -> None:
+        """Look whether a book has fallen silent."""
         now = self.now
-        if kept.state == LIVE:
-            silent_since = kept.receive_ns
-            if now - silent_since >= self.stale_after_ns:
-                self.set_state(kept, STALE, f"silence for {(now - silent_since) // NANOSECONDS_PER_MILLISECOND} ms")
-            else:
-                self.set_timer(kept.instrument_id, silent_since + self.stale_after_ns)
+        silent_ns = now - leg.receive_ns
+        if leg.state == LIVE:
+            if silent_ns < self.stale_after_ns:
+                self.set_timer(leg.number * TIMERS + CHECK, leg.receive_ns + self.stale_after_ns)
                 return
-        elif kept.state != STALE and not kept.decoder.replaying and now - kept.asked_ns >= self.stale_after_ns:
-            self.ask(kept, "no snapshot came")
-        self.set_timer(kept.instrument_id, now + self.stale_after_ns)
+            self.set_state(leg, STALE, f"silence for {silent_ns // NANOSECONDS_PER_MILLISECOND} ms")
+        if leg.decoder.live:
+            if 0 < self.stall_after_ns <= silent_ns:
+                self.lose_and_ask(leg, STALL, SYNCING, f"stall: silence for {silent_ns // 1_000_000_000} s")
+        elif leg.line.presence == UP and not leg.decoder.replaying:
+            self.resync(leg, "there is no book")
+        self.set_timer(leg.number * TIMERS + CHECK, now + self.stale_after_ns)
+
+    def end_hold(self, leg: Leg) -> None:
+        """What is missing has had its time."""
+        if leg.held_ns == 0:
+            return
+        due_ns = leg.held_ns + self.hold_ns
+        if self.now < due_ns:
+            self.set_timer(leg.number * TIMERS + HOLD, due_ns)
+            return
+        leg.held_ns = 0
+        self.follow(leg, leg.decoder.give_up(), leg.receive_ns)
 
     # ---- state
 
     def summary(self) -> dict[str, object]:
-        """State and touch of every book."""
+        """State and touch of every book, and the frames that did nothing."""
         books: dict[str, object] = {}
         words: list[str] = []
         for kept in self.books:
-            instrument = kept.instrument
-            book = kept.decoder.book
-            state = STATE_NAMES[kept.state]
-            touch = f"{instrument.format_price(book.best_bid_price)}/{instrument.format_price(book.best_ask_price)}"
-            books[instrument.symbol] = {
-                "state": state,
-                "touch": touch,
-                "gaps": int(kept.gaps),
-                "live_percent": kept.live_percent(self.now),
-                **kept.lag.summary(),
-            }
-            words.append(f"{instrument.symbol} {state} {touch}")
-        return {"status": "; ".join(words), "books": books}
+            told = kept.summary(self.now)
+            books[kept.instrument.symbol] = told
+            words.append(f"{kept.instrument.symbol} {STATE_NAMES[kept.state]} {told['touch']}")
+        return {"status": "; ".join(words), "books": books, **self.oddities.summary()}
 
     def save(self) -> dict[str, object]:
         """Every book with its levels."""
-        return {"books": [kept.save() for kept in self.books], "pieces_for": int(self.pieces_for)}
+        return {
+            "lines": [line.save() for line in self.lines],
+            "legs": [leg.save() for leg in self.legs],
+            "books": [kept.save() for kept in self.books],
+            "oddities": self.oddities.save(),
+        }
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        books = state["books"]
-        pieces_for = state["pieces_for"]
-        assert isinstance(books, list)
-        assert isinstance(pieces_for, int)
-        self.pieces_for = pieces_for
-        for saved in books:
-            self.book_of[saved["instrument_id"]].load(saved)
+        for line, saved in zip(self.lines, cast("list[dict[str, object]]", state["lines"]), strict=True):
+            line.load(saved)
+        for leg, saved in zip(self.legs, cast("list[dict[str, object]]", state["legs"]), strict=True):
+            leg.load(saved)
+        for saved in cast("list[dict[str, object]]", state["books"]):
+            self.book_of[cast(int, saved["instrument_id"])].load(saved)
+        self.oddities.load(cast("dict[str, object]", state["oddities"]))

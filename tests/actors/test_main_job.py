@@ -99,8 +99,7 @@ def test_gap_pulls_the_quotes_in_the_same_step_and_they_come_back() -> None:
         lane.take(RawFrame(CONNECTION, FRAME_STREAM, INSTRUMENT_ID, lane.now_ns, frame))
     assert len(lane.of(BookStateChanged)) == 1
     assert len(lane.of(CancelOrder)) == 2
-    lane.answer()
-    lane.run(10)
+    lane.run(60)
     assert working_sides(lane) == {BUY: 1, SELL: 1}
     assert lane.core.anomalies == []
 

@@ -101,15 +101,17 @@ def test_trade_is_told_at_once() -> None:
 
 
 def test_gap_drops_the_book_and_asks_again() -> None:
-    """A missing event makes the book SYNCING without levels in the same step, until a later snapshot is applied."""
+    """With an event missing the book is STALE in the same step, soon SYNCING without levels, LIVE with a snapshot."""
     lane = live_book()
     lane.forget()
     lane.take(depth(lane, 105, 106, [(10_010, 1)], []))
-    assert states(lane) == [SYNCING]
+    assert states(lane) == [STALE]
+    lane.pass_ms(200)
+    assert states(lane) == [STALE, SYNCING]
     assert len(lane.of(SnapshotWanted)) == 1
-    assert [(top.state, top.bid_size, top.ask_size) for top in lane.of(TopOfBook)] == [(SYNCING, 0, 0)]
+    assert [(top.state, top.bid_size) for top in lane.of(TopOfBook)] == [(STALE, 5), (SYNCING, 0)]
     lane.take(snapshot(lane, 105))
-    assert states(lane) == [SYNCING, LIVE]
+    assert states(lane) == [STALE, SYNCING, LIVE]
     assert lane.of(TopOfBook)[-1].bid_price == 10_010
 
 

@@ -12,6 +12,7 @@ from market.messages import (
     FRAME_SNAPSHOT,
     FRAME_STREAM,
     LIVE,
+    STALE,
     SYNCING,
     BookStateChanged,
     ConnectionDown,
@@ -165,7 +166,8 @@ def test_a_frame_that_is_too_large_is_rejected_with_its_beginning() -> None:
     assert "too large" in rejected.reason
     assert data.startswith(rejected.data)
     lane.take(*frames(change_data(102, 102), FRAME_STREAM, lane.now_ns, 100_000))
-    assert states(lane) == [SYNCING]
+    lane.pass_ms(200)
+    assert states(lane) == [STALE, SYNCING]
 
 
 @given(data=st.data())

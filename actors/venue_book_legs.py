@@ -1,0 +1,346 @@
+"""What a venue book keeps: connections (`Line`), the book of one instrument on each of them (`Leg`), and what is shown.
+
+Each leg has a decoder of its own and is judged by itself. The shown book of an instrument is that of one leg, the
+leading one, and its state is that leg's: with two connections for one stream the book stays LIVE while one of them is.
+Nothing here emits.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast, final
+
+from mypy_extensions import i64
+
+from actors.venue_book_audit import Audit
+from actors.venue_book_notes import SeenTrades
+from actors.venue_book_recovery import Recovery
+from actors.venue_lag import VenueLag
+from market.dialect import FOR_ONE, Decoder, Dialect, Router
+from market.instruments import Instrument
+from market.messages import BROKEN, LIVE, STALE, SYNCING, BookSnapshot, TopOfBook
+
+STATE_NAMES: Final = ("SYNCING", "LIVE", "STALE", "BROKEN")
+
+# Whether a connection is there: nothing was heard of it yet, it is, it was lost.
+UNHEARD: Final = 0
+UP: Final = 1
+DOWN: Final = 2
+
+# Where the pieces of a frame go that have no first piece, and those of one that was refused.
+NO_PIECES: Final = -1
+REFUSED: Final = -2
+
+
+@final
+class Line:
+    """One connection: its router, and the legs whose frames it brings."""
+
+    def __init__(self, number: i64, connection_id: i64, dialect: Dialect, has_books: bool) -> None:
+        self.number: Final[i64] = number
+        self.connection_id: Final[i64] = connection_id
+        # A connection that only brings trades has decoders for them, and no book.
+        self.has_books: Final[bool] = has_books
+        self.router: Final[Router] = dialect.router()
+        # The plain router only looks which instrument a frame names: not needed where its sender says that.
+        self.watches: Final[bool] = type(self.router) is not Router
+        self.legs: Final[list[Leg]] = []
+        self.leg_of: Final[dict[int, Leg]] = {}
+        self.leg_named: Final[dict[str, Leg]] = {}
+        self.presence: i64 = UNHEARD
+        self.asked_ns: i64 = 0
+        self.pieces_route: i64 = NO_PIECES
+        self.pieces_leg: Leg | None = None
+
+    def add(self, leg: Leg) -> None:
+        """Bring the frames of an instrument."""
+        self.legs.append(leg)
+        self.leg_of[leg.kept.instrument_id] = leg
+        self.leg_named[leg.kept.instrument.venue_symbol] = leg
+
+    def begin(self) -> None:
+        """A new connection: nothing of the one before counts."""
+        self.router.begin()
+        self.forget_pieces()
+        self.asked_ns = 0
+
+    def forget_pieces(self) -> None:
+        """What is left of a frame that comes in pieces has no beginning any more."""
+        self.pieces_route = NO_PIECES
+        self.pieces_leg = None
+
+    def save(self) -> dict[str, object]:
+        """The connection as plain data."""
+        leg = self.pieces_leg
+        return {
+            "router": self.router.save(),
+            "numbers": [
+                int(self.presence),
+                int(self.asked_ns),
+                int(self.pieces_route),
+                -1 if leg is None else int(leg.kept.instrument_id),
+            ],
+        }
+
+    def load(self, saved: dict[str, object]) -> None:
+        """Take back what `save` gave."""
+        self.router.load(cast("dict[str, object]", saved["router"]))
+        self.presence, self.asked_ns, self.pieces_route, instrument_id = cast("list[int]", saved["numbers"])
+        self.pieces_leg = self.leg_of.get(instrument_id) if self.pieces_route == FOR_ONE else None
+
+
+@final
+class Leg:
+    """The book of one instrument on one connection, and how far it can be trusted."""
+
+    def __init__(
+        self, number: i64, line: Line, kept: KeptBook, decoder: Decoder, lag: VenueLag, recovery: Recovery
+    ) -> None:
+        self.number: Final[i64] = number
+        self.line: Final = line
+        self.kept: Final = kept
+        self.decoder: Final = decoder
+        self.lag: Final = lag
+        self.recovery: Final = recovery
+        self.state: i64 = SYNCING
+        self.cause: str = ""
+        # When the book was last heard of, and since when frames wait for one that is missing; 0 when none does.
+        self.receive_ns: i64 = 0
+        self.held_ns: i64 = 0
+        self.quotes_agreed: i64 = 0
+
+    def save(self) -> dict[str, object]:
+        """The leg with its levels as plain data."""
+        return {
+            "decoder": self.decoder.save(),
+            "lag": self.lag.save(),
+            "recovery": self.recovery.save(),
+            "cause": self.cause,
+            "numbers": [int(self.state), int(self.receive_ns), int(self.held_ns), int(self.quotes_agreed)],
+        }
+
+    def load(self, saved: dict[str, object]) -> None:
+        """Take back what `save` gave."""
+        self.decoder.load(cast("dict[str, object]", saved["decoder"]))
+        self.lag.load(cast("list[int]", saved["lag"]))
+        self.recovery.load(cast("dict[str, object]", saved["recovery"]))
+        self.cause = cast(str, saved["cause"])
+        self.state, self.receive_ns, self.held_ns, self.quotes_agreed = cast("list[int]", saved["numbers"])
+
+
+@final
+class KeptBook:
+    """One instrument: its legs, which of them leads, the state that is shown, and what was last told of it."""
+
+    def __init__(self, instrument: Instrument, by_number: bool) -> None:
+        self.instrument: Final = instrument
+        self.instrument_id: Final[i64] = instrument.instrument_id
+        # Whether update ids of two legs can be compared.
+        self.by_number: Final[bool] = by_number
+        self.legs: Final[list[Leg]] = []
+        self.leading: i64 = 0
+        self.switches: i64 = 0
+        self.trades: Final = SeenTrades()
+        self.audit: Final = Audit()
+        self.state: i64 = SYNCING
+        # How long it was LIVE since it was begun, without the stretch that it is in now.
+        self.begun_ns: i64 = 0
+        self.live_since_ns: i64 = 0
+        self.live_ns: i64 = 0
+        self.changed: bool = False
+        self.told_state: i64 = SYNCING
+        self.told_bid_price: i64 = 0
+        self.told_bid_size: i64 = 0
+        self.told_ask_price: i64 = 0
+        self.told_ask_size: i64 = 0
+
+    @property
+    def leader(self) -> Leg:
+        """The leg that is shown."""
+        return self.legs[self.leading]
+
+    @property
+    def decoder(self) -> Decoder:
+        """The decoder whose book is shown."""
+        return self.legs[self.leading].decoder
+
+    @property
+    def lag(self) -> VenueLag:
+        """How late the frames of the shown book come."""
+        return self.legs[self.leading].lag
+
+    def best(self) -> i64:
+        """Which leg should lead: of the LIVE ones the furthest where that can be compared, else the present one."""
+        best = self.leading
+        leader = self.legs[best]
+        for place in range(len(self.legs)):
+            leg = self.legs[place]
+            if leg is not leader and self.is_better(leg, leader):
+                leader = leg
+                best = place
+        return best
+
+    def is_better(self, leg: Leg, leader: Leg) -> bool:
+        """Whether a leg should be shown rather than another one."""
+        if leg.state == LIVE and leader.state == LIVE:
+            return self.by_number and leg.decoder.update_id > leader.decoder.update_id
+        return rank(leg.state) > rank(leader.state)
+
+    def begin(self, now_ns: i64) -> None:
+        """Measure anew from here how much of the time it is LIVE."""
+        self.begun_ns = now_ns
+        self.live_since_ns = now_ns
+        self.live_ns = 0
+
+    def enter(self, state: i64, now_ns: i64) -> None:
+        """Change the state that is shown, and note how long a stretch of LIVE was."""
+        if self.state == LIVE:
+            self.live_ns += now_ns - self.live_since_ns
+        self.live_since_ns = now_ns
+        self.state = state
+        self.changed = True
+
+    def live_percent(self, now_ns: i64) -> str:
+        """The share of the time in which it was LIVE, with one digit after the point."""
+        elapsed_ns: int = now_ns - self.begun_ns
+        if elapsed_ns <= 0:
+            return "0.0"
+        live_ns: int = self.live_ns
+        if self.state == LIVE:
+            live_ns += now_ns - self.live_since_ns
+        tenths = live_ns * 1_000 // elapsed_ns
+        return f"{tenths // 10}.{tenths % 10}"
+
+    def top(self) -> TopOfBook:
+        """The touch as it is now; without levels while the book cannot be vouched for."""
+        leg = self.legs[self.leading]
+        decoder = leg.decoder
+        book = decoder.book
+        return TopOfBook(
+            self.instrument_id,
+            self.state,
+            book.best_bid_price,
+            book.best_bid_size,
+            book.best_ask_price,
+            book.best_ask_size,
+            decoder.update_id,
+            decoder.venue_ns,
+            leg.receive_ns,
+        )
+
+    def depth(self, levels: i64) -> BookSnapshot:
+        """The levels next to the touch as they are now."""
+        leg = self.legs[self.leading]
+        decoder = leg.decoder
+        bids = decoder.book.bids
+        asks = decoder.book.asks
+        return BookSnapshot(
+            self.instrument_id,
+            decoder.update_id,
+            bids.prices(levels),
+            bids.sizes(levels),
+            asks.prices(levels),
+            asks.sizes(levels),
+            decoder.venue_ns,
+            leg.receive_ns,
+        )
+
+    def is_news(self, top: TopOfBook) -> bool:
+        """Whether the touch differs from what was told last."""
+        return (
+            top.bid_price != self.told_bid_price
+            or top.ask_price != self.told_ask_price
+            or top.bid_size != self.told_bid_size
+            or top.ask_size != self.told_ask_size
+            or top.state != self.told_state
+        )
+
+    def note_told(self, top: TopOfBook) -> None:
+        """Remember what is being told."""
+        self.told_state = top.state
+        self.told_bid_price = top.bid_price
+        self.told_bid_size = top.bid_size
+        self.told_ask_price = top.ask_price
+        self.told_ask_size = top.ask_size
+
+    def summary(self, now_ns: i64) -> dict[str, object]:
+        """State, touch and history, and what is known of each connection where there are several."""
+        instrument = self.instrument
+        book = self.decoder.book
+        losses: dict[str, int] = {}
+        checksums = quotes = recoveries = longest_ns = 0
+        for leg in self.legs:
+            recovery = leg.recovery
+            for name, count in recovery.losses().items():
+                losses[name] = losses.get(name, 0) + count
+            checksums += leg.decoder.checksums_passed
+            quotes += leg.quotes_agreed
+            recoveries += recovery.recoveries
+            longest_ns = max(longest_ns, recovery.most_outage_ns)
+        told: dict[str, object] = {
+            "state": STATE_NAMES[self.state],
+            "touch": f"{instrument.format_price(book.best_bid_price)}/{instrument.format_price(book.best_ask_price)}",
+            "gaps": losses.get("gap", 0),
+            "live_percent": self.live_percent(now_ns),
+            **self.lag.summary(),
+            "losses": losses,
+            "recoveries": recoveries,
+            "longest_outage_ms": longest_ns // 1_000_000,
+            "checksums_passed": checksums,
+            "quotes_agreed": quotes,
+            "trades_doubled": int(self.trades.doubled),
+            **self.audit.summary(),
+        }
+        if len(self.legs) > 1:
+            told["leading_connection"] = int(self.leader.line.connection_id)
+            told["switches"] = int(self.switches)
+            told["connections"] = {str(leg.line.connection_id): STATE_NAMES[leg.state] for leg in self.legs}
+        return told
+
+    def save(self) -> dict[str, object]:
+        """The instrument as plain data, without its legs."""
+        return {
+            "instrument_id": int(self.instrument_id),
+            "numbers": [
+                int(self.leading),
+                int(self.switches),
+                int(self.state),
+                int(self.begun_ns),
+                int(self.live_since_ns),
+                int(self.live_ns),
+                int(self.told_state),
+                int(self.told_bid_price),
+                int(self.told_bid_size),
+                int(self.told_ask_price),
+                int(self.told_ask_size),
+            ],
+            "changed": self.changed,
+            "trades": self.trades.save(),
+            "audit": self.audit.save(),
+        }
+
+    def load(self, saved: dict[str, object]) -> None:
+        """Take back what `save` gave."""
+        numbers = cast("list[int]", saved["numbers"])
+        self.leading = numbers[0]
+        self.switches = numbers[1]
+        self.state = numbers[2]
+        self.begun_ns = numbers[3]
+        self.live_since_ns = numbers[4]
+        self.live_ns = numbers[5]
+        self.told_state = numbers[6]
+        self.told_bid_price = numbers[7]
+        self.told_bid_size = numbers[8]
+        self.told_ask_price = numbers[9]
+        self.told_ask_size = numbers[10]
+        self.changed = cast(bool, saved["changed"])
+        self.trades.load(cast("dict[str, object]", saved["trades"]))
+        self.audit.load(cast("dict[str, object]", saved["audit"]))
+
+
+def rank(state: i64) -> i64:
+    """How much a book in this state is worth: a STALE one still has its levels, a BROKEN one is known to be wrong."""
+    if state == LIVE:
+        return 3
+    if state == STALE:
+        return 2
+    return 0 if state == BROKEN else 1
