@@ -79,7 +79,7 @@ class Link:
         self._router: Router = session.router()
         self._said, self._to_say = trio.open_memory_channel[bytes | None](_QUEUE)
         self._heard_at = self._framed_at = self._sent_at = self._opened_at = trio.current_time()
-        self._pinged_at = -math.inf
+        self._is_pinged = False
 
     # ---- its life
 
@@ -172,6 +172,7 @@ class Link:
             while True:
                 receive_ns, frames = await stream.read()
                 self._heard_at = trio.current_time()
+                self._is_pinged = False
                 if not frames:
                     if stream.controls != self._controls:
                         self._controls = stream.controls
@@ -246,9 +247,8 @@ class Link:
         facts = session.facts
         life_s = session.life_s * session.randomness.uniform(*_LIFE_SHARE) if session.life_s else math.inf
         while True:
-            is_pinged = self._pinged_at >= self._heard_at
             planned = min(
-                self._heard_at + (session.silence_s if is_pinged else session.silence_s / 2),
+                self._heard_at + (session.silence_s if self._is_pinged else session.silence_s / 2),
                 self._framed_at + session.stall_s,
                 self._sent_at + facts.ping_every_s if facts.ping_every_s else math.inf,
                 *(awaited.until for awaited in self.awaited.values()),
@@ -275,9 +275,9 @@ class Link:
             self.end(f"nothing came for {silent_s:.1f} s")
         elif now - self._framed_at >= session.stall_s:
             self.end(f"the connection is open and no frame came for {now - self._framed_at:.1f} s")
-        elif silent_s >= session.silence_s / 2 and self._pinged_at < self._heard_at:
+        elif silent_s >= session.silence_s / 2 and not self._is_pinged:
             # A quiet market is told from a dead connection: every server answers a ping.
-            self._pinged_at = now
+            self._is_pinged = True
             self.say(None)
         if facts.ping_every_s and now - self._sent_at >= facts.ping_every_s:
             self._sent_at = now
