@@ -163,6 +163,33 @@ def watch(
 
 
 @app.command
+def serve(
+    venue: str, /, *files: Path, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0
+) -> int:
+    """Make a local venue of a recording: clients connect to it as to the venue and get what was recorded.
+
+    Parameters
+    ----------
+    venue
+        Whose recording it is; `hftrun venues` lists venues.
+    files
+        The recording, as `hftrun verify` takes it; files that continue each other are given together.
+    host
+        The address to listen on.
+    port
+        The port to listen on; 0 takes a free one.
+    speed
+        The recorded pace (1), a multiple of it, or 0: as fast as it is taken.
+    """
+    if not files:
+        return _refuse("nothing to serve: name a file of recorded frames")
+    from desk.serve_command import ServeRequest
+    from desk.serve_command import serve as run_serve
+
+    return run_serve(ServeRequest(venue=venue, files=files, host=host, port=port, speed=speed))
+
+
+@app.command
 def check(config: Path, /, *, show: bool = False, json: bool = False) -> int:
     """Say everything that is wrong with a configuration, at once.
 
