@@ -387,7 +387,17 @@ def _keep_texts(texts: dict[int, str], levels: list[tuple[int, str]]) -> None:
 
 
 def _joined(first: vec[i64], second: vec[i64]) -> vec[i64]:
-    return vec[i64]([*first, *second])
+    """One array behind the other."""
+    middle = len(first)
+    joined = vec[i64]([0] * (middle + len(second)))
+    place: i64 = 0
+    while place < middle:
+        joined[place] = first[place]
+        place += 1
+    while place < len(joined):
+        joined[place] = second[place - middle]
+        place += 1
+    return joined
 
 
 def _is_whole(pieces: FramePieces, piece: bytes, part: i64, parts: i64, checksum: i64) -> bool:
