@@ -270,16 +270,16 @@ class Link:
     def _look(self, now: float) -> None:
         session = self.session
         facts = session.facts
-        silent_s = now - self._heard_at
-        if silent_s >= session.silence_s:
-            self.end(f"nothing came for {silent_s:.1f} s")
-        elif now - self._framed_at >= session.stall_s:
+        # The sums are those that `_watch` has slept until: a difference could be the least bit smaller.
+        if now >= self._heard_at + session.silence_s:
+            self.end(f"nothing came for {now - self._heard_at:.1f} s")
+        elif now >= self._framed_at + session.stall_s:
             self.end(f"the connection is open and no frame came for {now - self._framed_at:.1f} s")
-        elif silent_s >= session.silence_s / 2 and not self._is_pinged:
+        elif now >= self._heard_at + session.silence_s / 2 and not self._is_pinged:
             # A quiet market is told from a dead connection: every server answers a ping.
             self._is_pinged = True
             self.say(None)
-        if facts.ping_every_s and now - self._sent_at >= facts.ping_every_s:
+        if facts.ping_every_s and now >= self._sent_at + facts.ping_every_s:
             self._sent_at = now
             text = self._conversation.sign_of_life()
             if text:
