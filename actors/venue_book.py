@@ -14,6 +14,7 @@ from typing import ClassVar, cast
 
 from mypy_extensions import i64
 
+from actors.params import VenueBookParams
 from actors.venue_book_auditor import TOO_LARGE, BookAuditor
 from actors.venue_book_keeper import AUDITED, CHECK, HOLD, REPLAY, RETRY, TIMERS
 from actors.venue_book_legs import DOWN, NO_PIECES, REFUSED, STATE_NAMES, UNHEARD, UP, KeptBook, Leg, Line
@@ -23,7 +24,6 @@ from actors.venue_book_recovery import (
     GAPPED,
     NANOSECONDS_PER_MILLISECOND,
     OVERFLOW,
-    QUOTE,
     RESET,
     STALL,
 )
@@ -105,6 +105,19 @@ class VenueBook(BookAuditor):
     )
     OWNS: ClassVar[tuple[type[Message], ...]] = (TopOfBook,)
     AT_BATCH_END: ClassVar[bool] = True
+
+    @classmethod
+    def unused(cls, params: object) -> tuple[type[Message], ...]:
+        """What it gives depends on whether there is one connection, and on what is switched on."""
+        left: list[type[Message]] = []
+        if isinstance(params, VenueBookParams):
+            if len(params.book_connections) == 1:
+                left.append(FeedSwitched)
+            if params.depth_levels == 0:
+                left.append(BookSnapshot)
+            if params.audit_every_s == 0:
+                left += [AuditWanted, BookAudited]
+        return tuple(left)
 
     # ---- frames
 
@@ -286,23 +299,6 @@ class VenueBook(BookAuditor):
             leg.held_ns = self.now
             self.set_timer(leg.number * TIMERS + HOLD, self.now + self.hold_ns)
         self.set_state(leg, STALE, "out of order")
-
-    def compare_quote(self, leg: Leg) -> None:
-        """Hold the touch against the venue's own at the same update id."""
-        decoder = leg.decoder
-        if decoder.quoted_update_id == 0 or decoder.quoted_update_id != decoder.update_id or not decoder.live:
-            return
-        book = decoder.book
-        if (
-            book.best_bid_price == decoder.quoted_bid_price
-            and book.best_bid_size == decoder.quoted_bid_size
-            and book.best_ask_price == decoder.quoted_ask_price
-            and book.best_ask_size == decoder.quoted_ask_size
-        ):
-            leg.quotes_agreed += 1
-            return
-        words = f"best bid/ask: {book.best_bid_price}/{book.best_ask_price} is not what the venue says"
-        self.lose_and_ask(leg, QUOTE, BROKEN, words)
 
     def replay(self, leg: Leg) -> None:
         """Apply the next of what waited for the snapshot."""

@@ -24,6 +24,7 @@ from actors.venue_book_recovery import (
     GAPPED,
     NANOSECONDS_PER_MILLISECOND,
     OVERFLOW,
+    QUOTE,
     Recovery,
     RecoveryRules,
 )
@@ -198,6 +199,23 @@ class BookKeeper(Actor):
             kept.changed = True
         elif leg.state == LIVE and kept.is_better(leg, leader):
             self.choose(kept)
+
+    def compare_quote(self, leg: Leg) -> None:
+        """Hold the touch against the venue's own at the same update id."""
+        decoder = leg.decoder
+        if decoder.quoted_update_id == 0 or decoder.quoted_update_id != decoder.update_id or not decoder.live:
+            return
+        book = decoder.book
+        if (
+            book.best_bid_price == decoder.quoted_bid_price
+            and book.best_bid_size == decoder.quoted_bid_size
+            and book.best_ask_price == decoder.quoted_ask_price
+            and book.best_ask_size == decoder.quoted_ask_size
+        ):
+            leg.quotes_agreed += 1
+            return
+        words = f"best bid/ask: {book.best_bid_price}/{book.best_ask_price} is not what the venue says"
+        self.lose_and_ask(leg, QUOTE, BROKEN, words)
 
     # ---- loss and recovery
 

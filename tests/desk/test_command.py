@@ -17,6 +17,7 @@ from desk.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EXIT_
 from tests.desk.main_job import CONFIG, journals, run_main_job
 from tests.desk.processes import Command, run
 
+UNTAKEN = ("BookGap", "BookRecovered", "InstrumentStatus", "Rejected")
 Captured = pytest.CaptureFixture[str]
 
 
@@ -146,7 +147,7 @@ def test_check_of_a_good_configuration(monkeypatch: pytest.MonkeyPatch, capsys: 
     """
     code, output, _ = call(monkeypatch, capsys, "check", CONFIG)
     notes = [
-        "venue_book gives Rejected, which nobody takes",
+        *(f"venue_book gives {name}, which nobody takes" for name in UNTAKEN),
         "portfolio gives PositionChanged, which nobody takes",
     ]
     assert code == EXIT_OK
