@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from typing import Protocol
 
-from exchange.gateway_params import GatewayParams
+
+class Certified(Protocol):
+    """Settings that may name a certificate."""
+
+    @property
+    def certificate_file(self) -> str:
+        """Certificate chain, as PEM; empty for none."""
+
+    @property
+    def certificate_key_file(self) -> str:
+        """Private key of the certificate, as PEM."""
 
 
-def certificate_context(params: GatewayParams) -> ssl.SSLContext | None:
+def certificate_context(params: Certified) -> ssl.SSLContext | None:
     """What serves TLS, or None where no certificate is set; `ValueError` where the files are no use."""
     chain, key = params.certificate_file, params.certificate_key_file
     if not chain:

@@ -71,6 +71,22 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def accounts(self) -> list[int]:
+        """Every account that has a key."""
+        return sorted({key.account_id for key in self._keys.values()})
+
+    def find(self, key_id: str) -> Key | None:
+        """The key of an id, which proves nothing yet."""
+        return self._keys.get(key_id)
+
+    def verify(self, key_id: str, payload: str, signature: str) -> Key | None:
+        """The key that signed a payload, with HMAC-SHA256 in hexadecimal digits; None where none did."""
+        key = self._keys.get(key_id)
+        secret = _NOBODY if key is None else key.secret.reveal()
+        expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        matches = hmac.compare_digest(expected.encode(), signature.lower().encode())
+        return key if matches else None
+
     def check(self, login: Login, now_ns: int, window_ms: int) -> Key:
         """The key that a login proves to hold; `Refused` otherwise.
 

@@ -21,6 +21,7 @@ from market.messages import (
     EVENT_STATE,
     EVENT_TRADED,
     EVENT_TRIGGERED,
+    REJECT_NOT_FILLABLE,
     STOP,
     STOP_LIMIT,
     TAKE_PROFIT,
@@ -46,6 +47,8 @@ class OrderView:
         self.last = report
         self.note: object = None
         """What the gateway that entered it wants to remember of the request."""
+        self.cancel_name = ""
+        """The client's name of the cancel that is on its way."""
         self.created_ns = report.venue_ns
         self.working_ns = 0
         self.end_event = 0
@@ -131,10 +134,13 @@ class AccountMirror:
     # ---- reports
 
     def take_report(self, report: OrderReported) -> OrderView | None:
-        """A report that is news; gives the order, None for a refusal of what never was one."""
+        """A report that is news; gives the order, None for a refusal: what was refused never was one.
+
+        Only a fill-or-kill order that found too little counts as one that was there for a moment.
+        """
         self._follow(report.sequence)
         self.tell_balances()
-        if report.order_id == 0:
+        if report.order_id == 0 or (report.event == EVENT_REJECTED and report.code != REJECT_NOT_FILLABLE):
             return None
         order = self._note(report)
         for watcher in list(self.watchers):
@@ -169,9 +175,15 @@ class AccountMirror:
             self._note(row)
 
     def take_fills(self, rows: Sequence[OrderReported]) -> None:
-        """The last fills."""
+        """The last fills, after the open orders: what only its fills tell of, and is not whole, has been cancelled."""
+        unknown = {row.order_id for row in rows if row.order_id not in self.orders}
         for row in rows:
             self._note(row)
+        for order_id in unknown:
+            order = self.orders.get(order_id)
+            if order is not None and order.is_open:
+                order.end_event = EVENT_CANCELLED
+                self._end(order)
 
     def take_balances(self, rows: Sequence[BalanceReported]) -> None:
         """All balances."""
@@ -197,7 +209,8 @@ class AccountMirror:
         if order is None:
             order = self.orders[report.order_id] = OrderView(report)
             order.note = self.notes.pop(report.order_id, None)
-            if report.client_order_id:
+            named = self._by_client.get(report.client_order_id)
+            if report.client_order_id and (named is None or named.last.order_id < report.order_id):
                 self._by_client[report.client_order_id] = order
             self._open[report.order_id] = order
         was_open = order.is_open
