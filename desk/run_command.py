@@ -25,13 +25,14 @@ from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
 from desk.output import Output, abandon
 from desk.status import status_line
 from desk.summary import summary_lines, summary_of
+from market.messages import RawFrame
 from runtime.blueprint import Blueprint
 from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
-from runtime.faults import FaultError, Kill, check_targets, parse_faults
+from runtime.faults import FaultError, Faults, check_targets, parse_faults
 from runtime.journal.errors import JournalError
 from runtime.logs import Logs, configure_logs, get_logger
-from runtime.session import Session
+from runtime.session import Session, asked_faults
 from runtime.state import StateError, StateUnusable
 from runtime.supervisor import ShutdownReport
 
@@ -81,7 +82,7 @@ class RunSettings:
 
     duration_ns: int | None
     status_every_ns: int
-    faults: list[Kill]
+    faults: Faults
 
 
 class RequestError(ValueError):
@@ -97,7 +98,9 @@ def run_system(request: RunRequest) -> int:
             parse_faults(request.faults),
         )
         _, blueprint = load_and_plan(request.config)
-        check_targets(settings.faults, [node.name for node in (*blueprint.actors, *blueprint.services)])
+        names = [node.name for node in (*blueprint.actors, *blueprint.services)]
+        feeds = [node.name for node in blueprint.services if RawFrame in node.gives]
+        check_targets(asked_faults(blueprint, settings.faults), names, feeds)
         _check_mode(blueprint, request.live)
         request.face.check(blueprint)
         if request.reset_halt and request.state is None:

@@ -11,6 +11,7 @@ import attrs
 
 import hftrun_kernel
 from desk.durations import format_duration
+from desk.fault_words import fault_lines, faults_of_run
 from desk.ledger_words import open_orders, positions
 from desk.status import by_symbol, order_lanes
 from runtime.config.show import config_sha256
@@ -67,6 +68,7 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
         "actors": {name: {key: value for key, value in one.items() if key != "status"} for name, one in words.items()},
         "channels": [attrs.asdict(channel.statistics()) for channel in system.channels()],
         "metrics": metrics_of(system.metrics.snapshot()),
+        "faults": faults_of_run(session, words),
     }
 
 
@@ -187,6 +189,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
             shown = ", ".join(f"{label} {format_duration(values[label])}" for label in SHOWN_PERCENTILES)
             lines.append(f"  latency    {name}: {shown}")
     lines += _lane_lines(summary["lanes"])
+    lines += fault_lines(summary["faults"])
     lines += _failure_lines(summary["units"])
     return lines
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
+import trio
 
-from market.messages import BatchMark, Message, name_of
+from market.messages import BatchMark, FaultInjected, Message, RawFrame, name_of, schema_id_of
 from runtime.actor import RESTART
 from runtime.lane_parts import InjectedFault
 from runtime.metrics import MetricRegistry
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from market.instruments import InstrumentTable
     from runtime.channels import Channel, Doorbell
     from runtime.clock import Clock
+    from runtime.feed_faults import FeedFaults
     from runtime.logs import Logger
+
+NANOSECONDS = 1_000_000_000
 
 
 class ServiceError(Exception):
@@ -94,6 +98,17 @@ class InjectedKill:
                 raise InjectedFault(f"killed by fault injection (every {self.every} batches)")
 
 
+class InjectedDisconnect(InjectedFault):
+    """Fault injection ends the connection that the last frames came from; a service without sessions fails with it."""
+
+
+@attrs.define
+class FaultPort:
+    """Where fault injection is put between a service and its channels."""
+
+    faults: FeedFaults | None = None
+
+
 @attrs.frozen
 class ServiceSetup:
     """Everything a service is made from."""
@@ -107,6 +122,7 @@ class ServiceSetup:
     mailbox: Mailbox
     log: Logger
     kill: InjectedKill = attrs.field(factory=InjectedKill)
+    port: FaultPort = attrs.field(factory=FaultPort)
     deliveries: dict[int, list[Delivery]] = attrs.field(factory=dict)
     metrics: MetricRegistry = attrs.field(factory=MetricRegistry)
     # Its place among the services of the system: no other has it.
@@ -134,6 +150,7 @@ class Service(ABC):
         self.number = setup.number
         self._deliveries = setup.deliveries
         self._kill = setup.kill
+        self._port = setup.port
 
     @abstractmethod
     async def run(self) -> None:
@@ -146,6 +163,20 @@ class Service(ABC):
         not know of it, and it would be lost in silence. Nothing of such a batch is sent.
         """
         self._kill.count()
+        faults = self._port.faults
+        if faults is None:
+            await self._send_on(messages)
+            return
+        messages = faults.apply(messages, self.clock.now_ns())
+        # It is the last to know: another task may send before this one has waited.
+        stall_ns, disconnects = faults.stall_ns, faults.disconnects
+        if stall_ns:
+            await trio.sleep(stall_ns / NANOSECONDS)
+        await self._send_on(messages)
+        if disconnects:
+            raise InjectedDisconnect("disconnected by fault injection")
+
+    async def _send_on(self, messages: Sequence[Message]) -> None:
         for channel, framed, batch in self._sort(messages):
             if framed and len(batch) > 1:
                 batch.insert(0, BatchMark(len(batch)))
@@ -156,6 +187,9 @@ class Service(ABC):
 
         It saves the turns of the scheduler that `send` takes, for a service that answers somebody who waits.
         """
+        if self._port.faults is not None:
+            # Only `send` can wait, as a fault may ask for.
+            return False
         rows = self._sort(messages)
         if not all(channel.is_idle() and len(batch) < channel.core.capacity for channel, _, batch in rows):
             return False
@@ -170,6 +204,9 @@ class Service(ABC):
         by_channel: dict[int, tuple[Channel, bool, list[Message]]] = {}
         for message in messages:
             deliveries = self._deliveries.get(message.schema_id)
+            if deliveries is None and isinstance(message, FaultInjected):
+                # It goes where the frames go that it is done to.
+                deliveries = self._deliveries.get(schema_id_of(RawFrame))
             if deliveries is None:
                 self._check_declared(message)
                 continue

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 import hftrun_kernel
@@ -20,7 +21,7 @@ from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
 from runtime.config.show import config_sha256
-from runtime.faults import Kill, inject
+from runtime.faults import Faults, faults_of, inject
 from runtime.histogram import Histogram
 from runtime.journal.durability import DurabilitySetting
 from runtime.lane_journal import JournalOptions, LaneJournal, Recovered
@@ -55,6 +56,12 @@ def journal_options(blueprint: Blueprint) -> JournalOptions:
     )
 
 
+def asked_faults(blueprint: Blueprint, more: Faults) -> Faults:
+    """The faults that the configuration asks for, and more; without a seed of their own they have the run's."""
+    faults = faults_of(blueprint.config.faults).joined(more)
+    return faults if faults.seed else attrs.evolve(faults, seed=blueprint.config.runtime.seed)
+
+
 class Session:
     """See the head of this file. Use it as a context manager: it holds the state directory."""
 
@@ -64,7 +71,7 @@ class Session:
         clock: Clock,
         log: Logger,
         state: Path | None = None,
-        faults: list[Kill] | None = None,
+        faults: Faults | None = None,
         run_blocking: RunBlocking | None = None,
     ) -> None:
         self.blueprint = blueprint
@@ -86,13 +93,13 @@ class Session:
         self._halt_reset_by = ""
         is_built = False
         try:
-            self.system = self._build(faults or [])
+            self.system = self._build(asked_faults(blueprint, faults or Faults()))
             is_built = True
         finally:
             if not is_built:
                 self.close()
 
-    def _build(self, faults: list[Kill]) -> System:
+    def _build(self, faults: Faults) -> System:
         blueprint = self.blueprint
         self.state.adopt(blueprint.config)
         changed = changed_actors(self.state.path, blueprint)

@@ -16,6 +16,7 @@ from market.messages import (
     HaltReset,
     Lagging,
     Message,
+    RawFrame,
     TradingHalted,
     schema_id_of,
 )
@@ -28,7 +29,7 @@ from runtime.lane_drain import LaneOptions
 from runtime.lane_parts import Port, RemoteTaker
 from runtime.ledger import OBSERVED_TYPES
 from runtime.metrics import MetricRegistry
-from runtime.service import Delivery, InjectedKill, Mailbox, Service, ServiceSetup
+from runtime.service import Delivery, FaultPort, InjectedKill, Mailbox, Service, ServiceSetup
 from runtime.supervisor import ServiceEntry, Supervisor, SupervisorOptions
 from runtime.system_metrics import register_system
 
@@ -56,6 +57,7 @@ class System:
     lanes: list[Lane]
     mailboxes: dict[str, Mailbox]
     kills: dict[str, InjectedKill]
+    ports: dict[str, FaultPort]
     supervisor: Supervisor
     metrics: MetricRegistry
 
@@ -115,7 +117,8 @@ def build_system(
     mailboxes = {node.name: _mailbox(config, node.name) for node in blueprint.services}
     _connect_lanes(blueprint, lanes, mailboxes)
     kills = {node.name: InjectedKill() for node in blueprint.services}
-    edges = Edges(blueprint, lanes, mailboxes, kills, clock, randomness, log, metrics)
+    ports = {node.name: FaultPort() for node in blueprint.services if RawFrame in node.gives}
+    edges = Edges(blueprint, lanes, mailboxes, kills, ports, clock, randomness, log, metrics)
     services = [
         ServiceEntry(node.name, node.policy, _service_maker(edges, node), mailboxes[node.name])
         for node in _in_order_of_start(blueprint)
@@ -123,7 +126,7 @@ def build_system(
     supervisor = Supervisor(lanes, services, clock, randomness, _supervisor_options(config), log)
     for channel in _all_channels(lanes, mailboxes):
         channel.on_trip = supervisor.channel_tripped
-    system = System(blueprint, lanes, mailboxes, kills, supervisor, metrics)
+    system = System(blueprint, lanes, mailboxes, kills, ports, supervisor, metrics)
     register_system(metrics, system)
     return system
 
@@ -275,6 +278,7 @@ class Edges:
     lanes: list[Lane]
     mailboxes: dict[str, Mailbox]
     kills: dict[str, InjectedKill]
+    ports: dict[str, FaultPort]
     clock: Clock
     randomness: random.Random
     log: Logger
@@ -294,6 +298,7 @@ def _service_maker(edges: Edges, node: Node) -> Callable[[], Callable[[], Awaita
         mailbox=edges.mailboxes[node.name],
         log=edges.log.bind(service=node.name),
         kill=edges.kills[node.name],
+        port=edges.ports.get(node.name, FaultPort()),
         deliveries=_deliveries(blueprint, node, edges.lanes, edges.mailboxes),
         metrics=edges.metrics,
         number=blueprint.services.index(node),

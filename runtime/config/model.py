@@ -26,6 +26,7 @@ from runtime.config.rules import (
     setting,
     text_of,
 )
+from runtime.faults import is_fault
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 POLICIES = ("restart", "restart_with_dependents", "stop", "halt_trading")
@@ -41,6 +42,9 @@ FEE = Rule(
         decimal("-10000").holds(text) and compare_decimals(text, "10000") <= 0 and decimals_of(text) <= 2
     ),
 )
+
+
+FAULT = Rule("a fault such as kill:fair_value:every=100 or drop:feed:rate=0.01, or seed=N", is_fault)
 
 
 @attrs.frozen(kw_only=True)
@@ -231,6 +235,9 @@ class SystemConfig:
         "Files read before this one, relative to it; what stands here wins.", factory=tuple, reload=True
     )
     runtime: RuntimeConfig = setting("How lanes run.", factory=RuntimeConfig)
+    faults: tuple[str, ...] = setting(
+        "Faults that are made on purpose, each as --faults has it, and seed=N.", factory=tuple, rule=each(FAULT)
+    )
     restart: RestartConfig = setting("Restarts.", factory=RestartConfig)
     journal: JournalConfig = setting("The journal.", factory=JournalConfig)
     log: LogConfig = setting("Logs.", factory=LogConfig)
