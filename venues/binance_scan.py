@@ -81,8 +81,8 @@ class FrameScan(LevelScan):
         """Scan frames of this symbol into integers of these scales."""
         super().__init__(venue_symbol, price_scale, size_scale)
         self.futures: Final[bool] = futures
-        begin = COMBINED + venue_symbol.lower().encode()
-        self._usual_beginning: Final[bytes] = begin + b"@depth@100ms" + _DATA + _DEPTH_EVENT
+        # With what the last change of the book in a combined frame began: the next one will begin with the same.
+        self._usual_beginning: bytes = COMBINED + venue_symbol.lower().encode() + b"@depth@100ms" + _DATA + _DEPTH_EVENT
         self._symbol_field: Final[bytes] = _SYMBOL + venue_symbol.encode() + b'"'
         self._symbol_named: Final[bytes] = _SNAPSHOT_SYMBOL + venue_symbol.encode() + b'"'
         # Of a frame that comes in pieces: whether it is a combined one, and whether its bids go on.
@@ -105,6 +105,8 @@ class FrameScan(LevelScan):
                 return UNKNOWN
             end -= 1
         if stands(frame, position, _DEPTH_EVENT):
+            if position > 0:
+                self._usual_beginning = frame[: position + len(_DEPTH_EVENT)]
             return self._depth(frame, position + len(_DEPTH_EVENT), end)
         if stands(frame, position, _SPOT_QUOTE):
             return self._quote(frame, position + len(_SPOT_QUOTE), end, False)

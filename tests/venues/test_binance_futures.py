@@ -230,6 +230,30 @@ def test_both_readers_agree_on_any_spelling(
     assert said(one, DELTA) == said(other, DELTA)
 
 
+@given(
+    habit=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    numbers=st.lists(
+        st.tuples(st.integers(0, 10**8), st.integers(0, 9), st.sampled_from(["", "x", "1", "."])), max_size=9
+    ),
+    scale=st.integers(0, 12),
+)
+@settings(max_examples=examples(300, 5_000), deadline=None)
+def test_a_number_of_another_form_than_those_before_it(
+    habit: tuple[int, int], numbers: list[tuple[int, int, str]], scale: int
+) -> None:
+    """What the quick reader expects from the numbers before never changes what it reads."""
+    quick, careful = both("BTCUSDT", scale, scale)
+    usual = ["1" * habit[0] + "." + "0" * (habit[1] - 1) + ("0" if scale < habit[1] else "5")] * 2
+    quick.scan(spelled(depth(1, 1, 1, [usual] * 40)))
+    for number, places, damage in numbers:
+        digits = str(number).rjust(places + 1, "0")
+        text = f"{digits[: len(digits) - places]}.{digits[len(digits) - places :]}" if places else digits
+        frame = spelled(depth(1, 1, 1, [[text + damage, text], [text, text + damage]]))
+        if quick.scan(frame) == DELTA:
+            assert read_carefully(careful, frame) == DELTA
+            assert said(quick, DELTA) == said(careful, DELTA)
+
+
 @given(data=st.data())
 @settings(max_examples=examples(300, 3_000), deadline=None)
 def test_damaged_frames(data: st.DataObject) -> None:
