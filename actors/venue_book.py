@@ -124,14 +124,13 @@ class VenueBook(BookAuditor):
     def on_frame(self, frame: RawFrame) -> None:
         """Apply one frame to its book, or to every book of its connection."""
         line = self.line_of.get(frame.connection_id)
-        if line is None or line.presence == DOWN:
-            # What comes after a connection was lost, and before it is up again, is void.
+        if line is None:
             return
         if line.presence == UNHEARD:
             line.presence = UP
         if frame.kind == FRAME_AUDIT:
             self.take_audit(frame)
-        elif frame.instrument_id != 0 and (not line.watches or frame.kind == FRAME_SNAPSHOT):
+        elif frame.kind == FRAME_SNAPSHOT or (frame.instrument_id != 0 and not line.watches):
             leg = line.leg_of.get(frame.instrument_id)
             if leg is None:
                 self.refuse(line, frame)
@@ -181,15 +180,18 @@ class VenueBook(BookAuditor):
             if tells:
                 self.reject(frame, error.reason)
             if frame.kind == FRAME_SNAPSHOT:
-                self.was_answered(leg)
+                leg.recovery.answered()
+                self.resync(leg, error.reason)
             return False
         if outcome == PIECE:
             return True
         decoder = leg.decoder
-        if leg.line.has_books:
+        if leg.has_book:
+            if frame.kind == FRAME_SNAPSHOT:
+                leg.recovery.answered()
             self.follow(leg, outcome, frame.receive_ns)
             if frame.kind == FRAME_SNAPSHOT:
-                self.was_answered(leg)
+                self.resync(leg, decoder.cause)
             if decoder.live and (leg.state != LIVE or leg.lag.late):
                 heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED)
                 self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
@@ -197,6 +199,9 @@ class VenueBook(BookAuditor):
             self.tell_trades(leg, frame.receive_ns)
         elif outcome in (CONTROL, STATUS, UNKNOWN_TYPE):
             self.follow_other(leg, outcome, frame.receive_ns)
+        elif leg.line.has_books:
+            # Trades of another route may still come while the connection is lost; books begin when it is up again.
+            decoder.reset()
         return True
 
     def timed(self, leg: Leg, frame: RawFrame) -> i64:

@@ -15,7 +15,7 @@ from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
 from actors.venue_book_audit import RESTING
-from actors.venue_book_legs import DOWN, KeptBook, Leg, Line
+from actors.venue_book_legs import KeptBook, Leg, Line
 from actors.venue_book_notes import SHOWN_BYTES, Oddities
 from actors.venue_book_recovery import (
     CAUSES,
@@ -254,7 +254,8 @@ class BookKeeper(Actor):
     def resync(self, leg: Leg, cause: str) -> None:
         """Ask for a snapshot, at once or as late as the failures before it demand; one request at a time."""
         recovery = leg.recovery
-        if leg.line.presence == DOWN or not leg.line.has_books or recovery.asked_ns != 0 or recovery.due_ns != 0:
+        decoder = leg.decoder
+        if decoder.live or decoder.replaying or not leg.has_book or recovery.asked_ns != 0 or recovery.due_ns != 0:
             return
         delay_ns = recovery.delay_ns
         if delay_ns == 0:
@@ -286,14 +287,6 @@ class BookKeeper(Actor):
         leg.recovery.due_ns = self.now + wait_ns
         self.set_timer(leg.number * TIMERS + RETRY, leg.recovery.due_ns)
 
-    def was_answered(self, leg: Leg) -> None:
-        """An answer came; when it was none that makes a book, another one is asked for."""
-        recovery = leg.recovery
-        recovery.asked_ns = 0
-        recovery.due_ns = 0
-        if not leg.decoder.live and not leg.decoder.replaying:
-            self.resync(leg, leg.decoder.cause or "the answer was no snapshot")
-
     def retry(self, leg: Leg) -> None:
         """The time for the next request has come."""
         recovery = leg.recovery
@@ -302,7 +295,7 @@ class BookKeeper(Actor):
             return
         recovery.due_ns = 0
         decoder = leg.decoder
-        if decoder.live or decoder.replaying or leg.line.presence == DOWN:
+        if decoder.live or decoder.replaying or not leg.has_book:
             return
         if recovery.lost_ns != 0 and now - recovery.lost_ns >= MOST_WAIT_NS * (1 + recovery.counts[OVERFLOW]):
             recovery.counts[OVERFLOW] += 1

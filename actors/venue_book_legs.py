@@ -108,6 +108,11 @@ class Leg:
         self.held_ns: i64 = 0
         self.quotes_agreed: i64 = 0
 
+    @property
+    def has_book(self) -> bool:
+        """Whether there can be a book: not of a connection that only brings trades, or that is lost."""
+        return self.line.has_books and self.line.presence != DOWN
+
     def save(self) -> dict[str, object]:
         """The leg with its levels as plain data."""
         return {

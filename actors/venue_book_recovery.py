@@ -121,6 +121,11 @@ class Recovery:
         self.asked_ns = now_ns
         self.attempts += 1
 
+    def answered(self) -> None:
+        """The answer has come, whatever it is."""
+        self.asked_ns = 0
+        self.due_ns = 0
+
     def recover(self, now_ns: i64) -> i64:
         """The book is LIVE: how long it was lost, or -1 when it was not."""
         self.asked_ns = 0
