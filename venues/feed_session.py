@@ -23,6 +23,7 @@ from market.messages import (
     VenueHeartbeat,
 )
 from runtime.backoff import BackoffOptions, RestartTracker
+from runtime.service import InjectedDisconnect
 from venues.budgets import shared_budget
 from venues.dialing import DialFailed
 from venues.feed_link import HEARD, PASSED_OVER, WAITING, Link
@@ -214,7 +215,11 @@ class Session:
         ):
             if self.live is not link or link.phase == PASSED_OVER:
                 return
-            await feed.send(batch)
+            try:
+                await feed.send(batch)
+            except InjectedDisconnect as fault:
+                link.end(str(fault))
+                return
 
     async def on_sign_of_life(self, link: Link, count: int, receive_ns: int) -> None:
         """A read that brought no frame: a control frame, or a piece of something."""
