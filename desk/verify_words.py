@@ -83,7 +83,7 @@ def _others(report: Report) -> dict[str, Counter[str]]:
 def _book_words(book: BookReport, shown: str) -> list[str]:
     if not book.is_book:
         return [f"{shown}: no book; {book.trades:,} trades, {book.quotes:,} best bid and ask messages"]
-    state = "LIVE" if book.live else "LOST" if book.known_from else "NEVER KNOWN"
+    state = _state(book)
     checksums = ""
     if book.checksums_passed or book.checksums_failed:
         checksums = f", checksums {book.checksums_passed:,} passed and {book.checksums_failed:,} failed"
@@ -102,13 +102,21 @@ def _book_words(book: BookReport, shown: str) -> list[str]:
         )
     elif book.quotes:
         lines.append(f"  top        {book.quotes:,} best bid and ask messages, none at an update id that the book had")
-    if book.live:
+    if book.live or book.has_ended:
         bid, ask = (f"{side[0]} x {side[1]}" if side else "-" for side in (book.best_bid, book.best_ask))
         lines.append(
             f"  at the end {bid} / {ask}; {book.bid_levels:,} bids and {book.ask_levels:,} asks, "
             f"update {book.update_id}"
         )
     return lines
+
+
+def _state(book: BookReport) -> str:
+    if book.live:
+        return "LIVE"
+    if book.has_ended:
+        return "LIVE until its connection ended"
+    return "LOST" if book.known_from else "NEVER KNOWN"
 
 
 def _known_words(book: BookReport) -> list[str]:

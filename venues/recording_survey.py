@@ -45,6 +45,8 @@ _PAIRS: Final = (
     re.compile(rb'\["(?:new|change|delete)", ?' + _NUMBER + rb", ?" + _NUMBER + rb"\]"),
     re.compile(rb'"(?:p|price|price_level)": ?' + _NUMBER + rb', ?"(?:q|qty|size|amount|new_quantity)": ?' + _NUMBER),
 )
+# Types of messages whose numbers are none of a book's: volumes and averages have places of their own.
+_WITHOUT_LEVELS: Final = ("ticker", "kline", "candle", "ohlc")
 # How a subscription asks for a depth.
 _DEPTHS: Final = (
     re.compile(rb'"depth": ?(\d+)'),
@@ -196,7 +198,8 @@ def _note_frame(venue: Venue, routers: dict[str, Router], record: Record, found:
     symbol = found.symbol_of_id.get(record.instrument_id, "") or router.symbol
     if symbol not in symbols:
         symbols.append(symbol)
-    found.measure(symbol, record.data)
+    if not any(kind in venue.message_type(record.data) for kind in _WITHOUT_LEVELS):
+        found.measure(symbol, record.data)
 
 
 def _note_depth(sent: bytes, found: Survey) -> None:

@@ -245,6 +245,7 @@ class Verification:
         """A book is known from here on."""
         book = kept.report
         kept.was_live = True
+        book.has_ended = False
         if kept.was_lost:
             kept.was_lost = False
             book.resyncs += 1
@@ -322,6 +323,8 @@ class Verification:
         """A new connection continues nothing."""
         self.router(connection).begin()
         for kept in self.of_connection(connection):
+            _conclude(kept)
+            kept.report.has_ended = kept.was_live
             kept.decoder.reset()
             kept.was_live = False
             kept.held_since_ns = 0
@@ -464,6 +467,7 @@ def _conclude(kept: Kept) -> None:
     report.checksums_passed = decoder.checksums_passed
     report.live = decoder.live
     if not decoder.live:
+        # What was before the end of its connection, if that is why, is told.
         return
     report.update_id = decoder.update_id
     report.bid_levels = book.bids.count

@@ -67,6 +67,8 @@ class BookReport:
     is_partial: bool = False
     top_agreed_from: Place | None = None
     live: bool = False
+    # Whether it was live until its connection ended; then what follows is the book at that time.
+    has_ended: bool = False
     update_id: int = 0
     best_bid: tuple[str, str] | None = None
     best_ask: tuple[str, str] | None = None
