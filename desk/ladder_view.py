@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 STATE_STYLES = {LIVE: "bold green", STALE: "bold yellow", BROKEN: "bold red"}
-# Rows beside the levels: borders, head, spread, and the lines of health.
-ROWS_BESIDE = 9
-NARROWEST = 34
+# Rows of a panel beside its levels: borders, state, head, spread, and the lines of health.
+ROWS_BESIDE = 8
+BOOK_WIDTH = 39
+GROUP_WIDTH = 39
 
 
 def screen_of(
@@ -40,15 +41,21 @@ def screen_of(
 ) -> RenderableType:
     """Everything, fitted to the height of the terminal as far as that goes."""
     kept = [one for book in books for one in book.books]
-    levels = _levels_that_fit(depth)
-    panels = [_book_panel(one, session.clock.now_ns(), levels) for one in kept]
-    panels += [_group_panel(group, actor.quote, levels) for actor in together for group in actor.groups]
+    groups = [(group, actor.quote) for actor in together for group in actor.groups]
+    levels = _levels_that_fit(depth, [BOOK_WIDTH] * len(kept) + [GROUP_WIDTH] * len(groups))
+    # All together first: it is what is looked at, and what must be seen where not everything fits.
+    panels = [_group_panel(group, quote, levels) for group, quote in groups]
+    panels += [_book_panel(one, session.clock.now_ns(), levels) for one in kept]
     return Group(_head(session, kept), Columns(panels, padding=(0, 1)))
 
 
-def _levels_that_fit(depth: int) -> int:
-    rows = shutil.get_terminal_size().lines
-    return max(1, min(depth, (rows - ROWS_BESIDE) // 2))
+def _levels_that_fit(depth: int, widths: Sequence[int]) -> int:
+    """So many levels a side that all panels, in rows beside each other, are seen; one at least."""
+    size = shutil.get_terminal_size()
+    # `Columns` gives each column the width of its widest panel.
+    beside = max(1, min(len(widths), (size.columns + 1) // (max(widths, default=1) + 1)))
+    rows = -(-len(widths) // beside)
+    return max(1, min(depth, ((size.lines - 1) // max(rows, 1) - ROWS_BESIDE) // 2))
 
 
 def _head(session: Session, kept: Sequence[KeptBook]) -> Text:
@@ -80,7 +87,7 @@ def _book_panel(kept: KeptBook, now_ns: int, levels: int) -> Panel:
     told = kept.summary(now_ns)
     parts: list[RenderableType] = [state, table]
     parts += [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in _health(kept, told, now_ns)]
-    return Panel(Group(*parts), title=f"{instrument.venue} {instrument.venue_symbol}", width=_width(), padding=(0, 1))
+    return Panel(Group(*parts), title=f"{instrument.venue} {instrument.venue_symbol}", width=BOOK_WIDTH, padding=(0, 1))
 
 
 def _has_both(book: Book) -> bool:
@@ -117,17 +124,13 @@ def _group_panel(group: VenueGroup, quote: str, levels: int) -> Panel:
         state.append("  crossed between venues" if book.bid_price > book.ask_price else "  locked", "magenta")
     seen = Text(f"locked {group.locked} times, crossed {group.crossed}", "dim")
     return Panel(
-        Group(state, table, seen), title=f"all venues, {first.base}/{quote or first.quote}", width=_width() + 12,
+        Group(state, table, seen), title=f"all venues, {first.base}/{quote or first.quote}", width=GROUP_WIDTH,
         border_style="cyan", padding=(0, 1),
     )  # fmt: skip
 
 
 def _group_words(group: VenueGroup, price: int, size: int) -> tuple[str, str]:
     return format_decimal(price, group.price_scale), format_decimal(size, group.size_scale)
-
-
-def _width() -> int:
-    return NARROWEST + 6
 
 
 def _ladder(quote: str, base: str, *more: str) -> Table:

@@ -20,6 +20,9 @@ from runtime.logs import get_logger
 from venues.recordings import RecordingError
 from venues.registry import UnknownVenue, venue_named
 
+# The largest frame of a venue, a whole book of Coinbase, has 5 MB; a few of them may wait for one client.
+QUEUE_BYTES = 64 * 1024 * 1024
+
 
 @attrs.frozen(kw_only=True)
 class ServeRequest:
@@ -39,7 +42,9 @@ def serve(request: ServeRequest) -> int:
         if request.speed < 0:
             raise ValueError(f"--speed {request.speed:g}: write 1 for the recorded pace, 10 for ten times, 0 for none")
         served = read_served(venue_named(request.venue), request.files)
-        params = OutsideParams(host=request.host, port=request.port, frames_per_second=1_000, frames_burst=1_000)
+        params = OutsideParams(
+            host=request.host, port=request.port, frames_per_second=1_000, frames_burst=1_000, queue_bytes=QUEUE_BYTES
+        )
         trio.run(_serve, request, served, params, output)
     except (UnknownVenue, RecordingError, NothingRecorded, RuleBroken, ValueError) as error:
         Output(sys.stderr).say(f"hftrun: {error}")

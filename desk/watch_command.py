@@ -80,7 +80,7 @@ def watch(request: WatchRequest) -> int:
         settings = RunSettings(duration_ns, every_ns, parse_faults(request.faults))
         addresses = _addresses(request, targets)
         found = trio.run(find_all, targets, request.depth, addresses, errors.say)
-        blueprint = plan(found, request, addresses)
+        blueprint = plan(found, request, addresses, is_plain)
     except ConfigErrors as problems:
         tell_errors(problems)
         return EXIT_USAGE
@@ -112,15 +112,17 @@ def _addresses(request: WatchRequest, targets: Sequence[Target]) -> Addresses:
 # ---- the system
 
 
-def plan(found: Sequence[Found], request: WatchRequest, addresses: Addresses) -> Blueprint:
+def plan(found: Sequence[Found], request: WatchRequest, addresses: Addresses, is_plain: bool = True) -> Blueprint:
     """A system of feeds and books for what was found."""
-    tree = tree_of(found, request, addresses)
+    tree = tree_of(found, request, addresses, is_plain)
     blueprint = plan_checked(load_tree(tree, "hftrun watch", params_of=params_of))
     # The configuration knows of less than a venue tells, such as when a future expires.
     return attrs.evolve(blueprint, instruments=InstrumentTable([one.instrument for one in found]))
 
 
-def tree_of(found: Sequence[Found], request: WatchRequest, addresses: Addresses) -> dict[str, Any]:
+def tree_of(
+    found: Sequence[Found], request: WatchRequest, addresses: Addresses, is_plain: bool = True
+) -> dict[str, Any]:
     """The same as the tables of a configuration."""
     instruments = {_name(one): _instrument_table(one) for one in found}
     services: dict[str, Any] = {}
@@ -148,13 +150,15 @@ def tree_of(found: Sequence[Found], request: WatchRequest, addresses: Addresses)
         }  # fmt: skip
         # Enough for the connections that one feed may need.
         connection_id += 100
+    # Lines of the log would tear the drawing; what is wrong stands in the panels.
+    log = {"level": "info" if is_plain else "critical"}
     if len(found) > 1:
         actors["aggregated"] = {
             "class": "actors.aggregated_book:AggregatedBookActor",
             "instruments": [_name(one) for one in found],
             "params": _aggregation(found, request),
         }
-    return {"name": "watch", "instruments": instruments, "services": services, "actors": actors}
+    return {"name": "watch", "log": log, "instruments": instruments, "services": services, "actors": actors}
 
 
 def _name(found: Found) -> str:
