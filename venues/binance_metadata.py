@@ -1,7 +1,10 @@
 """Binance's own lists of instruments, spot and futures, as instruments. Sans-I/O, and never through a float.
 
 Ticks and lots come from the filters; the futures' `pricePrecision` and `quantityPrecision` are digits of display and
-say nothing of either. What does not trade at all, and what cannot be an instrument (a tick of 0), is left out.
+say nothing of either. They do say how fine a level may be: a book goes on holding orders from the time before a tick or
+lot was made larger, as recorded ones do. So scales are what the venue may write, and hold tick and lot: those digits at
+the futures, eight places at spot, fewer only where an order of the largest size would leave no room for its level. What
+does not trade at all, and what cannot be an instrument (a tick of 0), is left out.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ from typing import Final
 import msgspec
 
 from market.dialect import BadFrame
-from market.instruments import Instrument, InstrumentError
-from market.numbers import NumberError
+from market.instruments import Instrument
+from market.numbers import MAX_I64, decimal_places
 
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
+_PLACES: Final = 8
+# So many orders of the largest size, or times the largest price, must fit a number.
+_ROOM: Final = 1_000
 _GONE: Final = frozenset(
     {"PENDING_TRADING", "SETTLING", "CLOSE", "DELIVERED", "PRE_DELIVERING", "DELIVERING", "PRE_SETTLE"}
 )
@@ -25,6 +31,8 @@ class _Filter(msgspec.Struct, rename="camel"):
 
     filter_type: str
     tick_size: str = "0"
+    max_price: str = "0"
+    max_qty: str = "0"
     step_size: str = "0"
     min_qty: str = "0"
     min_notional: str = "0"
@@ -43,6 +51,8 @@ class _Symbol(msgspec.Struct, rename="camel"):
     contract_type: str = ""
     contract_size: int | None = None
     delivery_date: int = 0
+    price_precision: int = 0
+    quantity_precision: int = 0
 
 
 class _Symbols(msgspec.Struct):
@@ -68,9 +78,18 @@ def read_instruments(
             continue
         try:
             found.append(_instrument(symbol, venue, first_id + len(found), maker_fee_bps, taker_fee_bps))
-        except (InstrumentError, NumberError):
+        except ValueError:  # an `InstrumentError`, or text that is no number
             continue
     return found
+
+
+def _scale(step: str, most: str, places: int) -> int:
+    """Places that hold the step, and as many more as may be written and leave room for the largest value."""
+    largest = int(most.partition(".")[0] or "0") + 1
+    scale = places
+    while scale > 0 and largest * 10**scale > MAX_I64 // _ROOM:
+        scale -= 1
+    return max(scale, decimal_places(step))
 
 
 def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: str, taker_fee_bps: str) -> Instrument:
@@ -80,11 +99,16 @@ def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: 
     notional = rules.get("NOTIONAL") or rules.get("MIN_NOTIONAL", nothing)
     kind = "spot"
     expiry_ns = None
+    price = rules.get("PRICE_FILTER", nothing)
+    price_scale = _scale(price.tick_size, price.max_price, _PLACES)
+    size_scale = _scale(lot.step_size, lot.max_qty, _PLACES)
     name = f"{symbol.base_asset}/{symbol.quote_asset}"
     if symbol.contract_type:
         is_perpetual = "PERPETUAL" in symbol.contract_type
         kind = "perpetual" if is_perpetual else "future"
         expiry_ns = None if is_perpetual else symbol.delivery_date * _NANOSECONDS
+        price_scale = _scale(price.tick_size, price.max_price, symbol.price_precision)
+        size_scale = _scale(lot.step_size, lot.max_qty, symbol.quantity_precision)
         name += "-PERP" if is_perpetual else "-" + symbol.symbol.rpartition("_")[2]
     return Instrument.from_text(
         instrument_id=instrument_id,
@@ -94,7 +118,7 @@ def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: 
         base=symbol.base_asset,
         quote=symbol.quote_asset,
         kind=kind,
-        tick=rules.get("PRICE_FILTER", nothing).tick_size,
+        tick=price.tick_size,
         lot=lot.step_size,
         inverse=symbol.contract_size is not None,
         minimum_size=lot.min_qty,
@@ -103,4 +127,7 @@ def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: 
         taker_fee_bps=taker_fee_bps,
         multiplier=str(symbol.contract_size or 1),
         expiry_ns=expiry_ns,
+        price_scale=price_scale,
+        # What an inverse contract needs for its money, it knows best.
+        size_scale=None if symbol.contract_size is not None else size_scale,
     )
