@@ -123,9 +123,12 @@ class VenueBook(BookAuditor):
 
     def on_frame(self, frame: RawFrame) -> None:
         """Apply one frame to its book, or to every book of its connection."""
-        line = self.line_of.get(frame.connection_id)
-        if line is None:
-            return
+        line = self.lines[0]
+        if line.connection_id != frame.connection_id:
+            other = self.line_of.get(frame.connection_id)
+            if other is None:
+                return
+            line = other
         if line.presence == UNHEARD:
             line.presence = UP
         if frame.kind == FRAME_AUDIT:
