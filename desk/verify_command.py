@@ -15,8 +15,11 @@ from desk.exits import EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.loading import tell_errors
 from desk.verify_words import plain, words
 from runtime.config.errors import ConfigErrors
+from runtime.faults import FaultError, Faults, parse_faults
+from runtime.feed_faults import FeedFaults
 from runtime.replay import open_state
 from runtime.state import StateError
+from venues.damaged import DamagedVerification, FaultReport
 from venues.facts import Venue
 from venues.recording_survey import Survey, read_all, survey
 from venues.recordings import RecordingDamaged, RecordingError
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 # A progress bar is drawn for recordings of at least so many records.
 _MANY_RECORDS = 2_000
 _STEP = 500
+# What --faults calls the frames of a recording.
+FEED = "feed"
 
 
 @attrs.frozen
@@ -53,29 +58,47 @@ class _Unusable(ValueError):
 def verify_recordings(request: VerifyRequest) -> int:
     """Verify; exit code 0 when all is well, 1 when anything failed, 2 when it cannot be looked at."""
     try:
-        venue = venue_named(request.venue, request.depth)
-        report = _verified(request, venue)
+        faults = _faults(request.faults)
+        report, told = _verified(request, venue_named(request.venue, request.depth), faults)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
-    except (UnknownVenue, RecordingError, StateError, _Unusable) as error:
+    except (UnknownVenue, RecordingError, StateError, FaultError, _Unusable) as error:
         sys.stderr.write(f"hftrun: {error}\n")
         return EXIT_USAGE
     if request.json:
-        print(json.dumps(plain(report), indent=2))
+        print(json.dumps(plain(report, told), indent=2))
     else:
-        sys.stdout.writelines(line + "\n" for line in words(report))
-    return EXIT_WRONG if report.failures else EXIT_OK
+        sys.stdout.writelines(line + "\n" for line in words(report, told))
+    return EXIT_WRONG if report.failures or (told is not None and told.silent) else EXIT_OK
 
 
-def _verified(request: VerifyRequest, venue: Venue) -> Report:
+def _faults(text: str) -> Faults:
+    """What is to be done to the frames; of a recording they are one feed."""
+    faults = parse_faults(text)
+    if faults.kills:
+        raise _Unusable("a recording has no actors: there is nothing to kill")
+    other = [target for target in faults.targets() if target != FEED]
+    if other:
+        raise _Unusable(f"a recording is one feed, which is called {FEED!r}: there is no {', '.join(other)}")
+    return faults
+
+
+def _verified(request: VerifyRequest, venue: Venue, faults: Faults) -> tuple[Report, FaultReport | None]:
+    """The report of the recording as it is, and what became of the faults where there are any."""
     known = _known_instruments(request)
     with _progress("looking through") as tell:
         found = survey(venue, request.files, known, tell)
     _check_found(request, found)
     if found.depth and not request.depth:
         venue = venue_named(request.venue, found.depth)
-    verification = Verification(venue, found, request.files, request.symbols)
+    verification: Verification
+    damaged: DamagedVerification | None = None
+    if faults.feeds:
+        injected = FeedFaults(FEED, faults.feeds, faults.seed)
+        verification = damaged = DamagedVerification(venue, found, request.files, injected, request.symbols)
+    else:
+        verification = Verification(venue, found, request.files, request.symbols)
     damage = ""
     with _progress("verifying", found.records) as tell:
         try:
@@ -84,7 +107,8 @@ def _verified(request: VerifyRequest, venue: Venue) -> Report:
                 tell(count)
         except RecordingDamaged as error:
             damage = str(error)
-    return verification.finish(damage)
+    report = verification.finish(damage)
+    return (report, None) if damaged is None else (damaged.truth.finish(damage), damaged.told)
 
 
 def _known_instruments(request: VerifyRequest) -> list[Instrument]:

@@ -10,18 +10,20 @@ from typing import Any
 import attrs
 
 from desk.durations import format_duration
+from venues.damaged import FaultReport
 from venues.verified import BookReport, Place, Report
 
 NANOSECONDS = 1_000_000_000
 _MOST_TYPES = 24
 
 
-def plain(report: Report) -> dict[str, Any]:
+def plain(report: Report, told: FaultReport | None = None) -> dict[str, Any]:
     """Everything, as plain data."""
     data = attrs.asdict(report, value_serializer=_plain_value)
     data["books"] = [_plain_book(book) for book in report.books if _is_told(book)]
     data["failures"] = report.failures
-    data["ok"] = not report.failures
+    data["ok"] = not report.failures and not (told and told.silent)
+    data["faults"] = None if told is None else attrs.asdict(told, value_serializer=_plain_value)
     return data
 
 
@@ -43,7 +45,7 @@ def _is_told(book: BookReport) -> bool:
     return book.is_book or book.trades + book.quotes > 0
 
 
-def words(report: Report) -> list[str]:
+def words(report: Report, told: FaultReport | None = None) -> list[str]:
     """The report for people."""
     lines = [
         f"{report.venue}: {_count(report.records, 'record')} of {_count(len(report.files), 'file')}, "
@@ -67,6 +69,20 @@ def words(report: Report) -> list[str]:
     lines += [f"FAILED       {failure}" for failure in failures]
     if not failures:
         lines.append("everything agrees")
+    return [*lines, *_fault_words(told)] if told is not None else lines
+
+
+def _fault_words(told: FaultReport) -> list[str]:
+    lines = [
+        "the same frames damaged on purpose:",
+        f"  injected   {_counts(told.injected) or 'nothing'}",
+        f"  detected   {_counts(told.detected) or 'nothing'}",
+    ]
+    lines += [f"  {sample.what:<10} {sample.place}: {sample.reason}" for sample in told.samples]
+    if told.silent:
+        lines.append(f"NOT SEEN     {_count(told.silent, 'time')} a damaged book was live and wrong: docs/verifying.md")
+    else:
+        lines.append("no damaged book was live and wrong")
     return lines
 
 

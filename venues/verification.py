@@ -103,7 +103,7 @@ class Verification:
         self._routers: Final[dict[str, Router]] = {}
         self._tops: Final[dict[str, Tops]] = {}
         self._answers: Final = Answers(venue)
-        self._place = Place("", 0)
+        self.place = Place("", 0)
 
     def take(self, path: Path, record: Record) -> None:
         """Verify one record."""
@@ -111,7 +111,7 @@ class Verification:
         report.records += 1
         report.first_ns = report.first_ns or record.receive_ns
         report.last_ns = record.receive_ns
-        self._place = Place(path.name, record.line, record.receive_ns)
+        self.place = Place(path.name, record.line, record.receive_ns)
         kind = record.kind
         if kind == FRAME:
             report.frames += 1
@@ -145,7 +145,7 @@ class Verification:
             report.passed_over[router.cause] += 1
         elif way == LOST:
             report.lost[router.cause] += 1
-            report.note("lost", router.cause, self._place, data)
+            report.note("lost", router.cause, self.place, data)
             for kept in self.of_connection(record.connection):
                 self.lose(kept)
         elif way == FOR_ONE:
@@ -157,7 +157,7 @@ class Verification:
         """Apply a frame to the book of its instrument."""
         if symbol not in self.known:
             self.report.strays += 1
-            self.report.note("stray", f"a frame of {symbol!r}", self._place, record.data)
+            self.report.note("stray", f"a frame of {symbol!r}", self.place, record.data)
             return
         if self.only and symbol not in self.only:
             return
@@ -235,7 +235,7 @@ class Verification:
         top = _top_of(decoder)
         if decoder.book.crossed:
             book.crossed += 1
-            self.report.note("crossed", f"{book.symbol}: bid {top[0]} is not below ask {top[2]}", self._place)
+            self.report.note("crossed", f"{book.symbol}: bid {top[0]} is not below ask {top[2]}", self.place)
         if decoder.update_id > 0:
             told = self.tops(book.symbol).put_book(decoder.update_id, top)
             if told is not None:
@@ -250,7 +250,7 @@ class Verification:
             kept.was_lost = False
             book.resyncs += 1
         if book.known_from is None:
-            book.known_from = self._place
+            book.known_from = self.place
             book.known_from_update_id = kept.decoder.update_id
 
     def quoted(self, kept: Kept) -> None:
@@ -276,11 +276,11 @@ class Verification:
         if told == top:
             book.top_agreed += 1
             if book.top_agreed_from is None:
-                book.top_agreed_from = self._place
+                book.top_agreed_from = self.place
         elif not book.is_partial or book.top_agreed_from is not None:
             book.top_disagreed += 1
             if not book.is_partial:
-                self.report.note("disagreed", f"{book.symbol}: the book has {top}, a message {told}", self._place)
+                self.report.note("disagreed", f"{book.symbol}: the book has {top}, a message {told}", self.place)
 
     # ---- losing and beginning a book
 
@@ -292,7 +292,7 @@ class Verification:
             book.checksums_failed += 1
         else:
             book.gaps[_kind_of_gap(cause)] += 1
-        self.report.note("checksum" if outcome == BAD_CHECKSUM else "gap", f"{book.symbol}: {cause}", self._place)
+        self.report.note("checksum" if outcome == BAD_CHECKSUM else "gap", f"{book.symbol}: {cause}", self.place)
         self.note_lost(kept)
 
     def lose(self, kept: Kept) -> None:
@@ -419,7 +419,7 @@ class Verification:
     def count_malformed(self, reason: str, data: bytes) -> None:
         """A frame that is not what the venue documents."""
         self.report.malformed += 1
-        self.report.note("malformed", reason, self._place, data)
+        self.report.note("malformed", reason, self.place, data)
 
     # ---- the end
 
@@ -429,7 +429,7 @@ class Verification:
         report.damage = damage
         sources = {scales.source for symbol, scales in self.survey.scales.items() if symbol in self.known}
         report.scales_from = ", ".join(sorted(sources))
-        last = Record(self._place.line, self._place.receive_ns, "", FRAME, b"")
+        last = Record(self.place.line, self.place.receive_ns, "", FRAME, b"")
         for symbols in self.kept.values():
             for kept in symbols.values():
                 if kept.decoder.holding:
