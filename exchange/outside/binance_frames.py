@@ -148,6 +148,24 @@ class TickerFrame(
     count: int
 
 
+class MiniTickerFrame(
+    Frame, frozen=True, kw_only=True,
+    rename={"event": "e", "event_ms": "E", "symbol": "s", "last_price": "c", "open_price": "o", "high": "h", "low": "l",
+            "volume": "v", "quote_volume": "q"},
+):  # fmt: skip
+    """The last 24 hours in short."""
+
+    event: str = "24hrMiniTicker"
+    event_ms: int
+    symbol: str
+    last_price: str
+    open_price: str
+    high: str
+    low: str
+    volume: str
+    quote_volume: str
+
+
 def price_of(market: Market, price: int) -> str:
     """A price as the venue writes it."""
     return padded(price, market.instrument.price_scale)
@@ -330,5 +348,21 @@ class Day:
                 first=self.first_id,
                 last=self.last_id,
                 count=self.count,
+            )
+        )
+
+    def short_frame(self) -> bytes:
+        """A `24hrMiniTicker`."""
+        market = self.market
+        return encode(
+            MiniTickerFrame(
+                event_ms=self.close_ms,
+                symbol=market.symbol,
+                last_price=price_of(market, self.last),
+                open_price=price_of(market, self.open),
+                high=price_of(market, self.high),
+                low=price_of(market, self.low),
+                volume=size_of(market, self.volume),
+                quote_volume=padded(self.turnover, market.instrument.money_scale),
             )
         )

@@ -216,7 +216,19 @@ class DayStream(Stream):
         """Send them."""
         if self._is_due:
             self._is_due = False
-            self.publish(Day(market, self._now_ns()).frame())
+            self.publish(self.payload(Day(market, self._now_ns())))
+
+    def payload(self, day: Day) -> bytes:
+        """The figures as this stream writes them."""
+        return day.frame()
+
+
+class ShortDayStream(DayStream):
+    """The same in short."""
+
+    def payload(self, day: Day) -> bytes:
+        """In short."""
+        return day.short_frame()
 
 
 class Streams:
@@ -230,6 +242,9 @@ class Streams:
         self._streams: dict[str, Stream] = {}
         self._by_market: dict[int, dict[Stream, None]] = {}
         self._beats = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._streams
 
     def begin(self, markets: dict[str, Market]) -> None:
         """Know the markets by the symbols that stand in names of streams."""
@@ -274,6 +289,7 @@ class Streams:
             return DepthStream(name, market, now_ns, SLOW_MS)
         plain: dict[str, type[TradeStream | AggregateStream | TopStream | DayStream]] = {
             "trade": TradeStream, "aggTrade": AggregateStream, "bookTicker": TopStream, "ticker": DayStream,
+            "miniTicker": ShortDayStream,
         }  # fmt: skip
         made = plain.get(kind)
         return Stream(name, None, now_ns) if made is None else made(name, market, now_ns)

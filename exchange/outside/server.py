@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote
 
@@ -204,7 +205,8 @@ class OutsideServer:
         self, http: h11.Connection, stream: trio.abc.Stream, response: HttpResponse, is_head: bool = False
     ) -> None:
         headers = [*response.headers, ("content-length", str(len(response.body)))]
-        data = http.send(h11.Response(status_code=response.status, headers=headers))
+        reason = HTTPStatus(response.status).phrase
+        data = http.send(h11.Response(status_code=response.status, headers=headers, reason=reason))
         if not is_head:
             data += http.send(h11.Data(data=response.body)) or b""
         data += http.send(h11.EndOfMessage()) or b""

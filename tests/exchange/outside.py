@@ -139,8 +139,9 @@ class Web:
         return await self.ask("GET", f"/api/v3/{path}", urlencode(values))
 
     async def signed(
-        self, method: str, path: str, key: str = "alice", secret: str = SECRET, in_body: bool = False, **values: object
-    ) -> Answer:
+        self, method: str, path: str, key: str = "alice", secret: str = SECRET, in_body: bool = False,
+        **values: Any,  # noqa: ANN401  values of any type
+    ) -> Answer:  # fmt: skip
         """A signed request."""
         values.setdefault("timestamp", self.clock.now_ns() // 1_000_000)
         payload = urlencode(values)
@@ -152,11 +153,11 @@ class Web:
             return await self.ask(method, f"/api/v3/{path}", "", whole, headers)
         return await self.ask(method, f"/api/v3/{path}", whole, "", headers)
 
-    async def order(self, key: str = "alice", **values: object) -> Answer:
+    async def order(self, key: str = "alice", **values: Any) -> Answer:  # noqa: ANN401  values of any type
         """A new limit order, but for what is said otherwise."""
-        plain: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+        plain: dict[str, Any] = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
         wanted = {name: value for name, value in {**plain, **values}.items() if value is not None}
-        return await self.signed("POST", "order", key, in_body=True, **wanted)
+        return await self.signed("POST", "order", key, SECRET, True, **wanted)
 
 
 class Listener:
@@ -206,7 +207,9 @@ class World:
     async def listen(self, target: str, stream: trio.abc.Stream | None = None) -> AsyncIterator[Listener]:
         """A client of a WebSocket."""
         async with trio.open_nursery() as nursery:
-            socket = await wrap_client_stream(nursery, stream or self.connect(), "here", target)
+            # The library names the streams that it is used with, and takes every other one.
+            any_stream = cast("trio.SocketStream", stream or self.connect())
+            socket = await wrap_client_stream(nursery, any_stream, "here", target)
             yield Listener(socket)
             with trio.move_on_after(1):
                 await socket.aclose()
