@@ -16,6 +16,7 @@ import attrs
 from desk.run_command import Face, RequestError, RunRequest, run_system
 from desk.status import troubles
 from exchange.gateway_params import GatewayParams
+from exchange.outside.params import OutsideParams
 from runtime.lane import words_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 DEFAULT_STATE = Path("exchange-state")
 PROTOCOL_PAGE = "docs/exchange-protocol.md"
+VENUES_PAGE = "docs/exchange-venues.md"
 
 
 def run_exchange(request: RunRequest) -> int:
@@ -36,9 +38,9 @@ def run_exchange(request: RunRequest) -> int:
 
 def check_gateways(blueprint: Blueprint) -> None:
     """Find out before the start that there is no gateway, or that one could not listen, and why."""
-    if not gateways(blueprint):
+    if not gateways(blueprint) and not outside_gateways(blueprint):
         raise RequestError("this configuration has no exchange with a gateway: run it as `hftrun CONFIG`")
-    for params in gateways(blueprint):
+    for params in (*gateways(blueprint), *outside_gateways(blueprint)):
         family = socket.AF_INET6 if ":" in params.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,8 +67,24 @@ def greeting(session: Session) -> list[str]:
             lines.append(f"  keys are in {params.keys_file}; {PROTOCOL_PAGE} tells how a client logs in and trades")
         else:
             lines.append("  without keys_file nobody can log in: only public data is served")
+    for outside in outside_gateways(session.blueprint):
+        lines += outside_greeting(outside)
     symbols = ", ".join(one.symbol for one in session.blueprint.instruments)
     return [*lines, f"  instruments: {symbols}; the journal is kept in {session.state.path}"]
+
+
+def outside_greeting(params: OutsideParams) -> list[str]:
+    """Where a client of another venue connects."""
+    tail = "s" if params.certificate_file else ""
+    place = f"{params.host}:{params.port}"
+    places = [f"http{tail}://{place}{params.REQUEST_PATH}", f"ws{tail}://{place}{params.SOCKET_PATH}"]
+    told = " and ".join(places) if params.port else "the address that the log names"
+    return [f"exchange {params.exchange_id}: {params.PROTOCOL} at {told}; {VENUES_PAGE} tells what there is"]
+
+
+def outside_gateways(blueprint: Blueprint) -> list[OutsideParams]:
+    """The settings of every gateway that speaks another venue's protocol."""
+    return [node.params for node in blueprint.services if isinstance(node.params, OutsideParams)]
 
 
 def gateways(blueprint: Blueprint) -> list[GatewayParams]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from exchange.outside.params import OutsideParams
@@ -11,6 +13,10 @@ from runtime.config.rules import between, setting
 @attrs.frozen(kw_only=True)
 class BinanceParams(OutsideParams):
     """Settings of `BinanceGateway`; the limits begin as the venue has them."""
+
+    PROTOCOL: ClassVar[str] = "Binance's spot protocol"
+    REQUEST_PATH: ClassVar[str] = "/api/v3"
+    SOCKET_PATH: ClassVar[str] = "/ws"
 
     port: int = setting("The port that it listens on; 0 takes a free one.", default=8766, rule=between(0, 65_535))
     weight_per_minute: int = setting(
