@@ -36,9 +36,10 @@ from market.dialect import (
     Dialect,
     Router,
 )
-from venues.coinbase_scan import BOOK_HEAD, EVENTS, SEQUENCE, CoinbaseScan
-from venues.scanning import CLOSE_BRACE, NINE, QUOTE_MARK, SNAPSHOT, UNKNOWN, ZERO, Scan, stands
+from venues.coinbase_scan import BOOK_HEAD, EVENTS, SEQUENCE, CoinbaseScan, time_end
+from venues.scanning import CLOSE_BRACE, SNAPSHOT, UNKNOWN, ZERO, Scan, stands
 from venues.streamed import FOLLOWS, OLD, Careful, StreamedDecoder
+from venues.told_trades import ToldTrades
 
 MOST_FRAME_BYTES: Final = 16 * 1024 * 1024
 """Three times the snapshot of the largest book that was recorded."""
@@ -68,6 +69,7 @@ class CoinbaseRouter(Router):
         self._repeats: i64 = 0
         self._begun: Final[dict[str, bool]] = {}
         self._symbol_bytes: bytes = b""
+        self._has_begun: bool = False
         self._after_number: i64 = 0
 
     def begin(self) -> None:
@@ -109,11 +111,7 @@ class CoinbaseRouter(Router):
         """The number of the frame, -1 where it has none; notes where the text behind it begins."""
         position: i64 = -1
         if stands(frame, 0, BOOK_HEAD):
-            # The time ends after 28 to 31 characters.
-            position = len(BOOK_HEAD)
-            last = min(i64(len(frame)), position + 40)
-            while position < last and frame[position] != QUOTE_MARK:
-                position += 1
+            position = time_end(frame, len(BOOK_HEAD))
             position = position + len(SEQUENCE) if stands(frame, position, SEQUENCE) else -1
         if position < 0:
             position = frame.find(_NUMBER_KEY, 0, _MOST_HEAD_BYTES)
@@ -123,8 +121,12 @@ class CoinbaseRouter(Router):
         end = i64(len(frame))
         first = position
         number: i64 = 0
-        while position < end and ZERO <= frame[position] <= NINE:
-            number = number * 10 + (frame[position] - ZERO)
+        while position < end:
+            digit: i64 = frame[position]
+            digit -= ZERO
+            if digit < 0 or digit > 9:
+                break
+            number = number * 10 + digit
             position += 1
             if position - first > _MOST_DIGITS:
                 return -1
@@ -153,23 +155,27 @@ class CoinbaseRouter(Router):
 
     def _whose_book(self, frame: bytes, position: i64, is_update: bool) -> i64:
         known = self._symbol_bytes
-        after = position + len(known)
-        if len(known) == 0 or not stands(frame, position, known) or not stands(frame, after, b'"'):
+        if len(known) == 0 or not stands(frame, position, known):
             at: int = frame.find(b'"', position, position + 64)
             if at < 0:
                 return FOR_ALL
             start: int = position
-            self._symbol_bytes = frame[start:at]
-            self.symbol = self._symbol_bytes.decode("utf-8", "replace")
-            after = at
+            # With its quote, so that no product is taken for one whose name it begins.
+            known = frame[start : at + 1]
+            self._symbol_bytes = known
+            self.symbol = known[:-1].decode("utf-8", "replace")
+            self._has_begun = self.symbol in self._begun
         if not is_update:
             self._begun[self.symbol] = True
-        elif self.symbol not in self._begun:
+            self._has_begun = True
+        elif not self._has_begun:
             self.cause = f"a change of {self.symbol!r} came before its snapshot"
             self._begun[self.symbol] = True
+            self._has_begun = True
             return self._lose(self._reached)
         # A frame of one event has one list of levels, which ends where the frame does; a first piece of it has no end.
         end: i64 = len(frame)
+        after = position + len(known)
         closing: i64 = frame.find(b"]", after)
         # A frame of several that was cut does not end with a brace in its first piece.
         is_one = frame[end - 1] == CLOSE_BRACE and (closing < 0 or closing == end - 4)
@@ -206,7 +212,7 @@ class CoinbaseDecoder(StreamedDecoder):
         self._between_bytes: i64 = 0
         # A frame that could not be read, and may have been a change of this book.
         self._unread: str = ""
-        self._told_trade: i64 = -1
+        self._told: Final[ToldTrades] = ToldTrades()
 
     def order(self, scan: Scan) -> i64:
         """What is not old follows: what is missing was found by the router."""
@@ -245,28 +251,10 @@ class CoinbaseDecoder(StreamedDecoder):
 
     def _only_new(self) -> i64:
         """Leave out trades from before the subscription, and those that were told."""
-        count = self.trade_count
-        told = self._told_trade
-        kept: i64 = 0
-        place: i64 = 0
-        is_new = not self._own_scan.are_past
-        while place < count:
-            trade_id = self.trade_ids[place]
-            if trade_id > told:
-                told = trade_id
-                if is_new:
-                    self.trade_ids[kept] = trade_id
-                    self.trade_prices[kept] = self.trade_prices[place]
-                    self.trade_sizes[kept] = self.trade_sizes[place]
-                    self.trade_sides[kept] = self.trade_sides[place]
-                    self.trade_times_ns[kept] = self.trade_times_ns[place]
-                    kept += 1
-            place += 1
-        self._told_trade = told
-        self.trade_count = kept
-        if kept > 0:
+        are_past = self._own_scan.are_past
+        if self._told.keep_new(self, are_past):
             return TRADED
-        self.cause = "trades that were told before" if is_new else "trades from before the subscription"
+        self.cause = "trades from before the subscription" if are_past else "trades that were told before"
         return IGNORED
 
     def apply_piece(self, piece: bytes, part: i64, parts: i64, checksum: i64) -> i64:
@@ -392,7 +380,7 @@ class CoinbaseDecoder(StreamedDecoder):
         saved = super().save()
         saved["between"] = [frame.decode("latin-1") for frame in self._between]
         saved["unread"] = self._unread
-        saved["told_trade"] = int(self._told_trade)
+        saved["told_trade"] = int(self._told.last_id)
         saved["by_piece"] = self._by_piece
         return saved
 
@@ -403,7 +391,7 @@ class CoinbaseDecoder(StreamedDecoder):
         self._between_bytes = sum([len(frame) for frame in self._between])
         self.holding = len(self._between) > 0
         self._unread = cast(str, saved["unread"])
-        self._told_trade = cast(int, saved["told_trade"])
+        self._told.last_id = cast(int, saved["told_trade"])
         self._by_piece = cast(bool, saved["by_piece"])
         if self._by_piece:
             for part, piece in enumerate(self._pieces.held, 1):

@@ -22,10 +22,12 @@ from venues.scanning import (
     CLOSE_BRACE,
     COMMA,
     DELTA,
+    DOT,
     QUOTE_MARK,
     SNAPSHOT,
     TRADES,
     UNKNOWN,
+    ZERO,
     Scan,
     stands,
 )
@@ -49,6 +51,9 @@ _MAKER_BOUGHT: Final = b'","side":"BUY"}'
 _MAKER_SOLD: Final = b'","side":"SELL"}'
 
 _MOST_TIME_BYTES: Final = 40
+_LONGEST_TIME: Final = 30
+_TO_SECONDS: Final = 17
+_LETTER_Z: Final = 90
 _BACKSLASH: Final = 92
 _SPACE: Final = 32
 _TILDE: Final = 126
@@ -68,6 +73,9 @@ class CoinbaseScan(Scan):
         self._trade: Final[bytes] = b'{"product_id":"' + symbol + _TRADE_ID
         # Whether the trades of the frame are those from before the subscription.
         self.are_past: bool = False
+        # The last minute that was read, as 2026-08-09T21:05: and as a time.
+        self._minute: bytes = b""
+        self._minute_ns: i64 = -1
         # What is known of a frame that is read in pieces.
         self.kind: i64 = UNKNOWN
         self.bids_open: bool = True
@@ -86,11 +94,8 @@ class CoinbaseScan(Scan):
 
     def _head(self, frame: bytes, position: i64) -> i64:
         """The time and the number of the frame; the position of the first event's type, or -1."""
-        end = position
-        last = min(i64(len(frame)), position + _MOST_TIME_BYTES)
-        while end < last and frame[end] != QUOTE_MARK:
-            end += 1
-        self.event_ns = utc_ns(frame, position, end)
+        end = time_end(frame, position)
+        self.event_ns = self._time_ns(frame, position, end)
         if self.event_ns < 0 or not stands(frame, end, SEQUENCE):
             return -1
         position = self.whole(frame, end + len(SEQUENCE))
@@ -99,6 +104,39 @@ class CoinbaseScan(Scan):
         self.first_update_id = self.number
         self.last_update_id = self.number
         return position + len(EVENTS)
+
+    def _time_ns(self, frame: bytes, start: i64, end: i64) -> i64:
+        """What `utc_ns` says, quicker within one minute."""
+        seconds = start + _TO_SECONDS
+        last = end - 1
+        # At least 48.4Z, and no place below the nanosecond.
+        is_known = self._minute_ns >= 0 and last - seconds >= 4 and end - start <= _LONGEST_TIME
+        if not is_known or end > i64(len(frame)) or not stands(frame, start, self._minute):
+            return self._new_minute(frame, start, end)
+        tens: i64 = frame[seconds]
+        ones: i64 = frame[seconds + 1]
+        tens -= ZERO
+        ones -= ZERO
+        fraction: i64 = 0
+        position = seconds + 3
+        while position < last:
+            digit: i64 = frame[position]
+            digit -= ZERO
+            if digit < 0 or digit > 9:
+                return self._new_minute(frame, start, end)
+            fraction = fraction * 10 + digit
+            position += 1
+        if tens < 0 or tens > 5 or ones < 0 or ones > 9 or frame[seconds + 2] != DOT or frame[last] != _LETTER_Z:
+            return self._new_minute(frame, start, end)
+        fraction *= self.powers[9 - (last - seconds - 3)]
+        return self._minute_ns + (tens * 10 + ones) * 1_000_000_000 + fraction
+
+    def _new_minute(self, frame: bytes, start: i64, end: i64) -> i64:
+        time_ns = utc_ns(frame, start, end)
+        if time_ns >= 0:
+            self._minute = frame[start : start + _TO_SECONDS]
+            self._minute_ns = utc_ns(self._minute + b"00Z", 0, _TO_SECONDS + 3)
+        return time_ns
 
     def _book_head(self, frame: bytes) -> i64:
         """What comes before the levels; their position, or -1."""
@@ -337,6 +375,14 @@ def turn_round(owner: Decoder, start: i64) -> None:
         _swap(owner.trade_times_ns, first, last)
         first += 1
         last -= 1
+
+
+def time_end(frame: bytes, position: i64) -> i64:
+    """Where the quote behind the time that begins here stands, looked for from the longest on; or another place."""
+    end = min(position + _LONGEST_TIME, i64(len(frame)) - 1)
+    while end > position and frame[end] != QUOTE_MARK:
+        end -= 1
+    return end
 
 
 def _swap(values: vec[i64], one: i64, other: i64) -> None:
