@@ -78,6 +78,8 @@ class OkxDecoder(StreamedDecoder):
         self._previous_ids: vec[i64] = vec[i64]([_NOTHING] * MOST_REMEMBERED)
         self._ids: vec[i64] = vec[i64]([_NOTHING] * MOST_REMEMBERED)
         self._remembered: i64 = 0
+        # Where the changes that are held lead to.
+        self._held_ids: list[int] = []
         self._waiting: list[bytes] = []
         self._waiting_bytes: i64 = 0
         self._next: BoundedBook = BoundedBook()
@@ -95,8 +97,11 @@ class OkxDecoder(StreamedDecoder):
             return MISSING
         if self._ahead:
             return self._order_behind(previous, last)
-        if previous == self.update_id or not self._is_numbered:
+        if not self._is_numbered:
             return FOLLOWS
+        if previous == self.update_id:
+            # Behind a reset that was lost the numbers may come to where the book stands: then what is held says so.
+            return MISSING if self.holding and previous in self._held_ids else FOLLOWS
         return OLD if self._is_repeated(previous, last) else MISSING
 
     def _order_behind(self, previous: i64, last: i64) -> i64:
@@ -137,6 +142,13 @@ class OkxDecoder(StreamedDecoder):
             place += 1
         self._remembered = 0
 
+    def _hold(self, scan: Scan, frame: bytes) -> i64:
+        if not self.holding:
+            self._held_ids = []
+        last: int = scan.last_update_id
+        self._held_ids.append(last)
+        return super()._hold(scan, frame)
+
     def agrees(self, scan: Scan) -> bool:
         """Note the numbers of the frame, and compare the book with its checksum where it has one."""
         own = self._okx_scan
@@ -147,6 +159,8 @@ class OkxDecoder(StreamedDecoder):
             self._streamed_id = scan.last_update_id
         elif self._is_numbered:
             self._remember(scan.previous_update_id, scan.last_update_id)
+            if self.holding:
+                self._held_ids = [held for held in self._held_ids if held != scan.last_update_id]
         if not scan.has_checksum:
             self._drop_texts()
             return True
@@ -340,6 +354,7 @@ class OkxDecoder(StreamedDecoder):
             "flags": [self._is_numbered, self._ahead, self.replaying, self._has_texts],
             "ids": list(self._ids),
             "previous_ids": list(self._previous_ids),
+            "held_ids": list(self._held_ids),
             "waiting": [frame.decode("latin-1") for frame in self._waiting],
             "next": self._next.save(),
             "texts": [[[price, text] for price, text in side.items()] for side in (self._bid_texts, self._ask_texts)],
@@ -355,6 +370,7 @@ class OkxDecoder(StreamedDecoder):
         self._is_numbered, self._ahead, self.replaying, self._has_texts = cast("list[bool]", own["flags"])
         self._ids = vec[i64](cast("list[int]", own["ids"]))
         self._previous_ids = vec[i64](cast("list[int]", own["previous_ids"]))
+        self._held_ids = cast("list[int]", own["held_ids"])
         self._waiting = [text.encode("latin-1") for text in cast("list[str]", own["waiting"])]
         self._waiting_bytes = sum([len(frame) for frame in self._waiting])
         self._next.load(cast("dict[str, object]", own["next"]))
