@@ -38,9 +38,10 @@ def run_exchange(request: RunRequest) -> int:
 
 def check_gateways(blueprint: Blueprint) -> None:
     """Find out before the start that there is no gateway, or that one could not listen, and why."""
-    if not gateways(blueprint) and not outside_gateways(blueprint):
+    listening: list[GatewayParams | OutsideParams] = [*gateways(blueprint), *outside_gateways(blueprint)]
+    if not listening:
         raise RequestError("this configuration has no exchange with a gateway: run it as `hftrun CONFIG`")
-    for params in (*gateways(blueprint), *outside_gateways(blueprint)):
+    for params in listening:
         family = socket.AF_INET6 if ":" in params.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -89,7 +89,8 @@ class BinanceGateway(Service):
         self.listen_keys.markets = self.side.markets
         context = Context(params, self.clock, self.side.by_symbol, self.desk, self.listen_keys)
         self.site = BinanceSite(params, context, self.streams)
-        self.server = OutsideServer(params, self.site, self.clock, self.log)
+        connected = self.metrics.gauge("gateway_connections", "Clients that are connected.", {"service": self.name})
+        self.server = OutsideServer(params, self.site, self.clock, self.log, connected)
         self._certificate = certificate_context(params)
         self._use_keys(KeyRing() if self._lacks_keys() else read_keys(params.keys_file))
 

@@ -20,6 +20,7 @@ import trio
 from exchange.outside.params import OutsideParams
 from exchange.outside.sockets import HandshakeRefused, Socket
 from runtime.clock import Clock
+from runtime.metrics import Gauge
 
 if TYPE_CHECKING:
     from runtime.logs import Logger
@@ -87,7 +88,9 @@ class _Unreadable(Exception):
 class OutsideServer:
     """See the head of this file."""
 
-    def __init__(self, params: OutsideParams, site: Site, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self, params: OutsideParams, site: Site, clock: Clock, log: Logger, connected: Gauge | None = None
+    ) -> None:
         self.params = params
         self.site = site
         self.clock = clock
@@ -95,6 +98,7 @@ class OutsideServer:
         self.port = 0
         self.connections = 0
         self.refused_connections = 0
+        self._connected = connected
         self._by_address: dict[str, int] = {}
 
     async def serve(self, certificate: ssl.SSLContext | None, words: str) -> None:
@@ -121,6 +125,7 @@ class OutsideServer:
             return
         is_crowded = self.connections >= params.most_connections or held >= params.most_connections_per_address
         self.connections += 1
+        self._tell_connected()
         self._by_address[address] = held + 1
         try:
             if is_crowded:
@@ -130,10 +135,15 @@ class OutsideServer:
             self.log.debug("connection failed", address=address, error=repr(group.exceptions[0]))
         finally:
             self.connections -= 1
+            self._tell_connected()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
             await trio.aclose_forcefully(stream)
+
+    def _tell_connected(self) -> None:
+        if self._connected is not None:
+            self._connected.set(self.connections)
 
     async def _serve_requests(self, stream: trio.abc.Stream, address: str, is_crowded: bool) -> None:
         """One request after the other, until the client goes, becomes a WebSocket, or makes a mistake."""

@@ -277,3 +277,13 @@ class Socket:
                     self._push(self._ws.send(CloseConnection(self.close_code, self.close_reason[:120] or None)))
             while self._waiting and not self._is_torn:
                 await self._send_next()
+            if not self._is_closed_by_peer:
+                await self._await_close()
+
+    async def _await_close(self) -> None:
+        """Give the client time to read why it was cut: a stream that is closed with bytes unread may lose them."""
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError, RemoteProtocolError):
+            while data := await self._stream.receive_some(READ_BYTES):
+                self._ws.receive_data(bytes(data))
+                if any(isinstance(event, CloseConnection) for event in self._ws.events()):
+                    return
