@@ -24,7 +24,8 @@ PAIRS = json.dumps(
                 "ordermin": "0.00005", "costmin": "0.5", "tick_size": "0.1", "status": "online",
             },
             "XDGUSD": {
-                "altname": "XDGUSD", "wsname": "XDG/USD", "pair_decimals": 7, "lot_decimals": 8, "tick_size": "0.000001",
+                "altname": "XDGUSD", "wsname": "XDG/USD", "pair_decimals": 7, "lot_decimals": 8,
+                "tick_size": "0.000001",
             },
             "XBTUSD.d": {"altname": "XBTUSD.d", "pair_decimals": 1, "lot_decimals": 8},
             "ODD": {"altname": "ODD", "wsname": "ODD/USD", "pair_decimals": 99, "lot_decimals": 8},
