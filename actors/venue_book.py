@@ -185,6 +185,9 @@ class VenueBook(BookAuditor):
             if frame.kind == FRAME_SNAPSHOT:
                 leg.recovery.answered()
                 self.resync(leg, error.reason)
+            elif leg.line.watches and leg.has_book and leg.decoder.live:
+                # Its number counted, so that no later frame would show that what it held is missing.
+                self.lose_and_ask(leg, GAPPED, SYNCING, "gap: a frame could not be understood")
             return False
         if outcome == PIECE:
             return True
@@ -213,6 +216,7 @@ class VenueBook(BookAuditor):
         known_ns = decoder.venue_ns
         # So it is seen whether this frame brings a time. A snapshot's may be that of an event that waited for it.
         decoder.venue_ns = 0
+        decoder.cause = ""
         try:
             outcome = self.applied(decoder, frame)
         except BadFrame:

@@ -2,8 +2,9 @@
 
 A snapshot by request is of no known moment: it may come from a cache, and the stream may be behind it or before it. So
 only prices are compared that did not change meanwhile. Their noting begins `note` before the request, which covers an
-answer older than its request, and the comparison waits `note` after the answer, which covers a stream that is behind.
-One difference is looked at again at once; the second time in a row the book is wrong. Nothing here emits or asks.
+answer older than its request, and the comparison waits for a frame that comes `note` after the answer and is not late,
+which covers a stream that is behind: what the answer told, the stream has told by then. One difference is looked at
+again at once; the second time in a row the book is wrong. Nothing here emits or asks.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Audit:
         self.phase: i64 = RESTING
         # Which of the book's connections it is of.
         self.leg: i64 = 0
+        self.answered_ns: i64 = 0
         self.bids: Levels = []
         self.asks: Levels = []
         self.pieces: Final = FramePieces()
@@ -50,9 +52,10 @@ class Audit:
         self.leg = leg
         self.pieces.clear()
 
-    def take(self, bids: Levels, asks: Levels) -> None:
+    def take(self, bids: Levels, asks: Levels, now_ns: i64) -> None:
         """The answer has come."""
         self.phase = SETTLING
+        self.answered_ns = now_ns
         self.bids = bids
         self.asks = asks
 
@@ -97,6 +100,7 @@ class Audit:
             "numbers": [
                 int(self.phase),
                 int(self.leg),
+                int(self.answered_ns),
                 int(self.differing),
                 int(self.done),
                 int(self.given_up),
@@ -113,8 +117,9 @@ class Audit:
         numbers = cast("list[int]", saved["numbers"])
         self.phase = numbers[0]
         self.leg = numbers[1]
-        self.differing = numbers[2]
-        self.done = numbers[3]
-        self.given_up = numbers[4]
-        self.levels = numbers[5]
-        self.differences = numbers[6]
+        self.answered_ns = numbers[2]
+        self.differing = numbers[3]
+        self.done = numbers[4]
+        self.given_up = numbers[5]
+        self.levels = numbers[6]
+        self.differences = numbers[7]

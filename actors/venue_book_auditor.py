@@ -50,14 +50,17 @@ class BookAuditor(BookKeeper):
         leg = self.legs[audit.leg]
         book = leg.decoder.audited()
         if book is None or not book.is_noting or not leg.decoder.live or audit.phase == ASKED:
-            audit.give_up()
-            if book is not None:
-                book.end_noting()
-            self.wait_for_audit(kept, self.audit_every_ns)
+            self.give_up_audit(kept)
         elif audit.phase == NOTING:
             audit.phase = ASKED
             self.emit(AuditWanted(leg.line.connection_id, kept.instrument_id))
             self.wait_for_audit(kept, ANSWER_NS)
+        elif leg.state != LIVE or leg.receive_ns < audit.answered_ns + self.audit_note_ns:
+            # The stream may be behind the answer.
+            if self.now - audit.answered_ns < ANSWER_NS:
+                self.wait_for_audit(kept, self.audit_note_ns)
+            else:
+                self.give_up_audit(kept)
         else:
             levels, differences = book.differences(audit.bids, audit.asks)
             book.end_noting()
@@ -71,6 +74,14 @@ class BookAuditor(BookKeeper):
                 audit.differing = 0
                 words = f"audit: {differences} of {levels} levels differ from a fresh snapshot"
                 self.lose_and_ask(leg, AUDIT, BROKEN, words)
+
+    def give_up_audit(self, kept: KeptBook) -> None:
+        """Nothing can be said this time."""
+        book = self.legs[kept.audit.leg].decoder.audited()
+        if book is not None:
+            book.end_noting()
+        kept.audit.give_up()
+        self.wait_for_audit(kept, self.audit_every_ns)
 
     def take_audit(self, frame: RawFrame) -> None:
         """Take the answer to an audit, or a piece of it. One that cannot be read is told, and ends the audit."""
@@ -92,9 +103,7 @@ class BookAuditor(BookKeeper):
             bids, asks = self.dialect.read_audit(data, instrument.price_scale, instrument.size_scale)
         except BadFrame as error:
             self.reject(frame, error.reason)
-            book = self.legs[audit.leg].decoder.audited()
-            if book is not None:
-                book.end_noting()
+            self.give_up_audit(kept)
             return
-        audit.take(bids, asks)
+        audit.take(bids, asks, self.now)
         self.wait_for_audit(kept, self.audit_note_ns)

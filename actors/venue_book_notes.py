@@ -68,9 +68,21 @@ class SeenTrades:
         self.place, self.highest, self.doubled = cast("list[int]", saved["numbers"])
 
 
+def without_numbers(text: str) -> str:
+    """The text with `#` for each number, so that what differs by its numbers alone counts together."""
+    shown: list[str] = []
+    for letter in text:
+        if "0" <= letter <= "9":
+            if not shown or shown[len(shown) - 1] != "#":
+                shown.append("#")
+        else:
+            shown.append(letter)
+    return "".join(shown)
+
+
 @final
 class Names:
-    """How often each of a bounded number of names came; what comes after those counts as `OTHERS`."""
+    """How often each of a bounded number of names came, numbers aside; what comes after those counts as `OTHERS`."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -78,7 +90,7 @@ class Names:
     def count(self, name: str) -> None:
         """One more of a name."""
         counts = self.counts
-        shown = name[:SHOWN_BYTES]
+        shown = without_numbers(name[:SHOWN_BYTES])
         if shown not in counts and len(counts) >= MOST_NAMES:
             shown = OTHERS
         counts[shown] = counts.get(shown, 0) + 1

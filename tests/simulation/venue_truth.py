@@ -50,6 +50,17 @@ MOST_AGE_NS = 6 * SECOND
 HISTORY = 2_000
 
 
+@attrs.frozen
+class Change:
+    """What one step changed, as a venue of a bounded depth tells it; size 0 for a level that is gone."""
+
+    number: int
+    before_id: int
+    bids: Levels
+    asks: Levels
+    after: Sides
+
+
 class Speaker(Protocol):
     """Writes what a venue sends on one connection. Prices and sizes are scaled integers."""
 
@@ -57,17 +68,17 @@ class Speaker(Protocol):
     venue_symbol: str
     depth: int
     """Levels a side that the venue sends; 0 is all of them."""
-    numbered: bool
-    """Whether a book's update id says which true book it must be."""
+    numbered: str
+    """What a book's update id says: `id` is the market's own, `count` counts its changes, `none` says nothing."""
 
     def opened(self) -> list[bytes]:
         """What a new connection brings before any data."""
 
-    def subscribed(self, now_ns: int, update_id: int, sides: Sides) -> list[bytes]:
+    def subscribed(self, now_ns: int, update_id: int, number: int, sides: Sides) -> list[bytes]:
         """What a new subscription brings: a snapshot, where the stream has one."""
 
-    def changed(self, now_ns: int, event: DepthEvent, sides: Sides) -> list[bytes]:
-        """A change of the book, with the true book after it."""
+    def changed(self, now_ns: int, event: DepthEvent, change: Change) -> list[bytes]:
+        """A change of the book."""
 
     def traded(self, now_ns: int, trade: TradeEvent) -> list[bytes]:
         """A public trade."""
@@ -112,12 +123,17 @@ class Truth:
         self.market = SimulatedMarket(seed, MarketShape(6_000_000, 100, 1_000))
         self.depth = depth
         self.at: dict[int, Sides] = {}
+        self.id_of: dict[int, int] = {}
+        self.number = 0
+        self.before_id = 0
+        self.before: Sides = ([], [])
         self.times: deque[tuple[int, int]] = deque()
         self.trades: dict[int, TradeEvent] = {}
         self.note(START_NS)
 
     def step(self, now_ns: int) -> list[DepthEvent | TradeEvent]:
         """What happens next."""
+        self.before_id, self.before = self.market.update_id, self.sides()
         events = self.market.step()
         for event in events:
             if isinstance(event, TradeEvent):
@@ -127,11 +143,14 @@ class Truth:
 
     def note(self, now_ns: int) -> None:
         """Remember the present book by its id."""
+        self.number += 1
+        self.id_of[self.number] = self.market.update_id
         self.at[self.market.update_id] = self.sides()
         self.times.append((now_ns, self.market.update_id))
         while len(self.times) > HISTORY:
             _, old = self.times.popleft()
             self.at.pop(old, None)
+            self.id_of.pop(self.number - HISTORY, None)
 
     def sides(self) -> Sides:
         """The present book as far as the venue tells it."""
@@ -139,12 +158,28 @@ class Truth:
         asks = sorted(self.market.asks.items())
         return (bids[: self.depth], asks[: self.depth]) if self.depth else (bids, asks)
 
+    def change(self) -> Change:
+        """What the last step changed, of the levels that the venue tells; what fell out of its depth is not told."""
+        now = self.sides()
+        bids, asks = (
+            changed_levels(before, after, true)
+            for before, after, true in zip(self.before, now, (self.market.bids, self.market.asks), strict=True)
+        )
+        return Change(self.number, self.before_id, bids, asks, now)
+
     def recent(self, since_ns: int) -> Iterator[Sides]:
         """The books that the market had since then, the last first, and the one that it had at that moment."""
         for time_ns, update_id in reversed(self.times):
             yield self.at[update_id]
             if time_ns < since_ns:
                 return
+
+
+def changed_levels(before: Levels, after: Levels, true: dict[int, int]) -> Levels:
+    """Levels to set, then levels that are gone."""
+    known = dict(before)
+    set_now = [(price, size) for price, size in after if known.get(price) != size]
+    return set_now + [(price, 0) for price, _ in before if price not in true]
 
 
 class Lane(TradingLane):
@@ -190,9 +225,9 @@ class Connection:
 
     def subscribe(self, now_ns: int) -> None:
         """A new subscription on it."""
-        market = self.world.truth.market
+        truth = self.world.truth
         speaker = self.world.speakers[self.connection_id]
-        for frame in speaker.subscribed(now_ns, market.update_id, self.world.truth.sides()):
+        for frame in speaker.subscribed(now_ns, truth.market.update_id, truth.number, truth.sides()):
             self.send(now_ns, frame)
 
     def disconnect(self, now_ns: int, back_in_ns: int, reason: str = "a fault") -> None:
@@ -255,6 +290,7 @@ class World:
         self.trades: list[PublicTrade] = []
         self.live_ns = 0
         self.judged = 0
+        self.judges = True
 
     def count(self, fault: str) -> None:
         """One more fault of a kind."""
@@ -280,7 +316,7 @@ class World:
     def move(self, now_ns: int) -> None:
         """The market moves, and faults of connections come."""
         events = self.truth.step(now_ns)
-        sides = self.truth.sides()
+        change = self.truth.change()
         for connection in self.connections.values():
             if not connection.is_up:
                 if now_ns >= connection.back_ns:
@@ -292,7 +328,7 @@ class World:
                 if isinstance(event, TradeEvent):
                     frames = speaker.traded(now_ns, event)
                 else:
-                    frames = speaker.changed(now_ns, event, sides)
+                    frames = speaker.changed(now_ns, event, change)
                 for frame in frames:
                     connection.send(now_ns, frame)
 
@@ -331,7 +367,7 @@ class World:
     def look(self) -> None:
         """Judge every book, hear what was said, and answer it."""
         for leg in self.book.books[0].legs:
-            if leg.state in (LIVE, STALE):
+            if self.judges and leg.state in (LIVE, STALE):
                 self.judge(leg)
         heard = list(self.lane.heard)
         self.lane.forget()
@@ -373,8 +409,10 @@ class World:
         found = (decoder.book.bids.levels(), decoder.book.asks.levels())
         now_ns = self.lane.now_ns
         self.judged += 1
-        if self.speakers[leg.line.connection_id].numbered:
-            true = self.truth.at.get(int(decoder.update_id))
+        numbered = self.speakers[leg.line.connection_id].numbered
+        if numbered != "none":
+            update_id = int(decoder.update_id)
+            true = self.truth.at.get(self.truth.id_of.get(update_id, 0) if numbered == "count" else update_id)
             assert true is not None, f"no true book had the id {decoder.update_id}"
             assert found == true, f"wrong at {decoder.update_id}: {difference(found, true)}"
         else:
