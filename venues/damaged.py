@@ -42,6 +42,8 @@ class FaultReport:
     injected: Counter[str] = attrs.field(factory=Counter)
     detected: Counter[str] = attrs.field(factory=Counter)
     silent: int = 0
+    # The first level from the touch that differed, each time; 1 is the touch.
+    silent_levels: Counter[int] = attrs.field(factory=Counter)
     samples: list[Sample] = attrs.field(factory=list)
 
 
@@ -108,7 +110,8 @@ class DamagedVerification(Verification):
     # ---- beside the truth
 
     def _compare(self, connection: str) -> None:
-        for kept in self._changed:
+        # Once for each book, however many frames came with the present one.
+        for kept in {id(kept): kept for kept in self._changed}.values():
             if kept.decoder.live:
                 self._compare_book(kept, self._true(kept))
         self._restore(connection)
@@ -124,13 +127,14 @@ class DamagedVerification(Verification):
         times = self._different.get(id(kept), 0) + 1
         self._different[id(kept)] = times
         if times > MOST_DIFFERENT:
-            self.told.silent += 1
-            self._note_silent(kept)
+            self._note_silent(kept, _first_difference(damaged.book.save(), right.book.save()))
             self.lose(kept)
 
-    def _note_silent(self, kept: Kept) -> None:
+    def _note_silent(self, kept: Kept, level: int) -> None:
+        self.told.silent += 1
+        self.told.silent_levels[level] += 1
         if len(self.told.samples) < MOST_SAMPLES:
-            reason = f"{kept.report.symbol} differs from the true book, and nothing says so"
+            reason = f"{kept.report.symbol} differs from the true book from level {level} on, and nothing says so"
             self.told.samples.append(Sample("silent", reason, self.place))
 
     def _restore(self, connection: str) -> None:
@@ -177,3 +181,15 @@ class DamagedVerification(Verification):
         for name in [name for name, count in detected.items() if not count]:
             del detected[name]
         return report
+
+
+def _first_difference(one: list[list[int]], other: list[list[int]]) -> int:
+    """The first level, counted from 1 at the touch, at which two saved books differ on either side."""
+    found = []
+    for mine, theirs in zip(one, other, strict=True):
+        same = next((at for at, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), None)
+        if same is not None:
+            found.append(same + 1)
+        elif len(mine) != len(theirs):
+            found.append(min(len(mine), len(theirs)) + 1)
+    return min(found, default=0)
