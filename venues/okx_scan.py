@@ -30,6 +30,7 @@ _NEXT_TRADE: Final = b'},{"instId":"'
 _BIDS: Final = b',"bids":['
 _TIME: Final = b',"ts":"'
 _CHECKSUM: Final = b',"checksum":'
+_CHECKSUM_END: Final = 2**31  # it is a signed number of 32 bits
 _PREVIOUS: Final = b',"prevSeqId":'
 _SEQUENCE: Final = b',"seqId":'
 _END: Final = b"}]}"
@@ -155,6 +156,8 @@ class OkxScan(Scan):
             elif stands(frame, position, _CHECKSUM):
                 position = self._signed(frame, position + len(_CHECKSUM))
                 self.checksum = self.number
+                if not -_CHECKSUM_END <= self.checksum < _CHECKSUM_END:
+                    return False
             else:
                 return False
             if position < 0:
