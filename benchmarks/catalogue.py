@@ -19,6 +19,7 @@ from benchmarks import (
     measuring,
     messages,
     positions,
+    recovery,
     slowdown,
     start,
 )
@@ -54,6 +55,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     exchange_gateway.durable_orders,
     exchange_gateway.roundtrip_median,
     exchange_gateway.roundtrip_tail,
+    recovery.gap_recovery,
     start.help_printed,
     slowdown.pure_slowdown,
 )

@@ -56,6 +56,7 @@ NAMES = [
     "exchange.durable_orders_per_second",
     "exchange.ws_roundtrip_p50_us",
     "exchange.ws_roundtrip_p99_us",
+    "recovery.gap_ms",
     "start.help_ms",
     "pure.slowdown",
 ]
