@@ -34,7 +34,7 @@ from runtime.logs import get_logger
 from runtime.session import Session
 from runtime.trial import plan_checked
 
-GAPS: Final = 15
+GAPS: Final = 5
 # Every tenth frame is lost, which is about one a second.
 FAULTS: Final = "drop:feed:every=10"
 MOST_SECONDS: Final = 60

@@ -37,6 +37,8 @@ NAMES = [
     "decode.binance_coinm_us",
     "decode.bybit_us",
     "decode.okx_us",
+    "decode.kraken_us",
+    "decode.checksum_us",
     "message.make_ns",
     "message.make_compiled_ns",
     "lane.hop_ns",
