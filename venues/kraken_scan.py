@@ -1,8 +1,8 @@
 """Reads the frames of Kraken's WebSocket v2 for one symbol, in the venue's own spelling, without objects. Compiled.
 
 Books, trades and heartbeats are read here; of anything else, and of any other spelling, it says `UNKNOWN`, and
-venues/kraken.py reads the same frame with msgspec. Numbers are JSON numbers there, with or without the zeros at their
-end. It never raises on bad bytes and never goes beyond the frame.
+venues/kraken_reading.py reads the same frame with msgspec. Numbers are JSON numbers there, with or without the zeros at
+their end, and small sizes perhaps with an exponent. It never raises on bad bytes and never goes beyond the frame.
 """
 
 from __future__ import annotations
@@ -14,7 +14,21 @@ from mypy_extensions import i64
 
 from market.messages.constants import BUY, SELL
 from venues.kraken_book import MOST_CHECKSUM, KrakenScan
-from venues.scanning import CLOSE, CLOSE_BRACE, DELTA, LIFE, QUOTE_MARK, SNAPSHOT, TRADES, UNKNOWN, stands
+from venues.scanning import (
+    CLOSE,
+    CLOSE_BRACE,
+    DELTA,
+    LIFE,
+    MINUS,
+    MOST_DIGITS,
+    NINE,
+    QUOTE_MARK,
+    SNAPSHOT,
+    TRADES,
+    UNKNOWN,
+    ZERO,
+    stands,
+)
 from venues.utc_times import utc_ns
 
 _HEARTBEAT: Final = b'{"channel":"heartbeat"}'
@@ -44,6 +58,7 @@ _TO_THE_SIZE: Final = 0x003A22797471222C
 _TO_THE_NEXT: Final = 0x63697270227B2C7D
 _THE_REST: Final = 0x003A2265
 _BETWEEN_BYTES: Final = 11
+_LETTER_E: Final = 101
 _MOST_TIME_BYTES: Final = 30
 _MOST_KIND_BYTES: Final = 16
 
@@ -137,6 +152,8 @@ class KrakenV2Scan(KrakenScan):
                 sizes = self.level_sizes
             prices[count] = self.number
             position = self.number_at(frame, position + 7, size_places)
+            if position >= 0 and frame[position] == _LETTER_E:
+                position = self._small(frame, position)
             if position < 0:
                 return -1
             sizes[count] = self.number
@@ -150,6 +167,24 @@ class KrakenV2Scan(KrakenScan):
                 return -1
             self.level_count = count
             return position + 2
+
+    def _small(self, frame: bytes, position: i64) -> i64:
+        """Make `number` smaller by an exponent of two digits, as in `5e-05`; the position after it, or -1."""
+        if position + 4 >= i64(len(frame)) or frame[position + 1] != MINUS:
+            return -1
+        tens: i64 = frame[position + 2]
+        ones: i64 = frame[position + 3]
+        if not ZERO <= tens <= ZERO + 1 or not ZERO <= ones <= NINE:
+            return -1
+        exponent = (tens - ZERO) * 10 + ones - ZERO
+        if exponent > MOST_DIGITS:
+            return -1
+        divisor = self.powers[exponent]
+        value = self.number // divisor
+        if value * divisor != self.number:
+            return -1
+        self.number = value
+        return position + 4
 
     def _trades(self, frame: bytes, position: i64) -> bool:
         """Read from the first side on; whether all of it is as expected."""

@@ -138,7 +138,12 @@ def test_damaged_bytes(single: tuple[Known, bytes], changes: list[tuple[int, byt
         assert decoder.book.save() == before
 
 
-@given(price=wire_decimals(), size=wire_decimals(), price_scale=st.integers(0, 12), size_scale=st.integers(0, 12))
+@given(
+    price=wire_decimals(),
+    size=st.one_of(wire_decimals(), st.builds("{}e-{:02d}".format, wire_decimals(), st.integers(0, 20))),
+    price_scale=st.integers(0, 12),
+    size_scale=st.integers(0, 12),
+)
 @settings(max_examples=examples(300, 10_000), deadline=None)
 def test_numbers_are_exact(price: str, size: str, price_scale: int, size_scale: int) -> None:
     """A level's price and size are what `parse_decimal` makes of their text, or the frame is refused."""
@@ -217,6 +222,18 @@ def with_another_digit(frame: bytes, random: Random) -> bytes:
     at = random.choice(places)
     digit = (frame[at] - 48 + random.randrange(1, 10)) % 10
     return frame[:at] + bytes([48 + digit]) + frame[at + 1 :]
+
+
+def test_small_sizes_may_have_an_exponent() -> None:
+    """`5e-05` and `5.1e-05` are read without the careful reader, exactly; what the scale cannot hold is refused."""
+    for text, size in (("5e-05", 5_000), ("5.1e-05", 5_100), ("1e-08", 1), ("0e-10", 0), ("10.5e-01", 105_000_000)):
+        scan = KrakenV2Scan(SYMBOL, PRICE_PLACES, SIZE_PLACES, 10)
+        frame = book_frame("update", bids=[("100", text)])
+        assert (scan.scan(frame), scan.level_sizes[0]) == (DELTA, size)
+        read_carefully(scan, frame)
+        assert scan.level_sizes[0] == size
+    for text in ("1e-09", "5e-5", "5e-19", "5e-"):
+        assert KrakenV2Scan(SYMBOL, PRICE_PLACES, SIZE_PLACES, 10).scan(book_frame("update", [("1", text)])) == UNKNOWN
 
 
 def test_a_price_that_comes_twice_counts_as_it_came_last() -> None:
