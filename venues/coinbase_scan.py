@@ -380,7 +380,7 @@ def turn_round(owner: Decoder, start: i64) -> None:
 def time_end(frame: bytes, position: i64) -> i64:
     """Where the quote behind the time that begins here stands, looked for from the longest on; or another place."""
     end = min(position + _LONGEST_TIME, i64(len(frame)) - 1)
-    while end > position and frame[end] != QUOTE_MARK:
+    while end > position and (frame[end] != QUOTE_MARK or frame[end - 1] != _LETTER_Z):
         end -= 1
     return end
 
