@@ -1,0 +1,273 @@
+"""Reads the frames of Bitfinex for one symbol, in the venue's own spelling, without objects. Compiled.
+
+A frame is an array that begins with the number of its channel and says by its form what it is: three numbers are a
+change of one level, a list of threes is a whole book, a text names anything else. Books, checksums, executed trades and
+signs of life are read here; of the rest, and of any other spelling, it says `UNKNOWN`, and `venues/bitfinex_reading.py`
+reads the same frame with msgspec. Numbers are JSON numbers without zeros at their end. It never raises on bad bytes and
+never goes beyond the frame: a frame is looked at only when its last byte is a closing bracket.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from market.messages.constants import BUY, SELL
+from venues.scanning import (
+    CLOSE,
+    COMMA,
+    DELTA,
+    DOT,
+    LIFE,
+    MINUS,
+    MOST_DIGITS,
+    NINE,
+    OPEN,
+    SNAPSHOT,
+    TRADES,
+    UNKNOWN,
+    ZERO,
+    Scan,
+    stands,
+)
+
+_LIFE: Final = b'"hb"'
+_CHECKSUM: Final = b'"cs",'
+_EXECUTED: Final = b'"te",['
+_PLACES: Final = 8
+MOST_CHECKSUM: Final = 2_147_483_647
+MOST_MILLISECONDS: Final = 9_999_999_999_999
+_NANOSECONDS: Final = 1_000_000  # in a millisecond
+
+# A character is a digit when its upper half is 3, and still is after adding 6. The top byte of a word is left out, so
+# that no step overflows.
+_SEVEN_BYTES: Final = 0x00FFFFFFFFFFFFFF
+_SEVEN_ZEROS: Final = 0x0030303030303030
+_BEYOND_NINE: Final = 0x0076767676767676
+_SEVEN_FLAGS: Final = 0x0080808080808080
+_SEVEN_ONES: Final = 0x0001010101010101
+_PAIRS: Final = 0x00FF00FF00FF00FF
+_FOURS: Final = 0x0000FFFF0000FFFF
+_EIGHT: Final = 0xFFFFFFFF
+
+
+@final
+class BitfinexScan(Scan):
+    """See the head of this file. `last_update_id` is the number of the frame over the whole connection."""
+
+    def __init__(self, venue_symbol: str, price_scale: int, size_scale: int) -> None:
+        """Scan frames of this symbol into integers of these scales."""
+        super().__init__(venue_symbol, price_scale, size_scale)
+        # The channel of the book, once a confirmation has told it.
+        self.book_channel: i64 = 0
+
+    def scan(self, frame: bytes) -> i64:
+        """Read one frame: `DELTA`, `SNAPSHOT`, `TRADES`, `LIFE` or `UNKNOWN`."""
+        end = i64(len(frame)) - 1
+        if end < 8 or frame[end] != CLOSE or frame[0] != OPEN:
+            return UNKNOWN
+        position = self._integer(frame, 1)
+        channel = self.number
+        if position < 0 or frame[position] != COMMA:
+            return UNKNOWN
+        position += 1
+        if frame[position] == OPEN:
+            if channel != self.book_channel and self.book_channel != 0:
+                return UNKNOWN
+            if frame[position + 1] == OPEN:
+                return self._snapshot(frame, position + 2, end)
+            self.level_count = 0
+            position = self._level(frame, position + 1)
+            self.first_update_id = 0
+            self.has_checksum = False
+            return DELTA if position >= 0 and self._is_end(frame, position, end) else UNKNOWN
+        if stands(frame, position, _LIFE):
+            return LIFE if self._is_end(frame, position + len(_LIFE), end) else UNKNOWN
+        if stands(frame, position, _EXECUTED):
+            return self._trade(frame, position + len(_EXECUTED), end)
+        if stands(frame, position, _CHECKSUM):
+            return self._checksum(frame, position + len(_CHECKSUM), end)
+        return UNKNOWN
+
+    def _level(self, frame: bytes, position: i64) -> i64:
+        """Price, count and amount, put behind the levels held; the position behind its bracket, or -1."""
+        position = self._number(frame, position, self.price_places)
+        price = self.number
+        if position < 0 or frame[position] != COMMA:
+            return -1
+        position = self._integer(frame, position + 1)
+        count = self.number
+        if position < 0 or frame[position] != COMMA:
+            return -1
+        position += 1
+        is_ask = frame[position] == MINUS
+        if is_ask:
+            position += 1
+        position = self._number(frame, position, self.size_places)
+        size = self.number
+        if position < 0 or frame[position] != CLOSE or size == 0:
+            return -1
+        place = self.level_count
+        if place == len(self.level_prices):
+            self.grow()
+        self.level_prices[place] = price
+        # A count of zero removes the level; the amount is then but a mark of the side.
+        self.level_sizes[place] = size if count > 0 else 0
+        self.level_count = place + 1
+        if is_ask:
+            if place == 0:
+                self.bid_count = 0
+        elif place == 0 or self.bid_count == place:
+            self.bid_count = place + 1
+        else:
+            return -1
+        return position + 1
+
+    def _snapshot(self, frame: bytes, position: i64, end: i64) -> i64:
+        """The whole book, from its first price on."""
+        self.level_count = 0
+        self.bid_count = 0
+        self.has_checksum = False
+        while True:
+            position = self._level(frame, position)
+            if position < 0:
+                return UNKNOWN
+            if frame[position] == CLOSE:
+                return SNAPSHOT if self._is_end(frame, position + 1, end) else UNKNOWN
+            if frame[position] != COMMA or frame[position + 1] != OPEN:
+                return UNKNOWN
+            position += 2
+
+    def _checksum(self, frame: bytes, position: i64, end: i64) -> i64:
+        """A checksum of the book as it is now: a change without a level."""
+        is_negative = frame[position] == MINUS
+        if is_negative:
+            position += 1
+        position = self._integer(frame, position)
+        if position < 0 or self.number > MOST_CHECKSUM:
+            return UNKNOWN
+        self.checksum = 0 - self.number if is_negative else self.number
+        self.has_checksum = True
+        self.level_count = 0
+        self.bid_count = 0
+        self.first_update_id = 0
+        return DELTA if self._is_end(frame, position, end) else UNKNOWN
+
+    def _trade(self, frame: bytes, position: i64, end: i64) -> i64:
+        """An executed trade, from its id on; the sign of its amount is the side that came to trade."""
+        position = self._integer(frame, position)
+        trade_id = self.number
+        if position < 0 or frame[position] != COMMA:
+            return UNKNOWN
+        position = self._integer(frame, position + 1)
+        milliseconds = self.number
+        if position < 0 or frame[position] != COMMA or milliseconds > MOST_MILLISECONDS:
+            return UNKNOWN
+        position += 1
+        side: i64 = SELL if frame[position] == MINUS else BUY
+        if side == SELL:
+            position += 1
+        position = self._number(frame, position, self.size_places)
+        size = self.number
+        if position < 0 or frame[position] != COMMA or size == 0:
+            return UNKNOWN
+        position = self._number(frame, position + 1, self.price_places)
+        price = self.number
+        if position < 0 or frame[position] != CLOSE or not self._is_end(frame, position + 1, end):
+            return UNKNOWN
+        self.event_ns = milliseconds * _NANOSECONDS
+        self.trades_to.trade_count = 0
+        self.trades_to.add_trade(trade_id, price, size, side, self.event_ns)
+        return TRADES
+
+    def _is_end(self, frame: bytes, position: i64, end: i64) -> bool:
+        """Whether nothing follows but the number of the frame, if it has one; leaves it in `last_update_id`."""
+        self.event_ns = 0
+        self.last_update_id = 0
+        if position < end and frame[position] == COMMA:
+            position = self._integer(frame, position + 1)
+            self.last_update_id = self.number
+        return position == end
+
+    def _integer(self, frame: bytes, position: i64) -> i64:
+        """A JSON integer without sign into `number`; the position after it, or -1. It cannot end the frame."""
+        first = position
+        value: i64 = 0
+        digit: i64 = frame[position]
+        digit -= ZERO
+        leading = digit
+        while 0 <= digit <= 9:
+            value = value * 10 + digit
+            position += 1
+            digit = frame[position]
+            digit -= ZERO
+        digits = position - first
+        if digits == 0 or digits > MOST_DIGITS or (leading == 0 and digits > 1):
+            return -1
+        self.number = value
+        return position
+
+    def _number(self, frame: bytes, position: i64, places: i64) -> i64:
+        """A JSON number without sign and exponent, scaled into `number`; the position after it, or -1."""
+        if position + 8 > i64(len(frame)):
+            return self.decimal(frame, position, places)
+        word = read_i64_le(frame, position) & _SEVEN_BYTES
+        # Of the seven bytes those that are no digits have a flag; below the lowest of them are the digits.
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        if flags == 0:
+            return self.decimal(frame, position, places)
+        below = ((flags & (0 - flags)) >> 7) - 1
+        ones = below & _SEVEN_ONES
+        ones += ones >> 32
+        ones += ones >> 16
+        count = (ones + (ones >> 8)) & 0xFF
+        if count == 0 or (count > 1 and word & 0xFF == ZERO):
+            return -1
+        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        value = (digits * 10000 + (digits >> 32)) & _EIGHT
+        if count + places > MOST_DIGITS:
+            return -1
+        first = position
+        position += count
+        if frame[position] != DOT:
+            self.number = value * self.powers[places]
+            return position
+        position += 1
+        if places == 0 or position + 8 > i64(len(frame)):
+            return self.decimal(frame, first, places)
+        word = read_i64_le(frame, position)
+        last = ((word >> 56) & 0xFF) - ZERO
+        word &= _SEVEN_BYTES
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        count = 7
+        below = _SEVEN_BYTES
+        if flags != 0:
+            below = ((flags & (0 - flags)) >> 7) - 1
+            ones = below & _SEVEN_ONES
+            ones += ones >> 32
+            ones += ones >> 16
+            count = (ones + (ones >> 8)) & 0xFF
+            last = 0
+        elif 0 <= last <= 9:
+            # The eighth place; behind it the frame goes on, for a digit does not end it.
+            if places < _PLACES or ZERO <= frame[position + _PLACES] <= NINE:
+                return self.decimal(frame, first, places)
+            position += 1
+        else:
+            last = 0
+        if count == 0 or count > places:
+            return self.decimal(frame, first, places)
+        # Zeros behind the digits make them as many as the scale has, or eight of a larger one.
+        digits = (word ^ _SEVEN_ZEROS) & below
+        kept = min(places, _PLACES)
+        digits <<= 8 * (_PLACES - kept)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        digits = (digits * 10000 + (digits >> 32)) & _EIGHT
+        value = value * self.powers[kept] + digits + last
+        self.number = value if kept == places else value * self.powers[places - kept]
+        return position + count
