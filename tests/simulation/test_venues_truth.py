@@ -6,9 +6,11 @@ from random import Random
 
 import pytest
 
+from actors.venue_book import VenueBook
 from actors.venue_book_recovery import AUDIT
 from market.messages import BUY, LIVE
 from tests.actors.trading_lane import MILLISECOND
+from tests.conformance.check_actor import check_save_and_load
 from tests.seeds import SOAK, seeds
 from tests.simulation.venue_speakers import BinanceSpeaker, BybitSpeaker, CoinbaseSpeaker, KrakenSpeaker, OkxSpeaker
 from tests.simulation.venue_truth import ALL_FAULTS, Faults, Speaker, World
@@ -27,7 +29,7 @@ STEPS = 90_000 if SOAK else 700
 def run(world: World, steps: int) -> None:
     """Faults, then none: nothing may be wrong meanwhile, and all must be well in the end."""
     world.run(steps)
-    world.settle(40)
+    world.settle(20)
     world.check_trades()
     assert world.judged > steps
 
@@ -103,6 +105,17 @@ def test_a_right_book_passes_every_audit(venue: str) -> None:
     # Of ten levels a side all change in the time that an audit takes.
     assert audit.levels > 0 or SPEAKERS[venue].depth == 10
     assert audit.differences == 0
+
+
+@pytest.mark.parametrize("venue", SPEAKERS)
+def test_a_saved_book_goes_on_as_if_nothing_had_been(venue: str) -> None:
+    """Two damaged connections with audits: at any input, saving, loading and going on is going on."""
+    speakers = {1: SPEAKERS[venue](), 2: SPEAKERS[venue]()}
+    world = World(speakers, 7, ALL_FAULTS, audit_every_s=6)
+    world.run(500)
+    assert len(world.inputs) > 500
+    places = range(7, len(world.inputs), 1 if SOAK else 283)
+    check_save_and_load(world.another_core, VenueBook, world.inputs, places)
 
 
 @pytest.mark.parametrize("venue", ["binance", "okx", "bybit", "coinbase"])

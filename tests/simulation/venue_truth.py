@@ -38,6 +38,7 @@ from market.messages import (
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.config.model import SystemConfig
+from runtime.lane_core import LaneCore
 from tests.actors.trading_lane import MILLISECOND, SECOND, SESSION, START_NS, Spy, TradingLane
 from tests.runtime.lanes import node_of
 from venues.simulated_market import DepthEvent, MarketShape, SimulatedMarket, TradeEvent
@@ -48,6 +49,7 @@ Sides = tuple[Levels, Levels]
 STEP_NS = 40 * MILLISECOND
 MOST_AGE_NS = 6 * SECOND
 HISTORY = 2_000
+MOST_INPUTS = 10_000
 
 
 @attrs.frozen
@@ -192,10 +194,11 @@ class Lane(TradingLane):
             maker_fee_bps="1", taker_fee_bps="5",
         )  # fmt: skip
         nodes = (node_of(VenueBook, 1, params=params), node_of(Spy, 2))
-        plan = Blueprint(SystemConfig(), InstrumentTable([self.instrument]), {"btc": 1}, nodes, ())
-        self.core = build_core(plan, "main")
+        self.plan = Blueprint(SystemConfig(), InstrumentTable([self.instrument]), {"btc": 1}, nodes, ())
+        self.core = build_core(self.plan, "main")
         self.now_ns = START_NS
-        self.core.take(RunStarted(START_NS, SESSION, "", ""), START_NS, True)
+        self.started = RunStarted(START_NS, SESSION, "", "")
+        self.core.take(self.started, START_NS, True)
 
 
 class Connection:
@@ -291,6 +294,11 @@ class World:
         self.live_ns = 0
         self.judged = 0
         self.judges = True
+        self.inputs: deque[tuple[Message, int, bool]] = deque([(self.lane.started, START_NS, True)], maxlen=MOST_INPUTS)
+
+    def another_core(self) -> LaneCore:
+        """A lane like this one that has heard nothing."""
+        return build_core(self.lane.plan, "main")
 
     def count(self, fault: str) -> None:
         """One more fault of a kind."""
@@ -355,6 +363,7 @@ class World:
                 message = RawFrame(
                     message.connection_id, message.kind, message.instrument_id, self.lane.now_ns, message.data
                 )
+            self.inputs.append((message, self.lane.now_ns, True))
             self.lane.take(message)
             self.look()
         self.wait(end_ns)
