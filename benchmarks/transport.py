@@ -131,7 +131,7 @@ def system_of(port: int) -> System:
     """A feed and a venue book, wired as a configuration would have it."""
     instrument = Instrument.from_text(
         instrument_id=1, symbol="BTC/USDT", venue="binance", venue_symbol="BTCUSDT", base="BTC", quote="USDT",
-        kind="spot", tick="0.01", lot="0.00001", minimum_size="0.00001", minimum_notional="5", maker_fee_bps="1",
+        kind="spot", tick="0.01", lot="0.00000001", minimum_size="0.00001", minimum_notional="5", maker_fee_bps="1",
         taker_fee_bps="5",
     )  # fmt: skip
     table = InstrumentTable()
@@ -171,9 +171,10 @@ def play(port: int, count: int, last_update_id: int) -> Sample:
                 while decoder.update_id < last_update_id:
                     await trio.sleep(0.000_5)
             taken_ns = perf_counter_ns() - began_ns
+            # At the end of the connection the book is dropped.
+            found = checksum_of(decoder.book.bids.levels(), decoder.book.asks.levels())
             nursery.cancel_scope.cancel()
-        ladder = decoder.book
-        return count * _NANOSECONDS / taken_ns, checksum_of(ladder.bids.levels(), ladder.asks.levels())
+        return count * _NANOSECONDS / taken_ns, found
 
     return trio.run(run)
 
