@@ -300,6 +300,6 @@ def test_both_readers_agree_on_the_recording() -> None:
     """Every frame of two products: books and trades in the quick way."""
     kinds = {UNKNOWN: 0, DELTA: 0, SNAPSHOT: 0, TRADES: 0, QUOTE: 0}
     for frame in recorded_frames(RECORDING):
-        scans = [CoinbaseScan(COINBASE.venue_symbol(frame) or NAME, *SCALES) for _ in range(2)]
-        kinds[check_readers_agree(*scans, read_carefully, frame)] += 1
+        one, other = (CoinbaseScan(COINBASE.venue_symbol(frame) or NAME, *SCALES) for _ in range(2))
+        kinds[check_readers_agree(one, other, read_carefully, frame)] += 1
     assert kinds == {UNKNOWN: 111, DELTA: 383, SNAPSHOT: 2, TRADES: 41, QUOTE: 0}
