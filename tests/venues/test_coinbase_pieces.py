@@ -240,7 +240,7 @@ def test_the_recording() -> None:
 
 @pytest.mark.parametrize("damage", ["drop", "double", "swap"])
 def test_damage_to_the_recording_is_seen(damage: str) -> None:
-    """At every tenth position: a frame that is missing or late voids every book, one that came twice changes nothing."""
+    """At every tenth position: a frame that is missing or late voids every book, one that came twice does no harm."""
     # Without the snapshots of megabytes, so that the books are small.
     frames = [frame for frame in recording() if len(frame) < PIECE_BYTES]
     frames = [_numbered(frame, number) for number, frame in enumerate(frames)]
