@@ -144,6 +144,7 @@ class Feed(Service):
         instrument_id = message.instrument_id
         venue_symbol = self.instruments.by_id(instrument_id).venue_symbol
         facts = self.venue.facts
+        wait_s = 0.0
         if isinstance(message, AuditWanted):
             path, kind, weight = self.venue.audit_path(venue_symbol), FRAME_AUDIT, facts.audit_weight
         elif self.venue.recovery == BY_REQUEST:
@@ -151,10 +152,13 @@ class Feed(Service):
             kind, weight = FRAME_SNAPSHOT, facts.snapshot_weight
         else:
             session.begin_anew(instrument_id, venue_symbol, message.cause, nursery.start_soon)
-            return
+            # A stream that brings no snapshot of late: a decoder that has one by then passes the answer over.
+            wait_s = facts.snapshot_after_s
+            path = self.venue.snapshot_path(venue_symbol, self.params.snapshot_levels) if wait_s > 0 else ""
+            kind, weight = FRAME_SNAPSHOT, facts.snapshot_weight
         if path and (instrument_id, kind) not in self._asking:
             self._asking.add((instrument_id, kind))
-            nursery.start_soon(self._ask, session, client, instrument_id, kind, path, weight)
+            nursery.start_soon(self._ask, session, client, instrument_id, kind, path, weight, wait_s)
 
     def _session_of(self, connection_id: int, instrument_id: int) -> Session | None:
         for session in self.sessions:
@@ -163,11 +167,19 @@ class Feed(Service):
         return None
 
     async def _ask(
-        self, session: Session, client: HttpClient, instrument_id: int, kind: int, path: str, weight: int
+        self,
+        session: Session,
+        client: HttpClient,
+        instrument_id: int,
+        kind: int,
+        path: str,
+        weight: int,
+        wait_s: float,
     ) -> None:
-        """Ask until there is an answer, and pass it on."""
+        """Ask, after a while, until there is an answer, and pass it on."""
         failures = 0
         try:
+            await trio.sleep(wait_s)
             while True:
                 self._rest_weight.add(weight)
                 try:

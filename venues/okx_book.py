@@ -222,11 +222,13 @@ class OkxDecoder(StreamedDecoder):
         was_replaying = self.replaying
         if is_broken:
             self._stop_waiting()
-            self.cause = "what waited for a snapshot is void: changes are missing, or are numbered anew"
         self._remember(previous, last)
         if not is_reset:
             self._keep(frame)
-        return GAP if is_broken and was_replaying else BUFFERED
+        if is_broken and was_replaying:
+            self.cause = "while changes were replayed some were missing, or they were numbered anew"
+            return GAP
+        return BUFFERED
 
     def _keep(self, frame: bytes) -> None:
         self._waiting.append(frame)

@@ -322,6 +322,24 @@ async def test_a_book_renewed_by_subscription(autojump_clock: MockClock, monkeyp
     assert len(rig.server.clients) == 1
 
 
+async def test_a_snapshot_that_the_stream_does_not_bring(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the venue is known for it, it is asked for by request too, some time after it was wanted."""
+    facts = attrs.evolve(FACTS, snapshot_after_s=3.0)
+    monkeypatch.setattr(registry, "DIALECTS", register(BY_SUBSCRIPTION, facts=facts))
+    async with running() as rig:
+        await rig.until(RawFrame, 4)
+        for _ in range(2):
+            rig.mailbox.inbox.offer(SnapshotWanted(1, 2, "new connection"))
+        await trio.sleep(2.5)
+        assert rig.server.asked == []
+        await rig.until(RawFrame, 5)
+        await trio.sleep(5)
+    assert rig.server.asked == ["/depth?symbol=BBB&limit=1000"]
+    assert cast(RawFrame, rig.of(RawFrame)[4]).kind == FRAME_SNAPSHOT
+
+
 async def test_a_book_renewed_by_connection(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing else brings a snapshot; however many books ask, one connection is made, and no more after it."""
     monkeypatch.setattr(registry, "DIALECTS", register(BY_CONNECTION))

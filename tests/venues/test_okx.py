@@ -329,7 +329,7 @@ class World:
         for step in range(steps):
             previous, kind = number, data.draw(st.integers(0, 19))
             price, size = data.draw(st.tuples(st.integers(1, 9), st.integers(0, 3)))
-            if kind == 1 and age < AGES - 1:
+            if kind == 1 and age < AGES - 1 and number >= AGES:
                 age += 1
                 number = data.draw(st.integers(0, number // AGES - 1)) * AGES + age
             elif kind != 0:
