@@ -73,7 +73,10 @@ class _Wire:
     async def next_event(self) -> h11.Event | type[h11.PAUSED]:
         """The next thing that the other side said."""
         while (event := self.talk.next_event()) is h11.NEED_DATA:
-            self.talk.receive_data(bytes(await self.stream.receive_some(_READ_BYTES)))
+            data = bytes(await self.stream.receive_some(_READ_BYTES))
+            if not data and self.talk.their_state is h11.SEND_RESPONSE and not self.talk.trailing_data[0]:
+                raise _Stale("closed before an answer")
+            self.talk.receive_data(data)
         assert event is not h11.NEED_DATA
         return event  # type: ignore[return-value]
 
@@ -164,14 +167,12 @@ class HttpClient:
         while True:
             try:
                 event = await wire.next_event()
-            except (trio.BrokenResourceError, h11.RemoteProtocolError) as error:
+            except trio.BrokenResourceError as error:
                 if wire.is_used and not wire.talk.trailing_data[0]:
                     raise _Stale from error
                 raise
             if isinstance(event, h11.Response):
                 return event
-            if isinstance(event, h11.ConnectionClosed):
-                raise _Stale("closed before an answer")
 
     async def _body(self, wire: _Wire, headers: dict[bytes, bytes]) -> bytes:
         """All of the body, unpacked; bounded before and after."""
