@@ -175,16 +175,16 @@ MARKET_DATA: Final = GroupSpec(
     )),
     MessageSpec(18, "BookGap", "Messages of a book are missing or damaged; the book is recovered.", (
         INSTRUMENT,
-        identifier("expected_update_id", "The sequence number, or checksum, that had to come."),
-        identifier("received_update_id", "The one that came."),
-        text("cause", "gap, checksum, crossed or overflow of the buffer."),
+        identifier("expected_update_id", "The sequence number, or checksum, that had to come; 0 when not known."),
+        identifier("received_update_id", "The one that came; 0 when not known."),
+        text("cause", "gap, checksum, crossed, best bid/ask, audit, stall, connection or reset."),
         RECEIVE_NS,
     )),
     MessageSpec(19, "BookRecovered", "A book is complete again.", (
         INSTRUMENT,
         duration("outage_ns", "How long it was not usable."),
-        count("replayed", "Buffered messages that were applied to the snapshot."),
-        count("attempts", "Snapshots that it took."),
+        count("replayed", "Messages that were kept meanwhile, for the snapshot."),
+        count("attempts", "Requests for a snapshot that it took."),
         RECEIVE_NS,
     )),
     MessageSpec(20, "BookAudited", "The kept book was compared with a fresh snapshot.", (
