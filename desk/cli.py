@@ -288,6 +288,45 @@ def verify(
 
 
 @app.command
+def venues(
+    *names: str,
+    probe: bool = False,
+    timeout: str = "10s",
+    url: list[str] | None = None,
+    rest_url: list[str] | None = None,
+    ca_file: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Print the venues that are supported, with their limits and rules, or try whether they answer.
+
+    Parameters
+    ----------
+    names
+        Only these venues.
+    probe
+        Connect to each, subscribe to one instrument and wait for its first frame. No key is needed.
+    timeout
+        How long each may take.
+    url
+        Connect to another address than the venue's own: VENUE=URL.
+    rest_url
+        Ask another address than the venue's own: VENUE=URL.
+    ca_file
+        Trust the authorities in this file too.
+    json
+        Print as JSON.
+    """
+    from desk.venues_command import VenuesRequest, tell_venues
+
+    return tell_venues(
+        VenuesRequest(
+            names=names, probe=probe, timeout=timeout, url=url or (), rest_url=rest_url or (),
+            ca_file=str(ca_file or ""), json=json,
+        )
+    )  # fmt: skip
+
+
+@app.command
 def bench(*, only: list[str] | None = None, json: Path | None = None, repeats: int = 0) -> int:
     """Measure the figures that this project claims, each beside a reference in the same run.
 

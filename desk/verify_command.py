@@ -20,7 +20,7 @@ from runtime.feed_faults import FeedFaults
 from runtime.replay import open_state
 from runtime.state import StateError
 from venues.damaged import DamagedVerification, FaultReport
-from venues.facts import Venue
+from venues.facts import UnknownDepth, Venue
 from venues.recording_survey import Survey, read_all, survey
 from venues.recordings import RecordingDamaged, RecordingError
 from venues.registry import UnknownVenue, venue_named
@@ -63,7 +63,7 @@ def verify_recordings(request: VerifyRequest) -> int:
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
-    except (UnknownVenue, RecordingError, StateError, FaultError, _Unusable) as error:
+    except (UnknownVenue, UnknownDepth, RecordingError, StateError, FaultError, _Unusable) as error:
         sys.stderr.write(f"hftrun: {error}\n")
         return EXIT_USAGE
     if request.json:
