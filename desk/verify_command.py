@@ -59,6 +59,8 @@ def verify_recordings(request: VerifyRequest) -> int:
     """Verify; exit code 0 when all is well, 1 when anything failed, 2 when it cannot be looked at."""
     try:
         faults = _faults(request.faults)
+        if request.depth < 0:
+            raise _Unusable(f"--depth {request.depth}: name the levels a side, or leave it out")
         report, told = _verified(request, venue_named(request.venue, request.depth), faults)
     except ConfigErrors as errors:
         tell_errors(errors)

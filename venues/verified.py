@@ -85,12 +85,14 @@ class BookReport:
     def failures(self) -> list[str]:
         """What failed, in words."""
         told = [
-            (self.gaps.total(), "gaps"),
-            (self.checksums_failed, "checksums failed"),
-            (self.crossed, "times crossed"),
-            (0 if self.is_partial else self.top_disagreed, "disagreements with best bid and ask"),
+            (self.gaps.total(), "gap"),
+            (self.checksums_failed, "failed checksum"),
+            (self.crossed, "crossed book"),
+            (0 if self.is_partial else self.top_disagreed, "disagreement"),
         ]
-        words = [f"{count} {what}" for count, what in told if count]
+        words = [_count(count, what) for count, what in told if count]
+        if self.top_disagreed and not self.is_partial:
+            words[-1] += " with best bid and ask"
         if self.is_book and self.known_from is None:
             words.append("never known: no snapshot of it is recorded")
         return words
@@ -135,13 +137,17 @@ class Report:
         """Everything that failed, in words; empty when all is well."""
         words = [f"{book.symbol}: {what}" for book in self.books for what in book.failures]
         if self.lost:
-            words.append(f"{self.lost.total()} times messages of a connection were missing")
+            words.append(f"{_count(self.lost.total(), 'time')} messages of a connection were missing")
         if self.malformed:
-            words.append(f"{self.malformed} malformed frames")
+            words.append(_count(self.malformed, "malformed frame"))
         if self.strays:
-            words.append(f"{self.strays} frames of instruments that nothing else tells of")
+            words.append(f"{_count(self.strays, 'frame')} of instruments that nothing else tells of")
         if self.damage:
             words.append(f"damage: {self.damage}")
         if not self.frames:
             words.append("there is no frame in it")
         return words
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -127,7 +127,7 @@ def test_a_missing_event_is_a_gap(tmp_path: Path) -> None:
     (book,) = report.books
     assert book.gaps.total() == 1
     assert not book.live
-    assert report.failures == ["BTCUSDT: 1 gaps"]
+    assert report.failures == ["BTCUSDT: 1 gap"]
     assert str(report.samples[0].place).startswith("recording, line ")
 
 
@@ -144,13 +144,13 @@ def test_a_book_that_disagrees_is_told(tmp_path: Path) -> None:
     """Best bid and ask at the same update id differ from the book: a failure, whichever came first."""
     for frames in ([event(11, 12), quote(12, "100.6")], [quote(12, "100.6"), event(11, 12)]):
         report = reported(tmp_path, event(9, 10), SNAPSHOT, *frames)
-        assert report.failures == ["BTCUSDT: 1 disagreements with best bid and ask"]
+        assert report.failures == ["BTCUSDT: 1 disagreement with best bid and ask"]
 
 
 def test_a_crossed_book_is_told(tmp_path: Path) -> None:
     """A bid that is not below the ask is a failure though no number is missing."""
     report = reported(tmp_path, event(9, 10), SNAPSHOT, event(11, 12, "101.25"))
-    assert report.failures == ["BTCUSDT: 1 times crossed"]
+    assert report.failures == ["BTCUSDT: 1 crossed book"]
 
 
 def test_malformed_and_unknown_frames_are_told(tmp_path: Path) -> None:
@@ -158,4 +158,4 @@ def test_malformed_and_unknown_frames_are_told(tmp_path: Path) -> None:
     report = reported(tmp_path, event(9, 10), SNAPSHOT, event(11, 12).replace(b"101.25", b"1.0.1"))
     assert report.malformed == 1
     assert "1.0.1" in report.samples[0].reason or "1.0.1" in report.samples[0].frame
-    assert report.failures[-1] == "1 malformed frames"
+    assert report.failures[-1] == "1 malformed frame"
