@@ -23,6 +23,7 @@ from benchmarks import (
     recovery,
     slowdown,
     start,
+    transport,
 )
 from benchmarks.figures import Figure
 
@@ -39,6 +40,8 @@ FIGURES: Final[tuple[Figure, ...]] = (
     decoding_ten_levels.decode_deribit,
     decoding_kraken.kraken,
     decoding_kraken.checksum,
+    transport.message,
+    transport.end_to_end,
     messages.make,
     messages.make_compiled,
     lanes.lane_hop,

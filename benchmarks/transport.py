@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Final
 
+import attrs
 import structlog
 import trio
 from trio_websocket import wrap_client_stream
@@ -29,7 +30,7 @@ from benchmarks.books import RECORDING, checksum_of
 from benchmarks.figures import Measured, Run, Sample, figure
 from benchmarks.machine import TREE
 from benchmarks.recordings import recording
-from benchmarks.transport_sender import MESSAGES, recorded
+from benchmarks.transport_sender import MESSAGES, traffic
 from market.instruments import Instrument, InstrumentTable
 from market.messages import LIVE
 from runtime.blueprint import Blueprint, Node
@@ -182,11 +183,11 @@ def play(port: int, count: int, last_update_id: int) -> Sample:
 @figure(name="feed.end_to_end_messages_per_second", unit="1/s", limit=120_000, at_least=True, repeats=7)
 def end_to_end(run: Run) -> Measured:
     """Recorded messages a second, from the socket to the updated book."""
-    path = recording(RECORDING)
-    assert path is not None
-    _, frames = recorded(str(path))
-    with sender("recording", str(path)) as port:
-        return run.measure(lambda: play(port, len(frames), last_update_id(frames)))
+    _, frames = traffic()
+    with sender("traffic") as port:
+        measured = run.measure(lambda: play(port, len(frames), last_update_id(frames)))
+    kind = "recorded" if recording(RECORDING) is not None else "seeded"
+    return attrs.evolve(measured, notes=(f"{len(frames):,} {kind} frames of Binance spot",))
 
 
 def last_update_id(frames: list[bytes]) -> int:

@@ -1,8 +1,8 @@
 """The other end of the figures of the transport: a process that sends frames as fast as they are taken.
 
 `python -m benchmarks.transport_sender messages` sends the same seeded messages on every connection;
-`... recording FILE` plays a venue: it answers the request for a snapshot, and sends the recorded frames behind it. It
-prints the port that it listens on, serves one connection after the other, and ends with its input. It measures nothing.
+`... traffic` plays a venue: it answers the request for a snapshot, and sends recorded frames behind it, or seeded ones
+where there is no recording. It prints the port that it listens on, and ends with its input. It measures nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import threading
 from random import Random
 from typing import Final
 
+from benchmarks.books import RECORDING, seeded_frames
+from benchmarks.recordings import recording
+
 MESSAGES: Final = 40_000
 MESSAGE_BYTES: Final = 400
+SEEDED_FRAMES: Final = 5_000
 _BLOCK_BYTES: Final = 1024 * 1024
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SNAPSHOT: Final = b'{"lastUpdateId"'
@@ -39,8 +43,12 @@ def framed(payload: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 
-def recorded(path: str) -> tuple[bytes, list[bytes]]:
-    """The snapshot of a recording, and its frames as they came."""
+def traffic() -> tuple[bytes, list[bytes]]:
+    """The snapshot of a recording and its frames as they came; seeded ones where there is no recording."""
+    path = recording(RECORDING)
+    if path is None:
+        snapshot, frames, _ = seeded_frames(count=SEEDED_FRAMES)
+        return snapshot, frames
     snapshot = b""
     frames = []
     with gzip.open(path, "rb") as lines:
@@ -104,8 +112,8 @@ class Sender:
 
 def main(words: list[str]) -> None:
     """Listen until the input ends."""
-    if words[0] == "recording":
-        snapshot, frames = recorded(words[1])
+    if words[0] == "traffic":
+        snapshot, frames = traffic()
         early, body = framed(frames[0]), b"".join(map(framed, frames[1:]))
     else:
         snapshot, early, body = b"", b"", b"".join(map(framed, seeded_messages()))
