@@ -31,7 +31,7 @@ from market.dialect import (
     Decoder,
 )
 from market.instruments import Instrument
-from venues.facts import Venue, VenueFacts
+from venues.facts import UnknownDepth, Venue, VenueFacts
 from venues.kraken_book import KrakenDecoder
 from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
 from venues.kraken_reading import ONLINE, UNREADABLE, Envelope, envelopes, read_carefully, statuses
@@ -49,10 +49,6 @@ _TYPE_KEY: Final = b'"type":"'
 _SYMBOL_KEY: Final = b'"symbol":"'
 _PAIR_NOT_SUPPORTED: Final = "Currency pair not supported "
 _REFUSAL_KEY: Final = b'"error":"' + _PAIR_NOT_SUPPORTED.encode()
-
-
-class UnknownDepth(ValueError):
-    """The venue has no books of this depth; the message lists those it has."""
 
 
 def checked_depth(depth: int) -> int:

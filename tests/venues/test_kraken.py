@@ -22,7 +22,8 @@ from market.numbers import NumberError, parse_decimal
 from tests.generators import wire_decimals
 from tests.seeds import examples, seeds
 from tests.venues.kraken_spelling import respelled
-from venues.kraken import Kraken, UnknownDepth
+from venues.facts import UnknownDepth
+from venues.kraken import Kraken
 from venues.kraken_book import KrakenDecoder
 from venues.kraken_reading import read_carefully
 from venues.kraken_scan import KrakenV2Scan
