@@ -71,8 +71,10 @@ class BoundedBook:
         if self.is_noting:
             self._note(prices, 0, bids_end)
             self._note(prices, bids, levels)
-        self._bids.set_many(prices, sizes, 0, bids_end)
-        self._asks.set_many(prices, sizes, bids, levels)
+        if bids_end > 0:
+            self._bids.set_many(prices, sizes, 0, bids_end)
+        if levels > bids:
+            self._asks.set_many(prices, sizes, bids, levels)
         if self._bids.count > self._most or self._asks.count > self._most:
             self._cut()
 

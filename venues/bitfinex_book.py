@@ -16,10 +16,10 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from market.book import Book
-from market.dialect import FOR_ALL, FOR_NONE, FOR_ONE, GAP, LOST, Dialect, Router
+from market.dialect import BOOK_CHANGED, FOR_ALL, FOR_NONE, FOR_ONE, GAP, LOST, Dialect, Router
 from market.messages.constants import STATUS_TRADING
 from venues.bitfinex_scan import BitfinexScan
-from venues.scanning import CLOSE, COMMA, NINE, OPEN, OPEN_BRACE, TRADING, ZERO, Scan
+from venues.scanning import CLOSE, COMMA, DELTA, NINE, OPEN, OPEN_BRACE, TRADING, ZERO, Scan
 from venues.streamed import Careful, StreamedDecoder
 
 CHECKED_LEVELS: Final = 25
@@ -35,6 +35,20 @@ class BitfinexDecoder(StreamedDecoder):
         """Read with this scan, and where it knows no answer, with the careful decoder."""
         super().__init__(scan, careful)
         self._own: Final[BitfinexScan] = scan
+
+    def apply(self, frame: bytes) -> i64:
+        """Take one frame of the stream and return its outcome, or raise `BadFrame`."""
+        # Nearly every frame is the change of one level, in the usual spelling: it follows whatever came before it.
+        scan = self._own
+        if self.live and scan.scan(frame) == DELTA and not scan.has_checksum:
+            kept = self.kept
+            if not kept.is_cut:
+                kept.change(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
+                self.first_update_id = 0
+                self.update_id = scan.last_update_id
+                if not kept.is_cut or kept.is_enough:
+                    return BOOK_CHANGED
+        return super().apply(frame)
 
     def agrees(self, scan: Scan) -> bool:
         """Whether the book is what the venue's checksum says, where the frame is one."""

@@ -35,6 +35,7 @@ NAMES = [
     "decode.binance_us",
     "decode.binance_usdm_us",
     "decode.binance_coinm_us",
+    "decode.bitfinex_us",
     "decode.bybit_us",
     "decode.okx_us",
     "decode.kraken_us",
