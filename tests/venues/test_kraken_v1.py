@@ -326,7 +326,7 @@ def test_trickle(frame: bytes) -> None:
     frame=st.sampled_from(KEPT_FRAMES),
     changes=st.lists(st.tuples(st.integers(0, 500), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=3),
 )
-@settings(max_examples=examples(300, 20_000), deadline=None)
+@settings(max_examples=examples(300, 4_000), deadline=None)
 def test_damaged_bytes(frame: bytes, changes: list[tuple[int, bytes, int]]) -> None:
     """With bytes replaced, inserted or removed anywhere, the readers agree, and a bad frame changes no book."""
     for place, inserted, removed in changes:
