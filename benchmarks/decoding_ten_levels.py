@@ -21,9 +21,10 @@ import attrs
 from sortedcontainers import SortedDict
 
 from benchmarks.books import checksum_of
+from benchmarks.decoding_loops import apply_routed
 from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.recordings import recording
-from market.dialect import BOOK_CHANGED, FOR_ONE
+from market.dialect import BOOK_CHANGED
 from venues.coinbase import Coinbase
 from venues.deribit import Deribit
 from venues.recordings import FRAME, read_recording
@@ -139,14 +140,12 @@ def apply_coinbase() -> Sample:
     traffic = coinbase()
     decoder = Coinbase().decoder(PRODUCT, 2, 8)
     router = Coinbase().router()
-    route, apply = router.route, decoder.apply
-    route(traffic.frames[0])
-    apply(traffic.frames[0])
+    apply_routed(router, decoder, traffic.frames[:1])
     frames = traffic.frames[1:]
     start_ns = perf_counter_ns()
-    outcomes = [apply(frame) for frame in frames if route(frame) == FOR_ONE]
+    changed = apply_routed(router, decoder, frames)
     taken_ns = perf_counter_ns() - start_ns
-    if outcomes.count(BOOK_CHANGED) != len(frames):
+    if changed != len(frames):
         raise ChecksumMismatch(f"a frame did not follow: {decoder.cause or router.cause}")
     book = decoder.book
     checksum = checksum_of(book.bids.levels()[:1_000], book.asks.levels()[:1_000])
