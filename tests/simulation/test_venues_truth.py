@@ -12,7 +12,15 @@ from market.messages import BUY, LIVE
 from tests.actors.trading_lane import MILLISECOND
 from tests.conformance.check_actor import check_save_and_load
 from tests.seeds import SOAK, seeds
-from tests.simulation.venue_speakers import BinanceSpeaker, BybitSpeaker, CoinbaseSpeaker, KrakenSpeaker, OkxSpeaker
+from tests.simulation.venue_speakers import (
+    BinanceSpeaker,
+    BybitSpeaker,
+    CoinbaseSpeaker,
+    DeribitSpeaker,
+    KrakenSpeaker,
+    OkxSpeaker,
+    UsdmSpeaker,
+)
 from tests.simulation.venue_truth import ALL_FAULTS, Faults, Speaker, World
 
 SPEAKERS: dict[str, type[Speaker]] = {
@@ -21,6 +29,8 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "kraken": KrakenSpeaker,
     "bybit": BybitSpeaker,
     "okx": OkxSpeaker,
+    "binance_usdm": UsdmSpeaker,
+    "deribit": DeribitSpeaker,
 }
 # A step is 40 ms: half a minute, or an hour.
 STEPS = 90_000 if SOAK else 700

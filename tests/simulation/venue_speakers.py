@@ -312,3 +312,90 @@ class OkxSpeaker:
     def corrupted(self, frame: bytes, draw: Random) -> bytes:
         """A byte that no message has."""
         return broken(frame, draw)
+
+
+class UsdmSpeaker(BinanceSpeaker):
+    """Binance USD-M futures: each event names the last number of the one before."""
+
+    dialect = "venues.binance_futures:BinanceUsdm"
+
+    def changed(self, now_ns: int, event: DepthEvent, change: Change) -> list[bytes]:
+        """A depthUpdate; its own first number leaves a hole, as that of the venue does."""
+        milliseconds = now_ns // NANOSECONDS
+        data = {
+            "e": "depthUpdate", "E": milliseconds, "T": milliseconds - 1, "s": self.venue_symbol,
+            "U": event.last_update_id, "u": event.last_update_id, "pu": change.before_id, "b": rows(event.bids),
+            "a": rows(event.asks),
+        }  # fmt: skip
+        return [written({"stream": f"{self.venue_symbol.lower()}@depth@100ms", "data": data})]
+
+    def traded(self, now_ns: int, trade: TradeEvent) -> list[bytes]:
+        """An aggregate trade."""
+        milliseconds = now_ns // NANOSECONDS
+        data = {
+            "e": "aggTrade", "E": milliseconds, "s": self.venue_symbol, "a": trade.trade_id,
+            "p": price_text(trade.price), "q": size_text(trade.size), "f": trade.trade_id, "l": trade.trade_id,
+            "T": milliseconds, "m": trade.aggressor_side < 0,
+        }  # fmt: skip
+        return [written({"stream": f"{self.venue_symbol.lower()}@aggTrade", "data": data})]
+
+
+class DeribitSpeaker:
+    """Deribit: each change names the number of the one before; numbers are JSON numbers."""
+
+    dialect = "venues.deribit:Deribit"
+    venue_symbol = "BTC-PERPETUAL"
+    depth = 0
+    numbered = "id"
+
+    def opened(self) -> list[bytes]:
+        """The confirmation."""
+        return [b'{"jsonrpc":"2.0","id":1,"result":["book.BTC-PERPETUAL.100ms"],"testnet":false}']
+
+    def book(self, kind: str, now_ns: int, numbers: str, bids: Levels, asks: Levels, action: str) -> bytes:
+        """Levels with what becomes of them."""
+        listed = [
+            "[" + ",".join(f'["{action if size else "delete"}",{price_text(price)},{size_text(size)}]'
+                           for price, size in levels) + "]"
+            for levels in (bids, asks)
+        ]  # fmt: skip
+        return (
+            f'{{"jsonrpc":"2.0","method":"subscription","params":{{"channel":"book.{self.venue_symbol}.100ms","data":'
+            f'{{"timestamp":{now_ns // NANOSECONDS},"type":"{kind}",{numbers},"instrument_name":"{self.venue_symbol}",'
+            f'"bids":{listed[0]},"asks":{listed[1]}}}}}}}'
+        ).encode()
+
+    def subscribed(self, now_ns: int, update_id: int, number: int, sides: Sides) -> list[bytes]:
+        """The snapshot."""
+        return [self.book("snapshot", now_ns, f'"change_id":{update_id}', *sides, "new")]
+
+    def changed(self, now_ns: int, event: DepthEvent, change: Change) -> list[bytes]:
+        """A change."""
+        numbers = f'"change_id":{event.last_update_id},"prev_change_id":{change.before_id}'
+        return [self.book("change", now_ns, numbers, event.bids, event.asks, "change")]
+
+    def traded(self, now_ns: int, trade: TradeEvent) -> list[bytes]:
+        """A trade."""
+        side = "buy" if trade.aggressor_side > 0 else "sell"
+        return [
+            (
+                f'{{"jsonrpc":"2.0","method":"subscription","params":{{"channel":"trades.{self.venue_symbol}.100ms",'
+                f'"data":[{{"timestamp":{now_ns // NANOSECONDS},"price":{price_text(trade.price)},"direction":"{side}",'
+                f'"trade_id":"{trade.trade_id}","instrument_name":"{self.venue_symbol}","trade_seq":{trade.trade_id},'
+                f'"amount":{size_text(trade.size)},"tick_direction":1}}]}}}}'
+            ).encode()
+        ]
+
+    def snapshot(self, update_id: int, sides: Sides) -> bytes:
+        """The order book that an audit asks for."""
+        bids, asks = (
+            ",".join(f"[{price_text(price)},{size_text(size)}]" for price, size in levels) for levels in sides
+        )
+        return (
+            f'{{"jsonrpc":"2.0","result":{{"timestamp":1,"change_id":{update_id},'
+            f'"instrument_name":"{self.venue_symbol}","bids":[{bids}],"asks":[{asks}]}}}}'
+        ).encode()
+
+    def corrupted(self, frame: bytes, draw: Random) -> bytes:
+        """A byte that no message has."""
+        return broken(frame, draw)
