@@ -64,7 +64,10 @@ REAL_SLEEP_ALLOWED = {
     "tests/desk/processes.py": "a child process kills itself at a moment of real time, which is what is tested",
 }
 # Helpers that take trio's sleep and leave the clock to whoever calls them.
-CALLERS_SIMULATE = {"tests/simulation/factory.py": "its services live in worlds of `simulate` alone"}
+CALLERS_SIMULATE = {
+    "tests/simulation/factory.py": "its services live in worlds of `simulate` alone",
+    "tests/venues/venue_server.py": "a venue in memory, for tests under trio's mock clock",
+}
 SIMULATED_CLOCKS = {"MockClock", "autojump_clock", "mock_clock", "simulate"}
 
 LONGEST_FUNCTION = 70

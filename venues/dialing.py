@@ -11,7 +11,8 @@ import base64
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -140,24 +141,28 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
 async def dial(address: Address, dialing: Dialing) -> trio.abc.Stream:
     """A stream to the address, through the proxy if there is one, in TLS where the scheme asks for it."""
     proxy = dialing.proxies.proxy_for(address)
-    stream: trio.abc.Stream | None = None
     try:
         with trio.fail_after(dialing.timeout_s):
             if proxy:
                 stream = await _dial_proxy(address, proxy, dialing)
             else:
                 stream = await _connect(address.host, address.port, dialing)
-            if address.is_secure:
-                stream = await _in_tls(stream, address.host, dialing.ca_file)
-            return stream
+            async with closed_on_failure(stream):
+                return await _in_tls(stream, address.host, dialing.ca_file) if address.is_secure else stream
     except trio.TooSlowError as error:
-        if stream is not None:
-            await trio.aclose_forcefully(stream)
         raise DialFailed(f"{address.authority} did not answer in {dialing.timeout_s:g} s") from error
-    except BaseException:
-        if stream is not None:
+
+
+@asynccontextmanager
+async def closed_on_failure(stream: trio.abc.Stream) -> AsyncIterator[None]:
+    """Close a stream unless the block comes to its end."""
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if not is_done:
             await trio.aclose_forcefully(stream)
-        raise
 
 
 async def _connect(host: str, port: int, dialing: Dialing) -> trio.abc.Stream:
@@ -195,7 +200,7 @@ async def _dial_proxy(address: Address, proxy: str, dialing: Dialing) -> trio.ab
     if parts.scheme not in _PROXY_PORTS or not parts.hostname:
         raise ProxyRefused(f"the proxy {parts.scheme}://{parts.hostname} cannot be used: name one of http:// or https://")
     stream = await _connect(parts.hostname, parts.port or _PROXY_PORTS[parts.scheme], dialing)
-    try:
+    async with closed_on_failure(stream):
         if parts.scheme == "https":
             stream = await _in_tls(stream, parts.hostname, dialing.ca_file)
         headers = [("Host", f"{address.host}:{address.port}")]
@@ -203,9 +208,6 @@ async def _dial_proxy(address: Address, proxy: str, dialing: Dialing) -> trio.ab
             words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers.append(("Proxy-Authorization", "Basic " + base64.b64encode(words.encode()).decode()))
         return await _tunnel(stream, f"{address.host}:{address.port}", headers, parts.hostname)
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
 
 
 async def _tunnel(

@@ -21,7 +21,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN, State
 from websockets.uri import parse_uri
 
-from venues.dialing import DialFailed, Dialing, address_of, dial
+from venues.dialing import DialFailed, Dialing, address_of, closed_on_failure, dial
 from venues.frame_reader import FrameReader
 
 NORMAL: Final = 1000
@@ -261,14 +261,11 @@ async def open_stream(
     """An open connection to a ws or wss address, closed at the end; raises `DialFailed` or `HandshakeRefused`."""
     stream = await dial(address_of(url), options.dialing)
     try:
-        with trio.fail_after(options.handshake_s):
-            protocol, early = await shake_hands(stream, url, options)
+        async with closed_on_failure(stream):
+            with trio.fail_after(options.handshake_s):
+                protocol, early = await shake_hands(stream, url, options)
     except trio.TooSlowError as error:
-        await trio.aclose_forcefully(stream)
         raise DialFailed(f"no handshake with {url} in {options.handshake_s:g} s") from error
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
     messages = MessageStream(stream, protocol, options, now_ns, early)
     try:
         yield messages

@@ -99,7 +99,7 @@ async def test_pings_are_answered_and_counted() -> None:
     async def pinging(socket: WebSocketConnection) -> None:
         await socket.ping(b"are you there")
         await socket.send_message("yes")
-        await trio.sleep_forever()
+        await trio.Event().wait()
 
     async with server(pinging) as port, open_stream(f"ws://127.0.0.1:{port}", options(), time.time_ns) as stream:
         assert await read_some(stream, 1) == [b"yes"]
@@ -129,7 +129,7 @@ async def test_a_message_above_the_limit_ends_the_connection() -> None:
 
     async def boundless(socket: WebSocketConnection) -> None:
         await socket.send_message("x" * 1_000_001)
-        await trio.sleep_forever()
+        await trio.Event().wait()
 
     async with server(boundless) as port, open_stream(f"ws://127.0.0.1:{port}", options(), time.time_ns) as stream:
         with pytest.raises(StreamClosed) as told:
@@ -225,7 +225,7 @@ async def test_compression_is_used_where_it_is_offered() -> None:
         for text in texts:
             protocol.send_text(text)
         await stream.send_all(b"".join(protocol.data_to_send()))
-        await trio.sleep_forever()
+        await trio.Event().wait()
 
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, compressing, 0, host="127.0.0.1"))
