@@ -281,7 +281,7 @@ def test_instruments_and_audit_from_the_venues_examples() -> None:
 
 
 @given(data=st.data(), bids=wire_levels(), asks=wire_levels(), scales=st.tuples(st.integers(0, 12), st.integers(0, 12)))
-@settings(max_examples=examples(150, 5_000), deadline=None)
+@settings(max_examples=examples(150, 2_000), deadline=None)
 def test_both_readers_agree_on_any_spelling(
     data: st.DataObject, bids: Wire, asks: Wire, scales: tuple[int, int]
 ) -> None:
@@ -306,7 +306,7 @@ def test_both_readers_agree_on_any_spelling(
 
 
 @given(data=st.data())
-@settings(max_examples=examples(200, 5_000), deadline=None)
+@settings(max_examples=examples(200, 3_000), deadline=None)
 def test_damaged_frames(data: st.DataObject) -> None:
     """With bytes replaced, inserted or removed the readers agree; only `BadFrame` is raised, and it changes nothing."""
     frame = data.draw(
@@ -337,7 +337,7 @@ def test_trickle() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=examples(60, 2_000), deadline=None)
+@settings(max_examples=examples(60, 1_000), deadline=None)
 def test_a_live_book_is_never_wrong(data: st.DataObject) -> None:
     """With frames lost, repeated and swapped, and restarts, a live book is the venue's at its number."""
     truth = Book()
