@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.data import ROOT
 from tests.venues.venue_server import Behaviour, Client, FakeVenue, Server, mute, obedient
 from venues.dialing import Dialing, Proxies
 from venues.probe import USUAL_SYMBOLS, ProbeResult, probe
@@ -101,3 +102,10 @@ def test_every_venue_can_be_tried_and_has_its_rule() -> None:
         said = b"".join(venue.route_conversation(route).open([symbol])).decode()
         assert symbol.lower() in (said + venue.route_url(route, [symbol])).lower(), name
 
+
+def test_the_page_tells_every_rule() -> None:
+    """`docs/verifying.md` has the rules that the command prints and the damage is tested against."""
+    page = (ROOT / "docs" / "verifying.md").read_text(encoding="utf-8")
+    for name, rule in RULES.items():
+        numbering = "nothing" if rule.numbering == "-" else rule.numbering
+        assert f"| {name} | {numbering} | {rule.checksum or 'nothing'} |" in page
