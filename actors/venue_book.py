@@ -53,6 +53,7 @@ from market.messages import (
     BROKEN,
     FRAME_AUDIT,
     FRAME_SNAPSHOT,
+    FRAME_STREAM,
     LIVE,
     STALE,
     SYNCING,
@@ -131,16 +132,18 @@ class VenueBook(BookAuditor):
             line = other
         if line.presence == UNHEARD:
             line.presence = UP
-        if frame.kind == FRAME_AUDIT:
+        if frame.kind == FRAME_STREAM:
+            if frame.instrument_id == 0 or line.watches:
+                self.route(line, frame)
+                return
+        elif frame.kind == FRAME_AUDIT:
             self.take_audit(frame)
-        elif frame.kind == FRAME_SNAPSHOT or (frame.instrument_id != 0 and not line.watches):
-            leg = line.leg_of.get(frame.instrument_id)
-            if leg is None:
-                self.refuse(line, frame)
-            else:
-                self.take(leg, frame, True)
+            return
+        leg = line.leg_of.get(frame.instrument_id)
+        if leg is None:
+            self.refuse(line, frame)
         else:
-            self.route(line, frame)
+            self.take(leg, frame, True)
 
     def route(self, line: Line, frame: RawFrame) -> None:
         """Let the router say for whom a frame is; the pieces of one follow the first of them."""
@@ -192,12 +195,18 @@ class VenueBook(BookAuditor):
         if outcome == PIECE:
             return True
         decoder = leg.decoder
-        if leg.has_book:
+        line = leg.line
+        if line.presence == UP and line.has_books:
             if frame.kind == FRAME_SNAPSHOT:
                 leg.recovery.answered()
-            self.follow(leg, outcome, frame.receive_ns)
-            if frame.kind == FRAME_SNAPSHOT:
-                self.resync(leg, decoder.cause)
+            if outcome == BOOK_CHANGED:
+                leg.receive_ns = frame.receive_ns
+                self.follow_change(leg)
+            else:
+                self.follow(leg, outcome, frame.receive_ns)
+                if frame.kind == FRAME_SNAPSHOT:
+                    self.resync(leg, decoder.cause)
+                decoder.cause = ""
             if decoder.live and (leg.state != LIVE or leg.lag.late):
                 heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED)
                 self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
@@ -205,7 +214,7 @@ class VenueBook(BookAuditor):
             self.tell_trades(leg, frame.receive_ns)
         elif outcome in (CONTROL, STATUS, UNKNOWN_TYPE):
             self.follow_other(leg, outcome, frame.receive_ns)
-        elif leg.line.has_books:
+        elif line.has_books:
             # Trades of another route may still come while the connection is lost; books begin when it is up again.
             decoder.reset()
         return True
@@ -216,7 +225,6 @@ class VenueBook(BookAuditor):
         known_ns = decoder.venue_ns
         # So it is seen whether this frame brings a time. A snapshot's may be that of an event that waited for it.
         decoder.venue_ns = 0
-        decoder.cause = ""
         try:
             outcome = self.applied(decoder, frame)
         except BadFrame:
@@ -289,7 +297,11 @@ class VenueBook(BookAuditor):
             if decoder.holding:
                 # One that was missing has come, and another one is.
                 self.hold(leg)
-        self.advance(leg)
+        kept = leg.kept
+        if kept.legs[kept.leading] is leg:
+            kept.changed = True
+        else:
+            self.overtake(leg)
 
     def follow_other(self, leg: Leg, outcome: i64, receive_ns: i64) -> None:
         """Do what is asked for by outcomes that say nothing of levels."""
@@ -317,24 +329,6 @@ class VenueBook(BookAuditor):
         self.follow(leg, leg.decoder.go_on(), leg.receive_ns)
         if leg.decoder.live:
             self.judge(leg, "snapshot applied", True)
-
-    def tell_trades(self, leg: Leg, receive_ns: i64) -> None:
-        """Pass on the new trades of a frame, at once: who rests in the queue must see them before the next level."""
-        decoder = leg.decoder
-        kept = leg.kept
-        for index in range(decoder.trade_count):
-            if kept.trades.is_new(decoder.trade_ids[index]):
-                self.emit(
-                    PublicTrade(
-                        kept.instrument_id,
-                        decoder.trade_ids[index],
-                        decoder.trade_prices[index],
-                        decoder.trade_sizes[index],
-                        decoder.trade_sides[index],
-                        decoder.trade_times_ns[index],
-                        receive_ns,
-                    )
-                )
 
     def on_batch_end(self) -> None:
         """Tell each touch that changed, once, and the levels behind it where they are wanted."""

@@ -40,6 +40,7 @@ from market.messages import (
     BookRecovered,
     BookStateChanged,
     FeedSwitched,
+    PublicTrade,
     RawFrame,
     Rejected,
     SnapshotWanted,
@@ -191,13 +192,10 @@ class BookKeeper(Actor):
             )
         )
 
-    def advance(self, leg: Leg) -> None:
-        """The book of a leg changed: it is news where it leads, and it leads where it is the first."""
+    def overtake(self, leg: Leg) -> None:
+        """The book of a leg that does not lead changed: it leads where it is the first."""
         kept = leg.kept
-        leader = kept.legs[kept.leading]
-        if leg is leader:
-            kept.changed = True
-        elif leg.state == LIVE and kept.is_better(leg, leader):
+        if leg.state == LIVE and kept.is_better(leg, kept.legs[kept.leading]):
             self.choose(kept)
 
     def compare_quote(self, leg: Leg) -> None:
@@ -314,6 +312,24 @@ class BookKeeper(Actor):
         """Say what could not be understood, with the beginning of it, and keep that."""
         self.oddities.take_malformed(frame.connection_id, frame.receive_ns, reason, frame.data)
         self.emit(Rejected(frame.connection_id, reason, frame.data[:SHOWN_BYTES]))
+
+    def tell_trades(self, leg: Leg, receive_ns: i64) -> None:
+        """Pass on the new trades of a frame, at once: who rests in the queue must see them before the next level."""
+        decoder = leg.decoder
+        kept = leg.kept
+        for index in range(decoder.trade_count):
+            if kept.trades.is_new(decoder.trade_ids[index]):
+                self.emit(
+                    PublicTrade(
+                        kept.instrument_id,
+                        decoder.trade_ids[index],
+                        decoder.trade_prices[index],
+                        decoder.trade_sizes[index],
+                        decoder.trade_sides[index],
+                        decoder.trade_times_ns[index],
+                        receive_ns,
+                    )
+                )
 
     # ---- connections
 
