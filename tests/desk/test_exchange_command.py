@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import stat
+import time
 from pathlib import Path
 
 import tomli
@@ -14,9 +15,11 @@ import trio
 from exchange.client import open_exchange
 from exchange.protocol import OrderForm
 from exchange.protocol_events import Report
+from runtime.clock import TrioClock
 from tests.data import ROOT
 from tests.desk.processes import Command
 from tests.desk.test_exchange_kill import address_of
+from tests.exchange.outside import Web
 
 STATUS = re.compile(
     r"\d\d:\d\d:\d\d \| BTCUSDT [\d.]+/[\d.]+ last [\d.]+ open \d+ \| ETHUSDT \S+ last \S+ open \d+ "
@@ -102,3 +105,34 @@ def test_a_configuration_without_an_exchange_is_refused(tmp_path: Path) -> None:
         code, _, errors = command.end()
     assert code == 2
     assert "no exchange with a gateway: run it as `hftrun CONFIG`" in errors
+
+
+def outside_port(command: Command) -> int:
+    """Where the gateway of another protocol listens, as its log says."""
+    assert command.process.stderr is not None
+    for line in command.process.stderr:
+        if "binance gateway listens" in line:
+            return int(line.rpartition(":")[2].split()[0])
+    raise AssertionError("it never listened")
+
+
+async def test_a_client_of_another_venue_trades_at_it(tmp_path: Path) -> None:
+    """The greeting names the protocol and its page, and a signed order trades with the market's agents."""
+    path = tmp_path / "exchange.toml"
+    path.write_text(
+        f'include = ["{ROOT}/configs/exchange-venues.toml"]\n[services.gateway.params]\nport = 0\n'
+        "[services.binance_gateway.params]\nport = 0\n"
+    )
+    with Command("exchange", path, "--status-every", "0s", cwd=tmp_path) as command:
+        port = await trio.to_thread.run_sync(outside_port, command)
+        secrets = tomli.loads((tmp_path / "exchange-keys.toml").read_text(encoding="utf-8"))["keys"]
+        clock = TrioClock(time.time_ns())
+        secret = secrets["demo-1"]["secret"]
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            made = await Web(stream, clock).signed("POST", "order", "demo-1", secret, True, **order)
+        assert (made.status, made.data["status"]) == (200, "FILLED"), made.body
+        command.process.send_signal(signal.SIGTERM)
+        code, output, errors = await trio.to_thread.run_sync(command.end)
+        assert code == 0, errors
+    assert "Binance's spot protocol at the address that the log names" in output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,9 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[World, Any, Any]]:
     """The exchange on a port, in real time, and two clients."""
     async with world(tmp_path, time.time_ns()) as here:
         port = here.gateway.server.port
-        yield here, client_of(port, "alice"), client_of(port, "bob")
+        alice, bob = client_of(port, "alice"), client_of(port, "bob")
+        with closing(alice.session), closing(bob.session):
+            yield here, alice, bob
 
 
 async def test_ccxt_knows_the_markets(tmp_path: Path) -> None:
@@ -116,11 +118,11 @@ async def test_ccxt_cancels_and_lists(tmp_path: Path) -> None:
         with pytest.raises(ccxt.BadRequest, match="precision"):
             alice.create_order("BTC/USDT", "limit", "buy", 0.001, 0.01, {"price": "0.015"})
         stranger = client_of(0, "nobody")
-        stranger.urls = alice.urls
+        stranger.urls, stranger.session = alice.urls, alice.session
         with pytest.raises(ccxt.AuthenticationError):
             stranger.fetch_balance()
         liar = client_of(0, "alice")
-        liar.urls, liar.secret = alice.urls, "0" * 64
+        liar.urls, liar.session, liar.secret = alice.urls, alice.session, "0" * 64
         with pytest.raises(ccxt.AuthenticationError):
             liar.fetch_balance()
 
@@ -149,7 +151,7 @@ async def test_ccxt_follows_the_market(tmp_path: Path) -> None:
                 )
             ]
             while not all(f"btcusdt@{kind}" in here.gateway.streams for kind in ("trade", "bookTicker")):
-                await asyncio.sleep(0)
+                await asyncio.wait(waiting, timeout=0.01)
             bob.create_order("BTC/USDT", "limit", "buy", 0.2, 60_000)
             changed, trades, tops = await asyncio.wait_for(asyncio.gather(*waiting), 10)
             assert changed["asks"] == [[60_000, 0.3]]

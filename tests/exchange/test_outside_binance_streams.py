@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trustme
 from trio_websocket import ConnectionClosed
 
 from tests.exchange.outside import Listener, Web, world
@@ -226,3 +228,21 @@ async def test_a_gateway_that_comes_back_knows_the_account(autojump_clock: objec
         assert (await web.signed("DELETE", "order", symbol="BTCUSDT", orderId=number)).data["status"] == "CANCELED"
         bob = (await web.signed("GET", "allOrders", "bob", symbol="BTCUSDT")).data
         assert [(one["status"], one["executedQty"]) for one in bob] == [("FILLED", "0.10000000")]
+
+
+async def test_tls_on_a_real_socket(tmp_path: Path) -> None:
+    """With a certificate, requests and streams come over TLS, one connection for a request and then a WebSocket."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    certificate.cert_chain_pems[0].write_to_path(str(chain))
+    certificate.private_key_pem.write_to_path(str(key))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    async with world(tmp_path, certificate_file=str(chain), certificate_key_file=str(key)) as here:
+        port = here.gateway.server.port
+        tcp = await trio.open_tcp_stream("127.0.0.1", port)
+        stream = trio.SSLStream(tcp, context, server_hostname="localhost", https_compatible=True)
+        assert (await Web(stream, here.clock).get("ping")).data == {}
+        async with here.listen("/ws", stream) as one:
+            assert await one.ask(method="LIST_SUBSCRIPTIONS", id=1) == {"result": [], "id": 1}
