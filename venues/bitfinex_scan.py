@@ -62,12 +62,19 @@ class BitfinexScan(Scan):
         super().__init__(venue_symbol, price_scale, size_scale)
         # The channel of the book, once a confirmation has told it.
         self.book_channel: i64 = 0
+        # With what the last change began: the next one will begin with the same.
+        self._usual_beginning: bytes = b"["
+        self._usual_channel: i64 = -1
 
     def scan(self, frame: bytes) -> i64:
         """Read one frame: `DELTA`, `SNAPSHOT`, `TRADES`, `LIFE` or `UNKNOWN`."""
         end = i64(len(frame)) - 1
         if end < 8 or frame[end] != CLOSE or frame[0] != OPEN:
             return UNKNOWN
+        if self._usual_channel == self.book_channel and stands(frame, 0, self._usual_beginning):
+            position = i64(len(self._usual_beginning))
+            if frame[position] != OPEN:
+                return self._change(frame, position, end)
         position = self._integer(frame, 1)
         channel = self.number
         if position < 0 or frame[position] != COMMA:
@@ -78,11 +85,10 @@ class BitfinexScan(Scan):
                 return UNKNOWN
             if frame[position + 1] == OPEN:
                 return self._snapshot(frame, position + 2, end)
-            self.level_count = 0
-            position = self._level(frame, position + 1)
-            self.first_update_id = 0
-            self.has_checksum = False
-            return DELTA if position >= 0 and self._is_end(frame, position, end) else UNKNOWN
+            if channel == self.book_channel:
+                self._usual_beginning = frame[: position + 1]
+                self._usual_channel = channel
+            return self._change(frame, position + 1, end)
         if stands(frame, position, _LIFE):
             return LIFE if self._is_end(frame, position + len(_LIFE), end) else UNKNOWN
         if stands(frame, position, _EXECUTED):
@@ -90,6 +96,14 @@ class BitfinexScan(Scan):
         if stands(frame, position, _CHECKSUM):
             return self._checksum(frame, position + len(_CHECKSUM), end)
         return UNKNOWN
+
+    def _change(self, frame: bytes, position: i64, end: i64) -> i64:
+        """The change of one level, from its price on."""
+        self.level_count = 0
+        self.first_update_id = 0
+        self.has_checksum = False
+        position = self._level(frame, position)
+        return DELTA if position >= 0 and self._is_end(frame, position, end) else UNKNOWN
 
     def _level(self, frame: bytes, position: i64) -> i64:
         """Price, count and amount, put behind the levels held; the position behind its bracket, or -1."""
@@ -193,21 +207,30 @@ class BitfinexScan(Scan):
 
     def _integer(self, frame: bytes, position: i64) -> i64:
         """A JSON integer without sign into `number`; the position after it, or -1. It cannot end the frame."""
-        first = position
-        value: i64 = 0
-        digit: i64 = frame[position]
-        digit -= ZERO
-        leading = digit
-        while 0 <= digit <= 9:
-            value = value * 10 + digit
-            position += 1
-            digit = frame[position]
-            digit -= ZERO
-        digits = position - first
-        if digits == 0 or digits > MOST_DIGITS or (leading == 0 and digits > 1):
+        last_word = i64(len(frame)) - 8
+        word: i64 = 0
+        if position <= last_word:
+            word = read_i64_le(frame, position) & _SEVEN_BYTES
+        elif last_word >= 0:
+            # The end of the frame, and zeros behind it, which are no digits.
+            word = (read_i64_le(frame, last_word) >> (8 * (position - last_word))) & (
+                _SEVEN_BYTES >> (8 * (position - last_word - 1))
+            )
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        if flags == 0:
+            return self.whole(frame, position)
+        below = ((flags & (0 - flags)) >> 7) - 1
+        ones = below & _SEVEN_ONES
+        ones += ones >> 32
+        ones += ones >> 16
+        count = (ones + (ones >> 8)) & 0xFF
+        if count == 0 or (count > 1 and word & 0xFF == ZERO):
             return -1
-        self.number = value
-        return position
+        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        self.number = (digits * 10000 + (digits >> 32)) & _EIGHT
+        return position + count
 
     def _number(self, frame: bytes, position: i64, places: i64) -> i64:
         """A JSON number without sign and exponent, scaled into `number`; the position after it, or -1."""
