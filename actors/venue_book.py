@@ -147,6 +147,12 @@ class VenueBook(BookAuditor):
 
     def route(self, line: Line, frame: RawFrame) -> None:
         """Let the router say for whom a frame is; the pieces of one follow the first of them."""
+        if not line.watches and frame.parts == 1:
+            # The plain router would ask the dialect this, and nothing else.
+            named = line.leg_named.get(self.dialect.venue_symbol(frame.data))
+            if named is not None:
+                self.take(named, frame, True)
+                return
         decision = line.pieces_route
         leg = line.pieces_leg
         if frame.part < 2:
