@@ -29,7 +29,7 @@ from market.messages import (
     VenueHeartbeat,
 )
 from runtime.metrics import Counter
-from runtime.service import Service, ServiceSetup
+from runtime.service import InjectedDisconnect, Service, ServiceSetup
 from venues.budgets import shared_budget
 from venues.dialing import Dialing
 from venues.feed_params import FeedParams
@@ -199,4 +199,9 @@ class Feed(Service):
         for batch in batches_of(
             [frames_of(self.venue, session.connection_id, kind, instrument_id, now_ns, answer.body)]
         ):
-            await self.send(batch)
+            try:
+                await self.send(batch)
+            except InjectedDisconnect as fault:
+                if session.live is not None:
+                    session.live.end(str(fault))
+                return

@@ -44,6 +44,8 @@ _UNBOUNDED: Final = 2**31
 NEW_CONNECTION: Final = "new connection"
 # An instrument, or a connection, is begun anew no more often than this.
 SETTLING_SECONDS: Final = 1.0
+# How long no connection is tried after a handshake that was refused for being one too many, without saying how long.
+_HANDSHAKE_PAUSES_S: Final = {429: 60.0, 418: 120.0}
 _MOST_PATIENCE: Final = 64
 
 
@@ -160,8 +162,10 @@ class Session:
                 return link
             except (DialFailed, TransportError) as error:
                 self.note_trouble(str(error))
-                if isinstance(error, HandshakeRefused) and (wait_s := seconds_of(error.retry_after)) is not None:
-                    budget.hold(wait_s)
+                if isinstance(error, HandshakeRefused):
+                    # For all feeds of the venue: it counts by address.
+                    asked_s = seconds_of(error.retry_after)
+                    budget.hold(_HANDSHAKE_PAUSES_S.get(error.status, 0.0) if asked_s is None else asked_s)
             await self._pause()
 
     async def _hear(self, link: Link) -> None:
