@@ -243,6 +243,9 @@ class Streams:
         self._by_market: dict[int, dict[Stream, None]] = {}
         self._beats = 0
 
+    def __len__(self) -> int:
+        return len(self._streams)
+
     def __contains__(self, name: str) -> bool:
         return name in self._streams
 

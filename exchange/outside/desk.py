@@ -97,6 +97,9 @@ class OrderDesk:
         self._asks: dict[tuple[int, int], Ask] = {}
         self._last_request_id = 0
 
+    def __len__(self) -> int:
+        return len(self._asks)
+
     def follow(self, account_id: int) -> AccountMirror:
         """Keep an account from now on."""
         mirror = self.mirrors.get(account_id)

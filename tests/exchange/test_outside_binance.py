@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import random
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlencode
 
 import pytest
 import trio
@@ -13,6 +16,7 @@ from exchange.keys import TRADE, Key, KeyRing
 from exchange.outside.binance_rest import ENDPOINTS
 from exchange.protocol import OrderForm
 from runtime.config.secrets import Secret
+from tests.exchange.gateways import SECRET
 from tests.exchange.outside import Answer, Web, world
 from tests.seeds import examples
 
@@ -294,3 +298,15 @@ async def test_ended_orders_are_kept_up_to_a_number(autojump_clock: object, tmp_
             numbers.append(number)
         rows = (await web.signed("GET", "allOrders", symbol="BTCUSDT")).data
         assert [row["orderId"] for row in rows] == [stays, *numbers[-kept:]]
+
+
+async def test_what_is_signed_is_what_is_sent(autojump_clock: object, tmp_path: Path) -> None:
+    """A symbol in other letters is percent-encoded before it is signed; signed as it reads, it is refused."""
+    async with world(tmp_path) as here:
+        web = here.web()
+        now_ms = here.clock.now_ns() // 1_000_000
+        sent = urlencode({"symbol": "\u5e01USDT", "orderId": 1, "timestamp": now_ms})
+        for signed, code in ((sent, -1121), (unquote(sent), -1022)):
+            digest = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
+            answer = await web.ask("GET", "/api/v3/order", f"{sent}&signature={digest}", "", KEYED)
+            assert fault(answer) == (400, code)

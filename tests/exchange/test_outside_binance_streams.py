@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import trustme
 from trio_websocket import ConnectionClosed
 
 from tests.exchange.outside import Listener, Web, world
+from tests.seeds import examples, seeds
 
 
 async def pause(seconds: float) -> None:
@@ -246,3 +248,60 @@ async def test_tls_on_a_real_socket(tmp_path: Path) -> None:
         assert (await Web(stream, here.clock).get("ping")).data == {}
         async with here.listen("/ws", stream) as one:
             assert await one.ask(method="LIST_SUBSCRIPTIONS", id=1) == {"result": [], "id": 1}
+
+
+@pytest.mark.parametrize("seed", seeds(3, 100))
+@pytest.mark.parametrize("period", ["depth@100ms", "depth"])
+async def test_any_follower_has_the_true_book(autojump_clock: object, tmp_path: Path, seed: int, period: str) -> None:
+    """Whatever happens and whenever the snapshot is taken, the documented rule gives the exchange's own book."""
+    chance = random.Random(seed)
+    limits = {"orders_per_10_seconds": 10**9, "weight_per_minute": 10**9}
+    async with world(tmp_path, **limits) as here, here.listen(f"/ws/btcusdt@{period}") as one:
+        web, buyer = here.web(), here.web()
+        snapshot: dict[str, Any] = {}
+        taken_at = chance.randrange(80)
+        numbers: list[int] = []
+        for step in range(examples(100, 1_000)):
+            if step == taken_at:
+                snapshot = (await web.get("depth", symbol="BTCUSDT", limit=5_000)).data
+            side = chance.choice(("BUY", "SELL"))
+            if numbers and chance.random() < 0.3:
+                await web.signed("DELETE", "order", symbol="BTCUSDT", orderId=numbers.pop())
+            elif chance.random() < 0.2:
+                await buyer.order("bob", side=side, type="MARKET", timeInForce=None, quantity="0.3")
+            else:
+                price = 60_000 + chance.randrange(10) * (1 if side == "SELL" else -1)
+                numbers.append(await quote(web, side, str(price), f"0.{chance.randrange(1, 9)}"))
+            await pause(chance.choice((0, 0, 0.05, 0.3)))
+        await pause(2)
+        final = (await web.get("depth", symbol="BTCUSDT", limit=5_000)).data
+        book = {"b": dict(snapshot["bids"]), "a": dict(snapshot["asks"])}
+        last = snapshot["lastUpdateId"]
+        while last < final["lastUpdateId"]:
+            event = await one.next()
+            if event["u"] > last:
+                assert event["U"] <= last + 1
+                kept(book, event)
+                last = event["u"]
+        assert book == {"b": dict(final["bids"]), "a": dict(final["asks"])}
+
+
+async def test_clients_that_come_and_go_leave_nothing(autojump_clock: object, tmp_path: Path) -> None:
+    """Neither connections nor streams nor questions on their way, however they end."""
+    limits = {"sockets_per_5_minutes": 10**6, "orders_per_10_seconds": 10**9, "weight_per_minute": 10**9}
+    async with world(tmp_path, **limits) as here:
+        gateway = here.gateway
+        for count in range(examples(40, 1_000)):
+            stream = here.connect()
+            async with here.listen(f"/stream?streams=btcusdt@depth/btcusdt@trade/s{count}", stream) as one:
+                if count % 3 == 0:
+                    await stream.aclose()
+                elif count % 3 == 1:
+                    await one.ask(method="UNSUBSCRIBE", params=["btcusdt@trade"], id=1)
+            web = here.web()
+            await web.order(price="50000", quantity="0.001")
+            await web.signed("DELETE", "openOrders", symbol="BTCUSDT")
+            await web.stream.aclose()
+        await pause(1)
+        assert gateway.server.connections == 0
+        assert (len(gateway.streams), len(gateway.desk)) == (0, 0)
