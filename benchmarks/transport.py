@@ -8,6 +8,7 @@ request; it goes through the feed service, the lane and the venue book, as a sys
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import subprocess
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 import structlog
@@ -42,6 +43,9 @@ from venues.dialing import Dialing, Proxies
 from venues.feed import Feed
 from venues.feed_params import FeedParams
 from venues.transport import StreamOptions, open_stream
+
+if TYPE_CHECKING:
+    from runtime.logs import Logger
 
 REFERENCE_MESSAGES: Final = MESSAGES // 10
 READ_BYTES: Final = 64 * 1024
@@ -128,6 +132,12 @@ def message(run: Run) -> Measured:
 # ---- from the socket to the book
 
 
+def silence() -> Logger:
+    """A log for nobody: what is told of connections does not belong among figures."""
+    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    return cast("Logger", structlog.wrap_logger(structlog.PrintLogger(), wrapper_class=quiet))
+
+
 def system_of(port: int) -> System:
     """A feed and a venue book, wired as a configuration would have it."""
     instrument = Instrument.from_text(
@@ -151,7 +161,7 @@ def system_of(port: int) -> System:
         lane="", instrument_ids=(1,), params=params, takes=dict.fromkeys(Feed.TAKES, ""), gives=Feed.GIVES, owns=(),
     )  # fmt: skip
     blueprint = Blueprint(SystemConfig(), table, {"BTC/USDT": 1}, (book,), (feed,))
-    return build_system(blueprint, LiveClock(), random.Random(1), structlog.get_logger(), lambda core: None)
+    return build_system(blueprint, LiveClock(), random.Random(1), silence(), lambda core: None)
 
 
 def play(port: int, count: int, last_update_id: int) -> Sample:
