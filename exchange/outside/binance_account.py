@@ -15,6 +15,7 @@ from exchange.outside.binance_errors import (
     missing,
     refused_cancel,
     refused_order,
+    rejected_key,
     timed_out,
 )
 from exchange.outside.binance_frames import Frame, milliseconds, padded
@@ -29,7 +30,7 @@ from exchange.outside.binance_orders import (
 )
 from exchange.outside.binance_query import CLIENT_ID
 from exchange.outside.books import Market
-from exchange.outside.desk import Ask, DeskTimeout, Seat
+from exchange.outside.desk import Ask, DeskTimeout, Seat, SeatRefused
 from exchange.outside.mirror import OrderView
 from exchange.protocol import Asker
 from exchange.records import AMOUNT_SCALE
@@ -256,9 +257,11 @@ def _of_key(call: Call, act: Callable[[str, int], bool]) -> object:
 
 async def _ask(call: Call, seat: Seat, make: Callable[[Asker, int, int], Message], note: object = None) -> Ask:
     try:
-        return await call.context.desk.ask(seat, make, note=note)
+        return await call.context.desk.ask(seat, make, note)
     except DeskTimeout:
         raise timed_out() from None
+    except SeatRefused:
+        raise rejected_key() from None
 
 
 def _cancel(market: Market, order_id: int, name: str) -> Callable[[Asker, int, int], Message]:

@@ -71,6 +71,7 @@ class Seat:
         self.key = key
         self.mirror = mirror
         self.session_id = 0
+        self.nonce = 0
         self.is_open = False
         self.lock = trio.Lock()
 
@@ -121,18 +122,17 @@ class OrderDesk:
                     await self._prime(seat)
         return seat
 
-    async def ask(
-        self, seat: Seat, make: Callable[[Asker, int, int], Message], state: int = 0, note: object = None
-    ) -> Ask:
-        """Send what `make` makes of who asks, the request's number and the time; gives what came of it."""
-        asker = Asker(self.params.exchange_id, seat.session_id, seat.key.account_id)
-        self._last_request_id += 1
-        message = make(asker, self._last_request_id, self._clock.now_ns())
-        done = await self._await((seat.session_id, self._last_request_id), Ask(state, note), message)
+    async def ask(self, seat: Seat, make: Callable[[Asker, int, int], Message], note: object = None) -> Ask:
+        """Send what `make` makes of who asks, the request's number and the time; gives what came of it.
+
+        Where the exchange has forgotten the session nothing has happened, and it is asked again from a new one.
+        """
+        done = await self._ask_once(seat, make, 0, note)
         answer = done.answer
         if isinstance(answer, RequestAnswered) and answer.refused and answer.code == REJECT_AUTHENTICATION:
-            # The exchange has forgotten the session: the next request opens another one.
             seat.is_open = False
+            await self.seat_of(seat.key)
+            done = await self._ask_once(seat, make, 0, note)
         return done
 
     def farewell(self) -> list[Message]:
@@ -212,6 +212,15 @@ class OrderDesk:
 
     # ---- sessions
 
+    async def _ask_once(
+        self, seat: Seat, make: Callable[[Asker, int, int], Message], state: int, note: object
+    ) -> Ask:
+        asker = Asker(self.params.exchange_id, seat.session_id, seat.key.account_id)
+        self._last_request_id += 1
+        number = (seat.session_id, self._last_request_id)
+        message = make(asker, self._last_request_id, self._clock.now_ns())
+        return await self._await(number, Ask(state, note), message)
+
     async def _await(self, number: tuple[int, int], ask: Ask, message: Message) -> Ask:
         self._asks[number] = ask
         try:
@@ -231,11 +240,12 @@ class OrderDesk:
         self._by_session[seat.session_id] = seat
         self._last_request_id += 1
         now_ns = self._clock.now_ns()
+        seat.nonce = max(now_ns, seat.nonce + 1)
         # Nonces are the exchange's guard against a login that is sent twice. Clients of this gateway sign every
         # request with its time instead; the name keeps its nonces apart from those of the key's own logins.
         opened = SessionOpened(
             self.params.exchange_id, seat.session_id, key.account_id, self._last_request_id,
-            f"{key.key_id}@{self.name}", key.scopes & ~ADMIN, now_ns, False, now_ns,
+            f"{key.key_id}@{self.name}", key.scopes & ~ADMIN, seat.nonce, False, now_ns,
         )  # fmt: skip
         done = await self._await((seat.session_id, self._last_request_id), Ask(0, None), opened)
         answer = done.answer
@@ -246,7 +256,7 @@ class OrderDesk:
     async def _prime(self, seat: Seat) -> None:
         """Ask for everything that is known of the account."""
         for state in _QUESTIONS:
-            done = await self.ask(seat, _question(state), state)
+            done = await self._ask_once(seat, _question(state), state, None)
             if isinstance(done.answer, RequestAnswered) and done.answer.refused:
                 raise SeatRefused(done.answer.reason)
 

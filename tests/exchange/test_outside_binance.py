@@ -310,3 +310,13 @@ async def test_what_is_signed_is_what_is_sent(autojump_clock: object, tmp_path: 
             digest = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
             answer = await web.ask("GET", "/api/v3/order", f"{sent}&signature={digest}", "", KEYED)
             assert fault(answer) == (400, code)
+
+
+async def test_a_session_that_the_exchange_forgot(autojump_clock: object, tmp_path: Path) -> None:
+    """The order is entered from a new one, once, and the client hears nothing of it."""
+    async with world(tmp_path) as here:
+        web = here.web()
+        assert (await web.order(price="50000", quantity="0.1")).status == 200
+        here.gateway.link.forward(here.gateway.desk.farewell())
+        assert (await web.order(price="50001", quantity="0.1")).status == 200
+        assert len((await web.signed("GET", "openOrders")).data) == 2
