@@ -77,3 +77,46 @@ def test_what_it_shows_is_the_whole_book_up_to_some_price(changes: list[tuple[Le
         loaded.load(json.loads(json.dumps(bounded.save())))
         assert loaded.save() == bounded.save()
         bounded = loaded
+
+
+def small(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> BoundedBook:
+    """A book of these levels."""
+    book = BoundedBook()
+    book.replace(
+        vec[i64]([price for price, _ in bids + asks]), vec[i64]([size for _, size in bids + asks]), len(bids),
+        len(bids) + len(asks),
+    )  # fmt: skip
+    return book
+
+
+def change(book: BoundedBook, price: int, size: int) -> None:
+    """One bid changes."""
+    book.change(vec[i64]([price]), vec[i64]([size]), 1, 1)
+
+
+def test_differences_are_counted_as_deep_as_both_know() -> None:
+    """A level that one has and the other has not, or has in another size; none beyond where either ends."""
+    book = small([(100, 5), (99, 6), (97, 7), (90, 1)], [(101, 5), (103, 2)])
+    assert book.differences([(100, 5), (99, 6), (97, 7)], [(101, 5)]) == (4, 0)
+    assert book.differences([(100, 4), (98, 1), (97, 7)], [(101, 5), (102, 1)]) == (6, 4)
+    assert book.differences([(100, 5), (99, 6), (97, 7), (90, 1), (80, 1)], [(101, 5), (103, 2)]) == (6, 0)
+    assert book.differences([], [(101, 5), (103, 2)]) == (6, 4)
+    assert BoundedBook().differences([(1, 1)], []) == (1, 1)
+
+
+def test_a_price_that_changed_is_not_compared() -> None:
+    """Also one that changed back; a snapshot ends the noting, and what was noted is saved."""
+    book = small([(100, 5), (99, 6)], [(101, 5)])
+    change(book, 99, 1)
+    book.begin_noting()
+    change(book, 100, 9)
+    change(book, 100, 5)
+    loaded = BoundedBook()
+    loaded.load(book.save())
+    for one in (book, loaded):
+        assert one.is_noting
+        assert one.differences([(100, 7), (99, 1)], [(101, 5)]) == (2, 0)
+    book.end_noting()
+    assert book.differences([(100, 7), (99, 1)], [(101, 5)]) == (3, 1)
+    loaded.replace(vec[i64]([100]), vec[i64]([5]), 1, 1)
+    assert not loaded.is_noting

@@ -32,8 +32,8 @@ SPEAKERS: dict[str, type[Speaker]] = {
     "binance_usdm": UsdmSpeaker,
     "deribit": DeribitSpeaker,
 }
-# A step is 40 ms: half a minute, or an hour.
-STEPS = 90_000 if SOAK else 700
+# A step is 40 ms: half a minute; in a soak six minutes for each of many seeds, hours in all.
+STEPS = 9_000 if SOAK else 700
 
 
 def run(world: World, steps: int) -> None:
@@ -66,7 +66,7 @@ def test_every_fault_alone_is_survived(venue: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize("venue", SPEAKERS)
-@pytest.mark.parametrize("seed", seeds(1, 100))
+@pytest.mark.parametrize("seed", seeds(1, 20))
 def test_either_of_two_connections_may_be_lost_at_any_time(venue: str, seed: int) -> None:
     """Now one dies, now the other, for seconds: the book stays LIVE all the while and every trade is told, once."""
     speaker = SPEAKERS[venue]
@@ -98,7 +98,7 @@ def test_either_of_two_connections_may_be_lost_at_any_time(venue: str, seed: int
 
 
 @pytest.mark.parametrize("venue", SPEAKERS)
-@pytest.mark.parametrize("seed", seeds(1, 20))
+@pytest.mark.parametrize("seed", seeds(1, 6))
 def test_two_damaged_connections_are_never_wrong(venue: str, seed: int) -> None:
     """Faults of all kinds on both: every leg is judged by itself, and what is shown is right."""
     world = World({1: SPEAKERS[venue](), 2: SPEAKERS[venue]()}, seed, ALL_FAULTS)
@@ -124,7 +124,7 @@ def test_a_saved_book_goes_on_as_if_nothing_had_been(venue: str) -> None:
     world = World(speakers, 7, ALL_FAULTS, audit_every_s=6)
     world.run(500)
     assert len(world.inputs) > 500
-    places = range(7, len(world.inputs), 1 if SOAK else 283)
+    places = range(7, len(world.inputs), 11 if SOAK else 283)
     check_save_and_load(world.another_core, VenueBook, world.inputs, places)
 
 
