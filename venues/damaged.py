@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from market.dialect import Router
 from market.messages import FRAME_STREAM, ConnectionUp, FaultInjected, Message, RawFrame
 from venues.facts import Venue
 from venues.recording_survey import Survey
@@ -60,7 +61,7 @@ class DamagedVerification(Verification):
     ) -> None:
         super().__init__(venue, found, files, only)
         self.truth: Final = Verification(venue, found, files, only)
-        self.faults: Final = faults
+        self.faults: FrameFaults = faults
         self.told: Final = FaultReport()
         self._numbers: Final[dict[str, int]] = {}
         # Books that were changed by the present record, and those that may differ, with how often they did in a row.
@@ -139,13 +140,18 @@ class DamagedVerification(Verification):
 
     def _restore(self, connection: str) -> None:
         """What was lost is begun anew as the truth has it."""
-        for kept in self.of_connection(connection):
-            true = self._true(kept)
-            if true.decoder.live and not kept.decoder.live:
-                self.router(connection).load(self.truth.router(connection).save())
-                kept.decoder.load(true.decoder.save())
-                self._different.pop(id(kept), None)
-                kept.held_since_ns = 0
+        books = self.of_connection(connection)
+        lost = [kept for kept in books if self._true(kept).decoder.live and not kept.decoder.live]
+        if lost and type(self.router(connection)) is not Router:
+            # With the numbering of the connection goes whatever else it would have found missing.
+            self.router(connection).load(self.truth.router(connection).save())
+            lost = books
+        for kept in lost:
+            is_new = not kept.decoder.live and self._true(kept).decoder.live
+            kept.decoder.load(self._true(kept).decoder.save())
+            self._different.pop(id(kept), None)
+            kept.held_since_ns = 0
+            if is_new:
                 self.begun(kept)
 
     def _true(self, kept: Kept) -> Kept:

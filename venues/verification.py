@@ -167,6 +167,7 @@ class Verification:
             outcome = kept.decoder.apply(record.data)
         except BadFrame as error:
             self.count_malformed(error.reason, record.data)
+            self.miss(kept)
             return
         self.follow(kept, outcome, record)
 
@@ -179,6 +180,7 @@ class Verification:
                 outcome = kept.decoder.apply(record.data)
             except BadFrame as error:
                 reason = error.reason
+                self.miss(kept)
                 continue
             if outcome not in (CONTROL, STATUS, UNKNOWN_TYPE) or outcome not in outcomes:
                 self.follow(kept, outcome, record)
@@ -294,6 +296,12 @@ class Verification:
             book.gaps[_kind_of_gap(cause)] += 1
         self.report.note("checksum" if outcome == BAD_CHECKSUM else "gap", f"{book.symbol}: {cause}", self.place)
         self.note_lost(kept)
+
+    def miss(self, kept: Kept) -> None:
+        """A frame could not be understood. Where the connection numbers frames no later one shows what it held."""
+        if type(self.router(kept.report.connection)) is not Router and kept.decoder.live:
+            kept.report.gaps["a frame could not be understood"] += 1
+            self.lose(kept)
 
     def lose(self, kept: Kept) -> None:
         """What was known of a book is void."""

@@ -18,7 +18,9 @@ import pytest
 
 from market.dialect import Decoder
 from market.messages import Message, RawFrame
-from tests.seeds import SOAK
+from runtime.faults import parse_faults
+from runtime.feed_faults import FeedFaults
+from tests.seeds import SOAK, seeds
 from tests.venues.verified import RECORDED, Recorded, records_of, surveyed
 from venues.damaged import DamagedVerification
 from venues.recordings import FRAME, Record
@@ -43,7 +45,9 @@ UNNUMBERED_ALLOWED: Final = {DIGIT, DROP, SWAP}
 
 EVERY: Final = 10
 FEW_POSITIONS: Final = 5
-FEW_RECORDS: Final = 1_500
+FEW_RECORDS: Final = 1_000
+# Books of 12,000 levels take their time to copy.
+FEW_LARGE: Final = 200
 # A damage is followed for so many records at least, and at most.
 FEWEST_AFTER: Final = 12
 MOST_AFTER: Final = 4_000
@@ -196,3 +200,50 @@ def test_every_damage_is_seen_or_known_to_be_invisible(recorded: Recorded) -> No
     counts = Counter((one.kind, one.outcome) for one in told)
     assert counts[(DOUBLE, SILENT)] == counts[(DOUBLE, AT_THE_END)] == 0
 
+
+class Unharmed:
+    """Damages nothing."""
+
+    disconnects = False
+
+    def apply(self, messages: Sequence[Message], now_ns: int) -> list[Message]:
+        """The messages."""
+        return list(messages)
+
+
+_UNWATCHED: Final = {"bitfinex": 40}
+EVERYTHING: Final = (
+    "drop:feed:rate=0.02,duplicate:feed:rate=0.02,reorder:feed:rate=0.02,delay:feed:rate=0.02:ms=300,"
+    "corrupt:feed:rate=0.02,stall:feed:rate=0.01:ms=500,disconnect:feed:rate=0.005,seed="
+)
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=str)
+def test_under_all_faults_at_once_no_book_is_wrong_in_silence(recorded: Recorded) -> None:
+    """Whatever comes of the frames is seen, and every book comes back; a checksum sees its levels and no more."""
+    venue, found = surveyed(recorded)
+    rule = RULES[recorded.venue]
+    for seed in seeds(1, 10):
+        faults = parse_faults(f"{EVERYTHING}{seed}")
+        injected = FeedFaults("feed", faults.feeds, faults.seed)
+        pair = DamagedVerification(venue, found, recorded.paths(), injected)
+        for number, (path, record) in enumerate(records_of(recorded, FEW_LARGE if recorded.venue == "coinbase" else FEW_RECORDS)):
+            # The reply that switches numbering on has no number: Bitfinex's rule holds from there on.
+            if number < _UNWATCHED.get(recorded.venue, 0):
+                pair.faults, harmed = Unharmed(), pair.faults
+                pair.take(path, record)
+                pair.faults = harmed
+            else:
+                pair.take(path, record)
+        # What waits for a frame that was lost is behind, and given up in time; nothing else is down.
+        assert all(
+            kept.decoder.live == pair.truth.book(connection, kept.report.symbol).decoder.live
+            for connection in found.symbols
+            for kept in pair.of_connection(connection)
+        )
+        pair.finish()
+        assert pair.told.injected.total() > 0
+        if rule.sees_every_loss:
+            assert pair.told.samples == []
+        else:
+            assert all(level > rule.checked_levels for level in pair.told.silent_levels)
