@@ -22,6 +22,7 @@ from market.ladder import MOST_PRICE
 from market.messages import (
     SELL,
     STATUS_CANCEL_ONLY,
+    STATUS_HALTED,
     STATUS_POST_ONLY,
     STATUS_TRADING,
     PublicTrade,
@@ -33,6 +34,7 @@ MOST_LOTS: Final = 2**53
 
 _STATUSES: Final[dict[int, str]] = {
     STATUS_TRADING: "TRADING", STATUS_POST_ONLY: "TRADING", STATUS_CANCEL_ONLY: "CANCEL_ONLY",
+    STATUS_HALTED: "HALT",
 }  # fmt: skip
 
 

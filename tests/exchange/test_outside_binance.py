@@ -14,7 +14,7 @@ import trio
 
 from exchange.keys import TRADE, Key, KeyRing
 from exchange.outside.binance_rest import ENDPOINTS
-from exchange.protocol import OrderForm
+from exchange.protocol import OrderForm, SetStatus
 from runtime.config.secrets import Secret
 from tests.exchange.gateways import SECRET
 from tests.exchange.outside import Answer, Web, world
@@ -320,3 +320,16 @@ async def test_a_session_that_the_exchange_forgot(autojump_clock: object, tmp_pa
         here.gateway.link.forward(here.gateway.desk.farewell())
         assert (await web.order(price="50001", quantity="0.1")).status == 200
         assert len((await web.signed("GET", "openOrders")).data) == 2
+
+
+async def test_a_market_that_halts(autojump_clock: object, tmp_path: Path) -> None:
+    """`exchangeInfo` says so, orders are refused as the venue refuses them, cancels pass."""
+    async with world(tmp_path) as here, here.native("alice") as admin:
+        web = here.web()
+        number = (await web.order(price="50000", quantity="0.1")).data["orderId"]
+        assert (await admin.ask(SetStatus(id=900, symbol="BTCUSDT", status="halted"))).ok
+        info = (await web.get("exchangeInfo", symbol="BTCUSDT")).data
+        assert info["symbols"][0]["status"] == "HALT"
+        refused = await web.order(price="50000", quantity="0.1")
+        assert (fault(refused), refused.data["msg"]) == ((400, -2010), "Market is closed.")
+        assert (await web.signed("DELETE", "order", symbol="BTCUSDT", orderId=number)).status == 200
