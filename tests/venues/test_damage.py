@@ -227,7 +227,8 @@ def test_under_all_faults_at_once_no_book_is_wrong_in_silence(recorded: Recorded
         faults = parse_faults(f"{EVERYTHING}{seed}")
         injected = FeedFaults("feed", faults.feeds, faults.seed)
         pair = DamagedVerification(venue, found, recorded.paths(), injected)
-        for number, (path, record) in enumerate(records_of(recorded, FEW_LARGE if recorded.venue == "coinbase" else FEW_RECORDS)):
+        most = FEW_LARGE if recorded.venue == "coinbase" else FEW_RECORDS
+        for number, (path, record) in enumerate(records_of(recorded, most)):
             # The reply that switches numbering on has no number: Bitfinex's rule holds from there on.
             if number < _UNWATCHED.get(recorded.venue, 0):
                 pair.faults, harmed = Unharmed(), pair.faults
