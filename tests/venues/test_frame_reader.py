@@ -109,7 +109,7 @@ STREAMS = st.lists(st.one_of(COMMON, COMMON, CONTROLS, FRAGMENTED), max_size=8)
 ENDS = st.one_of(st.just(b""), CLOSES, ANY, st.binary(max_size=20), st.just(b"\x81\x7f" + b"\xff" * 12))
 
 
-@settings(max_examples=examples(150, 20_000), deadline=None)
+@settings(max_examples=examples(150, 5_000), deadline=None)
 @given(STREAMS, ENDS, STREAMS, st.lists(st.integers(0, 400_000), max_size=12), st.booleans())
 def test_any_pieces_of_any_frames_give_what_the_library_gives(
     before: list[bytes], end: bytes, after: list[bytes], places: list[int], is_compressed: bool
