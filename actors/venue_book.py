@@ -298,11 +298,8 @@ class VenueBook(BookAuditor):
             words = f"crossed: bid {book.best_bid_price} is not below ask {book.best_ask_price}"
             self.lose_and_ask(leg, CROSSED, BROKEN, words)
             return
-        if leg.held_ns != 0:
+        if leg.held_ns != 0 and not decoder.holding:
             leg.held_ns = 0
-            if decoder.holding:
-                # One that was missing has come, and another one is.
-                self.hold(leg)
         kept = leg.kept
         if kept.legs[kept.leading] is leg:
             kept.changed = True

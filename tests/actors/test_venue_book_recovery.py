@@ -163,6 +163,16 @@ def test_what_is_out_of_order_is_waited_for_but_not_long() -> None:
     assert lane.asked() == [(1, 1)]
 
 
+def test_what_goes_on_does_not_lengthen_the_wait() -> None:
+    """A frame that is held and fits nowhere is lost in its time, whatever else comes meanwhile."""
+    lane = live()
+    lane.say("A held")
+    for _ in range(10):
+        lane.pass_ms(50)
+        lane.say("A change bid=99 holding=1")
+    assert lane.states() == [STALE, SYNCING]
+
+
 def test_signs_of_life_keep_a_quiet_book() -> None:
     """A heartbeat of the connection is heard by every book; trades and unknown messages are no sign of the book."""
     lane = live("ScriptedStream")

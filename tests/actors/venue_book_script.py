@@ -75,7 +75,7 @@ class ScriptedDecoder(Decoder):
             side = BUY if "bid" in fields else SELL
             self.book.set_level(side, fields.get("bid") or fields["ask"], fields.get("size", 5))
             self.update_id = fields.get("id", self.update_id + 1)
-            self.holding = False
+            self.holding = fields.get("holding", 0) == 1
             return BOOK_CHANGED
         outcome = OUTCOME_NAMES.index(what.replace("_", " "))
         if outcome in (GAP, BAD_CHECKSUM):
