@@ -235,7 +235,7 @@ def book_answer(product: Product, levels: int) -> dict[str, object]:
     if bid and ask:
         middle = short((bid + ask) * 5, product.price_scale + 1)
         spread = product.price(ask - bid)
-        points = short((ask - bid) * 20_000 * 10**SPREAD_PLACES // (bid + ask), SPREAD_PLACES)
+        points = short((ask - bid) * 10_000 * 10**SPREAD_PLACES // ask, SPREAD_PLACES)
 
     def rows(side: list[tuple[int, int]]) -> list[dict[str, str]]:
         return [{"price": product.price(price), "size": product.size(size)} for price, size in side]
