@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from exchange.outside.params import OutsideParams
 from runtime.lane import words_of
 
 if TYPE_CHECKING:
+    from market.instruments import Instrument
     from runtime.blueprint import Blueprint
     from runtime.session import Session
 
@@ -69,18 +71,19 @@ def greeting(session: Session) -> list[str]:
         else:
             lines.append("  without keys_file nobody can log in: only public data is served")
     for outside in outside_gateways(session.blueprint):
-        lines += outside_greeting(outside)
+        lines += outside_greeting(outside, session.blueprint.instruments)
     symbols = ", ".join(one.symbol for one in session.blueprint.instruments)
     return [*lines, f"  instruments: {symbols}; the journal is kept in {session.state.path}"]
 
 
-def outside_greeting(params: OutsideParams) -> list[str]:
-    """Where a client of another venue connects."""
+def outside_greeting(params: OutsideParams, instruments: Iterable[Instrument]) -> list[str]:
+    """Where a client of another venue connects, and what it calls the instruments."""
     tail = "s" if params.certificate_file else ""
     place = f"{params.host}:{params.port}"
     places = [f"http{tail}://{place}{params.REQUEST_PATH}", f"ws{tail}://{place}{params.SOCKET_PATH}"]
     told = " and ".join(places) if params.port else "the address that the log names"
-    return [f"exchange {params.exchange_id}: {params.PROTOCOL} at {told}; {VENUES_PAGE} tells what there is"]
+    symbols = ", ".join(params.SYMBOL.format(base=one.base, quote=one.quote) for one in instruments)
+    return [f"exchange {params.exchange_id}: {params.PROTOCOL} at {told}; {VENUES_PAGE} tells what there is: {symbols}"]
 
 
 def outside_gateways(blueprint: Blueprint) -> list[OutsideParams]:

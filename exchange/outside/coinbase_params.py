@@ -17,6 +17,7 @@ class CoinbaseParams(OutsideParams):
     PROTOCOL: ClassVar[str] = "Coinbase's public protocol (Advanced Trade)"
     REQUEST_PATH: ClassVar[str] = "/api/v3/brokerage"
     SOCKET_PATH: ClassVar[str] = ""
+    SYMBOL: ClassVar[str] = "{base}-{quote}"
 
     port: int = setting("The port that it listens on; 0 takes a free one.", default=8768, rule=between(0, 65_535))
     frames_per_second: int = setting(

@@ -17,6 +17,7 @@ class KrakenParams(OutsideParams):
     PROTOCOL: ClassVar[str] = "Kraken's public protocol (WebSocket v2)"
     REQUEST_PATH: ClassVar[str] = "/0/public"
     SOCKET_PATH: ClassVar[str] = "/v2"
+    SYMBOL: ClassVar[str] = "{base}/{quote}"
 
     port: int = setting("The port that it listens on; 0 takes a free one.", default=8767, rule=between(0, 65_535))
     frames_per_second: int = setting(

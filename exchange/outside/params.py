@@ -13,10 +13,11 @@ from runtime.config.rules import at_least, between, each, setting
 class OutsideParams:
     """Settings of a gateway's server and of its place at the exchange; a venue's own settings come on top."""
 
-    # What the greeting tells: whose protocol it is, and the paths of requests and of WebSockets.
+    # What the greeting tells: whose protocol it is, the paths of requests and of WebSockets, how a symbol is spelled.
     PROTOCOL: ClassVar[str] = "an outside protocol"
     REQUEST_PATH: ClassVar[str] = ""
     SOCKET_PATH: ClassVar[str] = ""
+    SYMBOL: ClassVar[str] = "{base}{quote}"
 
     exchange_id: int = setting("The exchange that it serves.", default=1, rule=between(1, 2**31))
     host: str = setting("The address that it listens on.", default="127.0.0.1")

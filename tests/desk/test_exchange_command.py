@@ -121,7 +121,7 @@ async def test_a_client_of_another_venue_trades_at_it(tmp_path: Path) -> None:
     path = tmp_path / "exchange.toml"
     path.write_text(
         f'include = ["{ROOT}/configs/exchange-venues.toml"]\n[services.gateway.params]\nport = 0\n'
-        "[services.binance_gateway.params]\nport = 0\n"
+        + "".join(f"[services.{name}_gateway.params]\nport = 0\n" for name in ("binance", "kraken", "coinbase"))
     )
     with Command("exchange", path, "--status-every", "0s", cwd=tmp_path) as command:
         port = await trio.to_thread.run_sync(outside_port, command)
@@ -135,4 +135,8 @@ async def test_a_client_of_another_venue_trades_at_it(tmp_path: Path) -> None:
         command.process.send_signal(signal.SIGTERM)
         code, output, errors = await trio.to_thread.run_sync(command.end)
         assert code == 0, errors
-    assert "Binance's spot protocol at the address that the log names" in output
+    for told, symbols in (("Binance's spot", "BTCUSDT, ETHUSDT"), ("Kraken's public", "BTC/USDT, ETH/USDT"),
+                          ("Coinbase's public", "BTC-USDT, ETH-USDT")):  # fmt: skip
+        (line,) = [one for one in output.splitlines() if told in one]
+        assert "at the address that the log names" in line
+        assert line.endswith(symbols)

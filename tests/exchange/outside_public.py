@@ -16,7 +16,7 @@ from trio_websocket import wrap_client_stream
 from exchange.client import ExchangeClient, open_exchange_stream
 from exchange.gateway_params import GatewayParams
 from exchange.outside.public import PublicGateway
-from exchange.protocol import Cancel, OrderForm
+from exchange.protocol import Cancel, OrderForm, SideWord
 from exchange.venue import ExchangeVenue
 from market.instruments import InstrumentTable
 from market.messages import RunStarted
@@ -118,7 +118,7 @@ class Trader:
     def __init__(self, client: ExchangeClient) -> None:
         self.client = client
 
-    async def order(self, side: str, price: str, size: str = "1", symbol: str = "BTCUSDT") -> int:
+    async def order(self, side: SideWord, price: str, size: str = "1", symbol: str = "BTCUSDT") -> int:
         """A limit order; gives its number."""
         answer = await self.client.order(OrderForm(symbol=symbol, side=side, price=price, size=size))
         assert answer.ok, answer

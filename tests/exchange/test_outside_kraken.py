@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from exchange.outside.kraken import KrakenGateway
@@ -156,34 +157,34 @@ async def test_too_many_messages_are_refused(autojump_clock: object, tmp_path: P
         assert await ask(one, "ping") == {"method": "pong"}
 
 
-async def test_books_of_every_depth_are_kept_by_the_guide(autojump_clock: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth", [10, 25, 100])
+async def test_a_book_is_kept_by_the_guide(autojump_clock: object, tmp_path: Path, depth: int) -> None:
     """A client that drops what is too deep agrees with every checksum and ends with the best levels of the book."""
     async with public_world(tmp_path, KrakenGateway) as here, here.trader() as trader, here.listen("/v2") as one:
         await begin(here, one)
-        orders = [await trader.order("buy", str(50_000 - step), "0.1") for step in range(14)]
-        orders += [await trader.order("sell", str(60_000 + step), "0.2") for step in range(14)]
-        books = {10: KeptBook(10, (2, 3))}
-        await ask(one, "subscribe", channel="book", symbol=["BTC/USDT"], depth=10)
-        books[10].take(await next_frame(one))
+        orders = [await trader.order("buy", str(50_000 - step), "0.1") for step in range(30)]
+        orders += [await trader.order("sell", str(60_000 + step), "0.2") for step in range(30)]
+        book = KeptBook(depth, (2, 3))
+        await ask(one, "subscribe", channel="book", symbol=["BTC/USDT"], depth=depth)
+        book.take(await next_frame(one))
         # The best bids go, one by one, so that deeper ones come into the depth; then better ones push some out.
         for order in orders[:7]:
             await trader.cancel(order)
         for step in range(9):
             await trader.order("buy", f"{50_001 + step}.25", "0.003")
             await trader.order("sell", f"{59_999 - step}.5", "0.5")
-        await trader.cancel(orders[20])
-        await pause(0.5)
+        await trader.cancel(orders[30])
         updates = 0
         with trio.move_on_after(0.5):
             while True:
                 frame = await next_frame(one)
                 assert frame["type"] == "update"
-                books[10].take(frame)
+                book.take(frame)
                 updates += 1
         assert updates > 20
         market = here.gateway.side.by_symbol["BTCUSDT"]
-        for side, levels in (("bids", market.bid_levels(10)), ("asks", market.ask_levels(10))):
-            assert books[10].levels(side) == [(Decimal(price) / 100, Decimal(size) / 1000) for price, size in levels]
+        for side, levels in (("bids", market.bid_levels(depth)), ("asks", market.ask_levels(depth))):
+            assert book.levels(side) == [(Decimal(price) / 100, Decimal(size) / 1000) for price, size in levels]
 
 
 async def test_a_level_that_leaves_the_depth_is_not_told(autojump_clock: object, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from market.instruments import Instrument
 from market.messages import BUY, SELL, BookDelta, PublicTrade, Ticker
 from market.numbers import parse_decimal
 from tests.data import recordings
+from tests.exchange.gateways import delta
 
 
 def example(name: str) -> Any:  # noqa: ANN401  JSON is anything
@@ -92,8 +93,7 @@ def test_recorded_sessions_are_written_again(name: str) -> None:
         for side, one in ((BUY, "bids"), (SELL, "asks")):
             for price, size in levels[one]:
                 market.book.set_level(side, price, size)
-        rows = [[level[part] for level in levels[side]] for side in ("bids", "asks") for part in (0, 1)]
-        return BookDelta(1, 1, 1, *rows, 0, 0)
+        return delta(1, 1, dict(levels["bids"]), dict(levels["asks"]))
 
     apply(first)
     assert checksum(market) == first["checksum"]
