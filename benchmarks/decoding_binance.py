@@ -19,9 +19,9 @@ import attrs
 from sortedcontainers import SortedDict
 
 from benchmarks.books import checksum_of
+from benchmarks.decoding_loops import apply_all
 from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.recordings import recording
-from market.dialect import BOOK_CHANGED
 from venues.binance import BinanceSpot
 from venues.binance_futures import BinanceCoinm, BinanceUsdm
 from venues.facts import Venue
@@ -110,11 +110,10 @@ def decoded(market: str) -> Sample:
     told = traffic(market)
     decoder = told.venue.decoder(told.symbol, told.price_scale, told.size_scale)
     decoder.apply_snapshot(told.snapshot)
-    apply = decoder.apply
     start_ns = perf_counter_ns()
-    outcomes = [apply(frame) for frame in told.frames]
+    changed = apply_all(decoder, told.frames)
     taken_ns = perf_counter_ns() - start_ns
-    if outcomes.count(BOOK_CHANGED) != len(told.frames):
+    if changed != len(told.frames):
         raise ChecksumMismatch(f"not every frame followed: {decoder.cause}")
     book = decoder.book
     return taken_ns / 1_000 * MESSAGE_LEVELS / told.levels, checksum_of(book.bids.levels(), book.asks.levels())

@@ -21,9 +21,9 @@ import attrs
 from sortedcontainers import SortedDict
 
 from benchmarks.books import checksum_of
+from benchmarks.decoding_loops import apply_routed
 from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.recordings import recording
-from market.dialect import BOOK_CHANGED, FOR_ONE
 from venues.bitfinex import PRICE_SCALE, SIZE_SCALE, Bitfinex
 from venues.recordings import FRAME, read_recording
 
@@ -82,12 +82,11 @@ def decoded() -> Sample:
             decoder.apply(event)
         router.route(told[0])
         decoder.apply(told[0])
-        route, apply = router.route, decoder.apply
         changes = told[1:]
         start_ns = perf_counter_ns()
-        outcomes = [apply(frame) for frame in changes if route(frame) == FOR_ONE]
+        changed = apply_routed(router, decoder, changes)
         taken_ns += perf_counter_ns() - start_ns
-        if outcomes.count(BOOK_CHANGED) != len(changes):
+        if changed != len(changes):
             raise ChecksumMismatch(f"not every frame followed: {decoder.cause}")
     book = decoder.book
     return _per_message(taken_ns), checksum_of(book.bids.levels(), book.asks.levels())

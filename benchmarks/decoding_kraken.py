@@ -19,10 +19,11 @@ import attrs
 from sortedcontainers import SortedDict
 
 from benchmarks.books import checksum_of
+from benchmarks.decoding_loops import apply_all
 from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.kraken_frames import PRICE_PLACES, SIZE_PLACES, SYMBOL, KrakenMarket
 from benchmarks.recordings import recording
-from market.dialect import BOOK_CHANGED, Decoder
+from market.dialect import Decoder
 from venues.kraken import Kraken
 from venues.kraken_checksum import book_checksum, checksum_text
 from venues.kraken_v1 import KrakenV1
@@ -57,11 +58,10 @@ def apply_changes() -> Sample:
 
 
 def _time_frames(decoder: Decoder, frames: list[bytes]) -> int:
-    apply = decoder.apply
     start_ns = perf_counter_ns()
-    outcomes = [apply(frame) for frame in frames]
+    changed = apply_all(decoder, frames)
     taken_ns = perf_counter_ns() - start_ns
-    if outcomes.count(BOOK_CHANGED) != len(frames):
+    if changed != len(frames):
         raise ChecksumMismatch(f"a frame did not follow: {decoder.cause}")
     return taken_ns
 

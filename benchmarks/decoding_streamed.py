@@ -22,9 +22,9 @@ import attrs
 from sortedcontainers import SortedDict
 
 from benchmarks.books import checksum_of
+from benchmarks.decoding_loops import apply_all
 from benchmarks.figures import ChecksumMismatch, Measured, Run, Sample, figure
 from benchmarks.recordings import recording
-from market.dialect import BOOK_CHANGED
 from venues.bybit import BybitLinear
 from venues.facts import Venue
 from venues.okx import Okx
@@ -168,16 +168,15 @@ def _spelled(message: dict[str, Any]) -> bytes:
 def decoded(told: Traffic) -> Sample:
     """Microseconds a change of 40 levels."""
     decoder = told.venue.decoder(told.symbol, told.price_scale, told.size_scale)
-    apply = decoder.apply
     snapshot, *changes = told.frames
     taken_ns = 0
     for _ in range(ROUNDS):
         decoder.reset()
-        apply(snapshot)
+        decoder.apply(snapshot)
         start_ns = perf_counter_ns()
-        outcomes = [apply(frame) for frame in changes]
+        changed = apply_all(decoder, changes)
         taken_ns += perf_counter_ns() - start_ns
-        if outcomes.count(BOOK_CHANGED) != len(changes):
+        if changed != len(changes):
             raise ChecksumMismatch(f"not every frame followed: {decoder.cause}")
     book = decoder.book
     found = checksum_of(book.bids.levels(), book.asks.levels())

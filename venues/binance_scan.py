@@ -84,6 +84,8 @@ class FrameScan(LevelScan):
         # With what the last change of the book in a combined frame began: the next one will begin with the same.
         self._usual_beginning: bytes = COMBINED + venue_symbol.lower().encode() + b"@depth@100ms" + _DATA + _DEPTH_EVENT
         self._symbol_field: Final[bytes] = _SYMBOL + venue_symbol.encode() + b'"'
+        # The names that the last change had: the next one has the same.
+        self._usual_names: bytes = self._symbol_field
         self._symbol_named: Final[bytes] = _SNAPSHOT_SYMBOL + venue_symbol.encode() + b'"'
         # Of a frame that comes in pieces: whether it is a combined one, and whether its bids go on.
         self.wrapped: bool = False
@@ -213,13 +215,15 @@ class FrameScan(LevelScan):
         position = self._event_time(frame, position)
         if self.futures and position >= 0:
             position = self._milliseconds(frame, position, _TIME)
-        if position < 0 or not stands(frame, position, self._symbol_field):
+        if position < 0:
             return -1
-        position += i64(len(self._symbol_field))
-        if self.futures:
-            position = _past_text(frame, position, _PAIR)
-            if position >= 0 and stands(frame, position, _MARGIN):
-                position = read_whole(self, frame, position + len(_MARGIN))
+        names_end = position + i64(len(self._usual_names))
+        if stands(frame, position, self._usual_names) and not stands(frame, names_end, _PAIR):
+            position = names_end
+        else:
+            position = self._names(frame, position)
+        if self.futures and position >= 0 and stands(frame, position, _MARGIN):
+            position = read_whole(self, frame, position + len(_MARGIN))
         if position < 0 or not stands(frame, position, _FIRST_ID):
             return -1
         position = read_whole(self, frame, position + len(_FIRST_ID))
@@ -233,6 +237,18 @@ class FrameScan(LevelScan):
                 return -1
             position = read_whole(self, frame, position + len(_PREVIOUS_ID))
             self.previous_update_id = self.number
+        return position
+
+    def _names(self, frame: bytes, position: i64) -> i64:
+        """The symbol, and the pair that some futures tell too; the position after them, or -1."""
+        first = position
+        if not stands(frame, position, self._symbol_field):
+            return -1
+        position += i64(len(self._symbol_field))
+        if self.futures:
+            position = _past_text(frame, position, _PAIR)
+        if position >= 0:
+            self._usual_names = frame[first:position]
         return position
 
     def _event_time(self, frame: bytes, position: i64) -> i64:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from market.messages.constants import BUY, SELL
@@ -19,16 +18,12 @@ from venues.scanning import (
     CLOSE,
     COMMA,
     DELTA,
-    DOT,
     LIFE,
     MINUS,
-    MOST_DIGITS,
-    NINE,
     OPEN,
     SNAPSHOT,
     TRADES,
     UNKNOWN,
-    ZERO,
     Scan,
     stands,
 )
@@ -36,21 +31,10 @@ from venues.scanning import (
 _LIFE: Final = b'"hb"'
 _CHECKSUM: Final = b'"cs",'
 _EXECUTED: Final = b'"te",['
-_PLACES: Final = 8
 MOST_CHECKSUM: Final = 2_147_483_647
 MOST_MILLISECONDS: Final = 9_999_999_999_999
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
 
-# A character is a digit when its upper half is 3, and still is after adding 6. The top byte of a word is left out, so
-# that no step overflows.
-_SEVEN_BYTES: Final = 0x00FFFFFFFFFFFFFF
-_SEVEN_ZEROS: Final = 0x0030303030303030
-_BEYOND_NINE: Final = 0x0076767676767676
-_SEVEN_FLAGS: Final = 0x0080808080808080
-_SEVEN_ONES: Final = 0x0001010101010101
-_PAIRS: Final = 0x00FF00FF00FF00FF
-_FOURS: Final = 0x0000FFFF0000FFFF
-_EIGHT: Final = 0xFFFFFFFF
 
 
 @final
@@ -75,7 +59,7 @@ class BitfinexScan(Scan):
             position = i64(len(self._usual_beginning))
             if frame[position] != OPEN:
                 return self._change(frame, position, end)
-        position = self._integer(frame, 1)
+        position = self.whole(frame, 1)
         channel = self.number
         if position < 0 or frame[position] != COMMA:
             return UNKNOWN
@@ -107,11 +91,11 @@ class BitfinexScan(Scan):
 
     def _level(self, frame: bytes, position: i64) -> i64:
         """Price, count and amount, put behind the levels held; the position behind its bracket, or -1."""
-        position = self._number(frame, position, self.price_places)
+        position = self.decimal(frame, position, self.price_places)
         price = self.number
         if position < 0 or frame[position] != COMMA:
             return -1
-        position = self._integer(frame, position + 1)
+        position = self.whole(frame, position + 1)
         count = self.number
         if position < 0 or frame[position] != COMMA:
             return -1
@@ -119,7 +103,7 @@ class BitfinexScan(Scan):
         is_ask = frame[position] == MINUS
         if is_ask:
             position += 1
-        position = self._number(frame, position, self.size_places)
+        position = self.decimal(frame, position, self.size_places)
         size = self.number
         if position < 0 or frame[position] != CLOSE or size == 0:
             return -1
@@ -159,7 +143,7 @@ class BitfinexScan(Scan):
         is_negative = frame[position] == MINUS
         if is_negative:
             position += 1
-        position = self._integer(frame, position)
+        position = self.whole(frame, position)
         if position < 0 or self.number > MOST_CHECKSUM:
             return UNKNOWN
         self.checksum = 0 - self.number if is_negative else self.number
@@ -171,11 +155,11 @@ class BitfinexScan(Scan):
 
     def _trade(self, frame: bytes, position: i64, end: i64) -> i64:
         """An executed trade, from its id on; the sign of its amount is the side that came to trade."""
-        position = self._integer(frame, position)
+        position = self.whole(frame, position)
         trade_id = self.number
         if position < 0 or frame[position] != COMMA:
             return UNKNOWN
-        position = self._integer(frame, position + 1)
+        position = self.whole(frame, position + 1)
         milliseconds = self.number
         if position < 0 or frame[position] != COMMA or milliseconds > MOST_MILLISECONDS:
             return UNKNOWN
@@ -183,11 +167,11 @@ class BitfinexScan(Scan):
         side: i64 = SELL if frame[position] == MINUS else BUY
         if side == SELL:
             position += 1
-        position = self._number(frame, position, self.size_places)
+        position = self.decimal(frame, position, self.size_places)
         size = self.number
         if position < 0 or frame[position] != COMMA or size == 0:
             return UNKNOWN
-        position = self._number(frame, position + 1, self.price_places)
+        position = self.decimal(frame, position + 1, self.price_places)
         price = self.number
         if position < 0 or frame[position] != CLOSE or not self._is_end(frame, position + 1, end):
             return UNKNOWN
@@ -201,96 +185,6 @@ class BitfinexScan(Scan):
         self.event_ns = 0
         self.last_update_id = 0
         if position < end and frame[position] == COMMA:
-            position = self._integer(frame, position + 1)
+            position = self.whole(frame, position + 1)
             self.last_update_id = self.number
         return position == end
-
-    def _integer(self, frame: bytes, position: i64) -> i64:
-        """A JSON integer without sign into `number`; the position after it, or -1. It cannot end the frame."""
-        last_word = i64(len(frame)) - 8
-        word: i64 = 0
-        if position <= last_word:
-            word = read_i64_le(frame, position) & _SEVEN_BYTES
-        elif last_word >= 0:
-            # The end of the frame, and zeros behind it, which are no digits.
-            word = (read_i64_le(frame, last_word) >> (8 * (position - last_word))) & (
-                _SEVEN_BYTES >> (8 * (position - last_word - 1))
-            )
-        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
-        if flags == 0:
-            return self.whole(frame, position)
-        below = ((flags & (0 - flags)) >> 7) - 1
-        ones = below & _SEVEN_ONES
-        ones += ones >> 32
-        ones += ones >> 16
-        count = (ones + (ones >> 8)) & 0xFF
-        if count == 0 or (count > 1 and word & 0xFF == ZERO):
-            return -1
-        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
-        digits = (digits * 10 + (digits >> 8)) & _PAIRS
-        digits = (digits * 100 + (digits >> 16)) & _FOURS
-        self.number = (digits * 10000 + (digits >> 32)) & _EIGHT
-        return position + count
-
-    def _number(self, frame: bytes, position: i64, places: i64) -> i64:
-        """A JSON number without sign and exponent, scaled into `number`; the position after it, or -1."""
-        if position + 8 > i64(len(frame)):
-            return self.decimal(frame, position, places)
-        word = read_i64_le(frame, position) & _SEVEN_BYTES
-        # Of the seven bytes those that are no digits have a flag; below the lowest of them are the digits.
-        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
-        if flags == 0:
-            return self.decimal(frame, position, places)
-        below = ((flags & (0 - flags)) >> 7) - 1
-        ones = below & _SEVEN_ONES
-        ones += ones >> 32
-        ones += ones >> 16
-        count = (ones + (ones >> 8)) & 0xFF
-        if count == 0 or (count > 1 and word & 0xFF == ZERO):
-            return -1
-        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
-        digits = (digits * 10 + (digits >> 8)) & _PAIRS
-        digits = (digits * 100 + (digits >> 16)) & _FOURS
-        value = (digits * 10000 + (digits >> 32)) & _EIGHT
-        if count + places > MOST_DIGITS:
-            return -1
-        first = position
-        position += count
-        if frame[position] != DOT:
-            self.number = value * self.powers[places]
-            return position
-        position += 1
-        if places == 0 or position + 8 > i64(len(frame)):
-            return self.decimal(frame, first, places)
-        word = read_i64_le(frame, position)
-        last = ((word >> 56) & 0xFF) - ZERO
-        word &= _SEVEN_BYTES
-        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
-        count = 7
-        below = _SEVEN_BYTES
-        if flags != 0:
-            below = ((flags & (0 - flags)) >> 7) - 1
-            ones = below & _SEVEN_ONES
-            ones += ones >> 32
-            ones += ones >> 16
-            count = (ones + (ones >> 8)) & 0xFF
-            last = 0
-        elif 0 <= last <= 9:
-            # The eighth place; behind it the frame goes on, for a digit does not end it.
-            if places < _PLACES or ZERO <= frame[position + _PLACES] <= NINE:
-                return self.decimal(frame, first, places)
-            position += 1
-        else:
-            last = 0
-        if count == 0 or count > places:
-            return self.decimal(frame, first, places)
-        # Zeros behind the digits make them as many as the scale has, or eight of a larger one.
-        digits = (word ^ _SEVEN_ZEROS) & below
-        kept = min(places, _PLACES)
-        digits <<= 8 * (_PLACES - kept)
-        digits = (digits * 10 + (digits >> 8)) & _PAIRS
-        digits = (digits * 100 + (digits >> 16)) & _FOURS
-        digits = (digits * 10000 + (digits >> 32)) & _EIGHT
-        value = value * self.powers[kept] + digits + last
-        self.number = value if kept == places else value * self.powers[places - kept]
-        return position + count

@@ -70,7 +70,9 @@ class CoinbaseRouter(Router):
         self._begun: Final[dict[str, bool]] = {}
         self._symbol_bytes: bytes = b""
         self._has_begun: bool = False
+        # Of the frame that is being routed.
         self._after_number: i64 = 0
+        self._is_book: bool = False
 
     def begin(self) -> None:
         """A new connection counts from 0."""
@@ -110,7 +112,9 @@ class CoinbaseRouter(Router):
     def _number(self, frame: bytes) -> i64:
         """The number of the frame, -1 where it has none; notes where the text behind it begins."""
         position: i64 = -1
-        if stands(frame, 0, BOOK_HEAD):
+        is_book = stands(frame, 0, BOOK_HEAD)
+        self._is_book = is_book
+        if is_book:
             position = time_end(frame, len(BOOK_HEAD))
             position = position + len(SEQUENCE) if stands(frame, position, SEQUENCE) else -1
         if position < 0:
@@ -136,7 +140,7 @@ class CoinbaseRouter(Router):
     def _whom(self, frame: bytes) -> i64:
         """Which instrument the frame is for; every one of a frame that may tell of several."""
         position = self._after_number
-        if stands(frame, 0, BOOK_HEAD) and stands(frame, position, EVENTS):
+        if self._is_book and stands(frame, position, EVENTS):
             position += len(EVENTS)
             is_update = stands(frame, position, _UPDATE_OF)
             if is_update:

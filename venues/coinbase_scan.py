@@ -23,13 +23,13 @@ from venues.scanning import (
     COMMA,
     DELTA,
     DOT,
-    NINE,
     QUOTE_MARK,
     SNAPSHOT,
     TRADES,
     UNKNOWN,
     ZERO,
     Scan,
+    eight_digits,
     stands,
 )
 from venues.utc_times import utc_ns
@@ -54,8 +54,6 @@ _MAKER_SOLD: Final = b'","side":"SELL"}'
 _MOST_TIME_BYTES: Final = 40
 _LONGEST_TIME: Final = 30
 _TO_SECONDS: Final = 17
-# With seven digits before the dot these fit an i64.
-_MOST_PLACES: Final = 11
 _LETTER_Z: Final = 90
 _BACKSLASH: Final = 92
 _SPACE: Final = 32
@@ -122,6 +120,11 @@ class CoinbaseScan(Scan):
         ones -= ZERO
         fraction: i64 = 0
         position = seconds + 3
+        if last - position >= 8:
+            fraction = eight_digits(read_i64_le(frame, position))
+            if fraction < 0:
+                return self._new_minute(frame, start, end)
+            position += 8
         while position < last:
             digit: i64 = frame[position]
             digit -= ZERO
@@ -175,6 +178,8 @@ class CoinbaseScan(Scan):
         prices = self.level_prices
         sizes = self.level_sizes
         count = self.level_count
+        price_places = self.price_places
+        size_places = self.size_places
         end = i64(len(frame))
         # What stands before a level's price is mostly the same as at the level before.
         head: i64 = 0
@@ -186,7 +191,7 @@ class CoinbaseScan(Scan):
                 head_size = self._level_head(frame, position)
                 if head_size < 0:
                     return -1
-            position = self._number(frame, position + head_size, self.price_places)
+            position = self.decimal(frame, position + head_size, price_places)
             if position < 0 or not stands(frame, position, _NEW_QUANTITY):
                 return -1
             if count == len(prices):
@@ -194,7 +199,7 @@ class CoinbaseScan(Scan):
                 prices = self.level_prices
                 sizes = self.level_sizes
             prices[count] = self.number
-            position = self._number(frame, position + len(_NEW_QUANTITY), self.size_places)
+            position = self.decimal(frame, position + len(_NEW_QUANTITY), size_places)
             if position < 0 or position + 2 > end or frame[position] != QUOTE_MARK:
                 return -1
             if frame[position + 1] != CLOSE_BRACE:
@@ -206,43 +211,6 @@ class CoinbaseScan(Scan):
                 self.level_count = count
                 return position
             position += 1
-
-    def _number(self, frame: bytes, position: i64, places: i64) -> i64:
-        """What `decimal` does, quicker for numbers of up to seven digits and then up to eight places."""
-        last_word = i64(len(frame)) - 8
-        if position > last_word or places > _MOST_PLACES:
-            return self.decimal(frame, position, places)
-        first = position
-        word = read_i64_le(frame, position)
-        leading = word & 0xFF
-        value: i64 = 0
-        digit = leading - ZERO
-        while 0 <= digit <= 9:
-            value = value * 10 + digit
-            position += 1
-            word >>= 8
-            digit = (word & 0xFF) - ZERO
-        whole = position - first
-        if whole == 0 or whole > 7 or (leading == ZERO and whole > 1) or position + 1 >= last_word:
-            return self.decimal(frame, first, places)
-        if digit != DOT - ZERO:
-            self.number = value * self.powers[places]
-            return position
-        position += 1
-        start = position
-        word = read_i64_le(frame, position)
-        digit = (word & 0xFF) - ZERO
-        while 0 <= digit <= 9:
-            value = value * 10 + digit
-            position += 1
-            word >>= 8
-            digit = (word & 0xFF) - ZERO
-        fraction = position - start
-        # After eight places the word has nothing left to tell whether another follows.
-        if fraction == 0 or fraction > places or (fraction == 8 and ZERO <= frame[position] <= NINE):
-            return self.decimal(frame, first, places)
-        self.number = value * self.powers[places - fraction]
-        return position
 
     def _level_head(self, frame: bytes, position: i64) -> i64:
         """How many bytes stand before the price of a level, or -1; the first offer ends the bids."""

@@ -43,6 +43,16 @@ CLOSE: Final = 93
 OPEN_BRACE: Final = 123
 CLOSE_BRACE: Final = 125
 
+# A character is a digit when its upper half is 3, and still is after adding 6. Seven characters are looked at together:
+# the top byte of the word is left out, so that no step overflows.
+_SEVEN_BYTES: Final = 0x00FFFFFFFFFFFFFF
+_SEVEN_ZEROS: Final = 0x0030303030303030
+_BEYOND_NINE: Final = 0x0076767676767676
+_SEVEN_FLAGS: Final = 0x0080808080808080
+_SEVEN_ONES: Final = 0x0001010101010101
+# How many decimal places are read as one word.
+_PLACES: Final = 8
+
 # Eighteen digits fit an i64 whatever they are, and stay below the largest price of a book.
 MOST_DIGITS: Final = 18
 
@@ -130,6 +140,69 @@ class Scan:
         -1 is said of everything else: a sign, an exponent's mantissa that is too long, a superfluous leading zero,
         digits other than zeros below the scale, or a number that the end of the frame cuts off.
         """
+        if position + 8 > i64(len(frame)):
+            return self._decimal_slowly(frame, position, places)
+        word = read_i64_le(frame, position) & _SEVEN_BYTES
+        # Of the seven bytes those that are no digits have a flag; below the lowest of them are the digits.
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        if flags == 0:
+            return self._decimal_slowly(frame, position, places)
+        below = ((flags & (0 - flags)) >> 7) - 1
+        ones = below & _SEVEN_ONES
+        ones += ones >> 32
+        ones += ones >> 16
+        count = (ones + (ones >> 8)) & 0xFF
+        if count == 0 or (count > 1 and word & 0xFF == ZERO):
+            return -1
+        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        value = (digits * 10000 + (digits >> 32)) & _EIGHT
+        if count + places > MOST_DIGITS:
+            return -1
+        first = position
+        position += count
+        if frame[position] != DOT:
+            self.number = value * self.powers[places]
+            return position
+        position += 1
+        if places == 0 or position + _PLACES >= i64(len(frame)):
+            return self._decimal_slowly(frame, first, places)
+        word = read_i64_le(frame, position)
+        last = ((word >> 56) & 0xFF) - ZERO
+        word &= _SEVEN_BYTES
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        count = 7
+        below = _SEVEN_BYTES
+        if flags != 0:
+            below = ((flags & (0 - flags)) >> 7) - 1
+            ones = below & _SEVEN_ONES
+            ones += ones >> 32
+            ones += ones >> 16
+            count = (ones + (ones >> 8)) & 0xFF
+            last = 0
+        elif 0 <= last <= 9:
+            # The eighth place, and what stands behind it.
+            if places < _PLACES or ZERO <= frame[position + _PLACES] <= NINE:
+                return self._decimal_slowly(frame, first, places)
+            position += 1
+        else:
+            last = 0
+        if count == 0 or count > places:
+            return self._decimal_slowly(frame, first, places)
+        # Zeros behind the digits make them as many as the scale has, or eight of a larger one.
+        digits = (word ^ _SEVEN_ZEROS) & below
+        kept = min(places, _PLACES)
+        digits <<= 8 * (_PLACES - kept)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        digits = (digits * 10000 + (digits >> 32)) & _EIGHT
+        value = value * self.powers[kept] + digits + last
+        self.number = value if kept == places else value * self.powers[places - kept]
+        return position + count
+
+    def _decimal_slowly(self, frame: bytes, position: i64, places: i64) -> i64:
+        """What `decimal` says, digit by digit: for long numbers, and near the end of the frame."""
         end = i64(len(frame))
         first = position
         value: i64 = 0
@@ -157,7 +230,7 @@ class Scan:
             last = end - 1
         if last - position >= 8:
             # The usual eight places at once.
-            eight = _eight_digits(read_i64_le(frame, position))
+            eight = eight_digits(read_i64_le(frame, position))
             if eight >= 0:
                 value = value * 100_000_000 + eight
                 position += 8
@@ -181,7 +254,36 @@ class Scan:
         return position
 
     def whole(self, frame: bytes, position: i64) -> i64:
-        """A JSON integer without sign into `number`; the position after it, or -1."""
+        """A JSON integer without sign into `number`; the position after it, or -1. It cannot end the frame."""
+        last_word = i64(len(frame)) - 8
+        if position >= last_word + 8:
+            return -1
+        word: i64 = 0
+        if position <= last_word:
+            word = read_i64_le(frame, position) & _SEVEN_BYTES
+        elif last_word >= 0:
+            # The end of the frame, and zeros behind it, which are no digits.
+            word = (read_i64_le(frame, last_word) >> (8 * (position - last_word))) & (
+                _SEVEN_BYTES >> (8 * (position - last_word - 1))
+            )
+        flags = ((word ^ _SEVEN_ZEROS) + _BEYOND_NINE | word) & _SEVEN_FLAGS
+        if flags == 0:
+            return self._whole_slowly(frame, position)
+        below = ((flags & (0 - flags)) >> 7) - 1
+        ones = below & _SEVEN_ONES
+        ones += ones >> 32
+        ones += ones >> 16
+        count = (ones + (ones >> 8)) & 0xFF
+        if count == 0 or (count > 1 and word & 0xFF == ZERO):
+            return -1
+        digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
+        digits = (digits * 10 + (digits >> 8)) & _PAIRS
+        digits = (digits * 100 + (digits >> 16)) & _FOURS
+        self.number = (digits * 10000 + (digits >> 32)) & _EIGHT
+        return position + count
+
+    def _whole_slowly(self, frame: bytes, position: i64) -> i64:
+        """What `whole` says, digit by digit: of more than seven, and in a frame of fewer than eight bytes."""
         end = i64(len(frame))
         first = position
         value: i64 = 0
@@ -203,7 +305,7 @@ class Scan:
         return position
 
 
-def _eight_digits(word: i64) -> i64:
+def eight_digits(word: i64) -> i64:
     """The number that eight characters in a little-endian word write, -1 if one of them is no digit."""
     if word & _UPPER_HALVES != _EIGHT_ZEROS or (word + _EIGHT_SIXES) & _UPPER_HALVES != _EIGHT_ZEROS:
         return -1
