@@ -24,6 +24,7 @@ MOST_SYMBOLS: Final = 1_000
 CHANNELS: Final = ("book", "ticker", "trade", "instrument")
 METHODS: Final = ("subscribe", "unsubscribe", "ping")
 
+_WARNING: Final = "tick_size is deprecated, use price_increment"
 _HEARTBEAT: Final = text_frame(HEARTBEAT)
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -146,7 +147,7 @@ class KrakenSession:
         self._has_instruments = True
         streams.followers[self] = None
         snapshot = instrument_frame("snapshot", list(streams.pairs.values()), streams.assets)
-        result = {"channel": "instrument", "snapshot": wants_snapshot}
+        result = {"channel": "instrument", "snapshot": wants_snapshot, "warnings": [_WARNING]}
         return {"result": result, "success": True}, snapshot if wants_snapshot else None
 
 

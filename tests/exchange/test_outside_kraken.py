@@ -234,7 +234,10 @@ async def test_trades_tickers_and_instruments(autojump_clock: object, tmp_path: 
             await ask(trades, "subscribe", channel="trade", symbol=["BTC/USDT"], snapshot=True)
             snapshot = await next_frame(trades)
             assert (snapshot["type"], len(snapshot["data"])) == ("snapshot", 1)
-            await ask(trades, "subscribe", channel="instrument")
+            answer = await ask(trades, "subscribe", 7, channel="instrument")
+            assert (answer["req_id"], answer["result"]["warnings"]) == (
+                7, ["tick_size is deprecated, use price_increment"]
+            )  # fmt: skip
             pairs = {row["symbol"]: row for row in (await next_frame(trades))["data"]["pairs"]}
             bitcoin = pairs["BTC/USDT"]
             assert (bitcoin["price_precision"], bitcoin["qty_precision"], bitcoin["status"]) == (2, 3, "online")
