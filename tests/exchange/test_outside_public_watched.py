@@ -15,12 +15,13 @@ import trio
 from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
 from actors.venue_book_legs import Leg
+from actors.venue_book_recovery import CHECKSUM
 from exchange.outside.coinbase import CoinbaseGateway
 from exchange.outside.kraken import KrakenGateway
 from exchange.outside.public import PublicGateway
 from exchange.protocol import SideWord
 from market.instruments import InstrumentTable
-from market.messages import LIVE
+from market.messages import BUY, LIVE
 from runtime.blueprint import Blueprint, Node
 from runtime.config.model import SystemConfig
 from runtime.service import ServiceSetup
@@ -159,3 +160,15 @@ async def test_a_book_that_was_lost_is_live_again(autojump_clock: object, tmp_pa
         await one.until(lambda: one.leg.state == LIVE and one.agrees(10))
         assert len(one.leg.decoder.book.bids.levels()) == 3
         assert market.gaps == 1
+
+
+async def test_a_book_whose_checksum_fails_is_taken_anew(autojump_clock: object, tmp_path: Path) -> None:
+    """A client of Kraken that holds a wrong level unsubscribes, subscribes again, and is LIVE and right."""
+    async with public_world(tmp_path, KrakenGateway) as here, here.trader() as trader, watcher(here, "kraken") as one:
+        await trader.order("buy", "60000", "1")
+        await one.until(lambda: one.leg.state == LIVE and one.agrees(10))
+        connections = len(one.streams)
+        one.leg.decoder.book.set_level(BUY, 5_900_000, 7)
+        await trader.order("sell", "60010", "0.5")
+        await one.until(lambda: one.leg.recovery.counts[CHECKSUM] == 1 and one.leg.state == LIVE and one.agrees(10))
+        assert len(one.streams) == connections
