@@ -274,7 +274,7 @@ class Scan:
         ones += ones >> 32
         ones += ones >> 16
         count = (ones + (ones >> 8)) & 0xFF
-        if count == 0 or (count > 1 and word & 0xFF == ZERO):
+        if count == 0 or (count > 1 and word & 0xFF == ZERO) or position + count >= last_word + 8:
             return -1
         digits = ((word ^ _SEVEN_ZEROS) & below) << (64 - 8 * count)
         digits = (digits * 10 + (digits >> 8)) & _PAIRS

@@ -71,6 +71,8 @@ def test_no_number_goes_beyond_the_frame() -> None:
     for text in (b"1", b"12", b"1.", b"1.5", b"1.50000000", b"1.500000000000", b"123456789012345678"):
         assert scan.decimal(text, 0, 8) == -1
         assert scan.whole(text, 0) == -1 or b"." in text
+        assert scan.whole(b"before " + text, 7) == -1 or b"." in text
+        assert scan.decimal(b"before " + text, 7, 8) == -1
     assert scan.decimal(b"1,", 5, 8) == -1
     assert scan.whole(b"1,", 5) == -1
 
