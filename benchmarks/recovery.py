@@ -41,11 +41,16 @@ MOST_SECONDS: Final = 60
 MILLISECOND: Final = 1_000_000
 
 CONFIG: Final = """
-include = ["{tree}/configs/exchange-venues.toml"]
+include = ["{tree}/configs/exchange.toml"]
 name = "bench-recovery"
 [services.gateway.params]
 port = {native_port}
 keys_file = "{keys}"
+[channels."binance_gateway.inbox"]
+policy = "block"
+capacity = 65536
+[services.binance_gateway]
+class = "exchange.outside.binance:BinanceGateway"
 [services.binance_gateway.params]
 port = {port}
 keys_file = "{keys}"

@@ -343,9 +343,10 @@ def _check_given(
     givers = blueprint.givers_of(message_type)
     if any(giver.shares_instrument(node) for giver in givers):
         return
-    # Somebody who could give it is there, and his settings say that there is no need for it.
+    # A service may wait for what somebody who is there could give, and whose settings say that there is no need for it.
+    is_service = node.kind == "service"
     could = [one for one in blueprint.actors if issubclass(one.class_, Actor) and message_type in one.class_.GIVES]
-    if any(one.shares_instrument(node) for one in could):
+    if is_service and any(one.shares_instrument(node) for one in could):
         return
     if givers:
         remedy = f"name the same instruments there and at {_names(givers)}"
