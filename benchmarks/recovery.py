@@ -53,7 +53,6 @@ capacity = 65536
 class = "exchange.outside.binance:BinanceGateway"
 [services.binance_gateway.params]
 port = {port}
-keys_file = "{keys}"
 """
 
 SYSTEM: Final[dict[str, Any]] = {
