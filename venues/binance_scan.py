@@ -23,8 +23,8 @@ _BACKSLASH: Final = 92
 _SPACE: Final = 32
 _TILDE: Final = 126
 
-# Thirteen digits of milliseconds fit an i64 as nanoseconds and last until the year 2286.
-MOST_MILLISECONDS: Final = 9999999999999
+# The largest whole millisecond that fits an i64 as nanoseconds; it is in the year 2262.
+MOST_MILLISECONDS: Final = 9_223_372_036_854
 NANOSECONDS: Final = 1_000_000  # in a millisecond
 
 COMBINED: Final = b'{"stream":"'

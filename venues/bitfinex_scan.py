@@ -32,7 +32,8 @@ _LIFE: Final = b'"hb"'
 _CHECKSUM: Final = b'"cs",'
 _EXECUTED: Final = b'"te",['
 MOST_CHECKSUM: Final = 2_147_483_647
-MOST_MILLISECONDS: Final = 9_999_999_999_999
+# The largest whole millisecond that fits an i64 as nanoseconds; it is in the year 2262.
+MOST_MILLISECONDS: Final = 9_223_372_036_854
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
 
 

@@ -19,8 +19,8 @@ from venues.scanning import CLOSE_BRACE, DELTA, NINE, QUOTE, QUOTE_MARK, SNAPSHO
 QUOTE_DEPTH: Final = 1
 """The depth of which every frame is a snapshot of the best bid and ask."""
 NANOSECONDS: Final = 1_000_000  # in a millisecond
-# Thirteen digits of milliseconds fit an i64 as nanoseconds and last until the year 2286.
-MOST_MILLISECONDS: Final = 9999999999999
+# The largest whole millisecond that fits an i64 as nanoseconds; it is in the year 2262.
+MOST_MILLISECONDS: Final = 9_223_372_036_854
 RESTART_ID: Final = 1
 
 _BOOK: Final = b'{"topic":"orderbook.'
@@ -37,6 +37,7 @@ _SEQUENCE: Final = b',"seq":'
 _ENGINE_TIME: Final = b'},"cts":'
 _TRADE_ROWS: Final = b'"data":[{'
 _COMMA: Final = 44
+_DOT: Final = 46
 
 _LINEAR_TIME: Final = b'"T":'
 _LINEAR_SYMBOL: Final = b',"s":"'
@@ -95,8 +96,7 @@ class BybitScan(Scan):
         """Read one frame: `DELTA`, `SNAPSHOT`, `QUOTE`, `TRADES` or `UNKNOWN`."""
         if stands(frame, 0, _BOOK):
             position = self.whole(frame, len(_BOOK))
-            # Behind the depth stands the dot.
-            if position < 0 or not stands(frame, position + 1, self._symbol_mark):
+            if position < 0 or frame[position] != _DOT or not stands(frame, position + 1, self._symbol_mark):
                 return UNKNOWN
             self.depth = self.number
             return self._book(frame, position + 1 + len(self._symbol_mark))

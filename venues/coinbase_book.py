@@ -375,8 +375,9 @@ class CoinbaseDecoder(StreamedDecoder):
         self._unread = ""
 
     def reset(self) -> None:
-        """Forget the book, what was held, and pieces. Which trades were told is true of any connection."""
+        """Forget the book, what was held, pieces, and which trades were told: a subscription begins with those."""
         super().reset()
+        self._told.reset()
         self._by_piece = False
 
     def save(self) -> dict[str, object]:
@@ -384,7 +385,7 @@ class CoinbaseDecoder(StreamedDecoder):
         saved = super().save()
         saved["between"] = [frame.decode("latin-1") for frame in self._between]
         saved["unread"] = self._unread
-        saved["told_trade"] = int(self._told.last_id)
+        saved["told_trades"] = self._told.save()
         saved["by_piece"] = self._by_piece
         return saved
 
@@ -395,7 +396,7 @@ class CoinbaseDecoder(StreamedDecoder):
         self._between_bytes = sum([len(frame) for frame in self._between])
         self.holding = len(self._between) > 0
         self._unread = cast(str, saved["unread"])
-        self._told.last_id = cast(int, saved["told_trade"])
+        self._told.load(cast("list[int]", saved["told_trades"]))
         self._by_piece = cast(bool, saved["by_piece"])
         if self._by_piece:
             for part, piece in enumerate(self._pieces.held, 1):

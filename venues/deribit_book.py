@@ -56,15 +56,20 @@ class DeribitDecoder(StreamedDecoder):
         self.cause = f"{told.skipped} trades before these were not seen" if told.skipped > 0 else ""
         return TRADED
 
+    def reset(self) -> None:
+        """Forget everything, also which trades were told."""
+        super().reset()
+        self._told.reset()
+
     def save(self) -> dict[str, object]:
         """What is needed to go on, as plain data."""
         saved = super().save()
-        saved["told_trade"] = int(self._told.last_id)
+        saved["told_trades"] = self._told.save()
         saved["reached_ns"] = int(self._reached_ns)
         return saved
 
     def load(self, saved: dict[str, object]) -> None:
         """Go on from what `save` returned."""
         super().load(saved)
-        self._told.last_id = cast(int, saved["told_trade"])
+        self._told.load(cast("list[int]", saved["told_trades"]))
         self._reached_ns = cast(int, saved["reached_ns"])

@@ -20,7 +20,6 @@ from venues.scanning import (
     QUOTE_MARK,
     SNAPSHOT,
     UNKNOWN,
-    ZERO,
     Scan,
     stands,
 )
@@ -28,7 +27,9 @@ from venues.scanning import (
 MOST_MILLISECONDS: Final = 9_223_372_036_854
 NANOSECONDS: Final = 1_000_000  # in a millisecond
 BOOK_CHANNEL: Final = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.'
-_DATA: Final = b'","data":{'
+# The last part of a channel's name, and what stands behind it.
+_INTERVAL: Final = b'100ms","data":{'
+_OTHER_INTERVALS: Final = (b'raw","data":{', b'agg2","data":{')
 _END: Final = b"}}"
 
 _TIMESTAMP: Final = b'timestamp":'
@@ -61,8 +62,6 @@ _LETTER_I: Final = 105
 _LETTER_N: Final = 110
 _LETTER_P: Final = 112
 _LETTER_T: Final = 116
-_LETTER_Z: Final = 122
-_NINE: Final = 57
 
 
 class DeribitScan(Scan):
@@ -110,17 +109,13 @@ class DeribitScan(Scan):
         return self._kind
 
     def _interval(self, frame: bytes, position: i64) -> i64:
-        """The last part of the channel's name, lower case letters and digits; the position of the first key, or -1."""
-        first = position
-        end = i64(len(frame))
-        while position < end:
-            byte: i64 = frame[position]
-            if not (_LETTER_A <= byte <= _LETTER_Z or ZERO <= byte <= _NINE):
-                break
-            position += 1
-        if position == first or not stands(frame, position, _DATA):
-            return -1
-        return position + len(_DATA)
+        """The last part of the channel's name, an interval that the venue has; the position of the first key, or -1."""
+        if stands(frame, position, _INTERVAL):
+            return position + len(_INTERVAL)
+        for other in _OTHER_INTERVALS:
+            if stands(frame, position, other):
+                return position + len(other)
+        return -1
 
     def _field(self, frame: bytes, position: i64) -> i64:
         """One key, noted in `_key`, and its value; the position after it, or -1."""

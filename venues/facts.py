@@ -68,6 +68,8 @@ class Venue(Dialect):
     def __init__(self, depth: int = 0) -> None:
         """Speak of books of this depth, or of the venue's usual one."""
         super().__init__(depth)
+        if depth and not self.depths and not self.default_depth:
+            raise UnknownDepth(f"{self.venue} has no books of a depth, only whole ones: name no depth")
         if self.depths and self.depth not in self.depths:
             choices = ", ".join(map(str, self.depths))
             raise UnknownDepth(f"{self.venue} has no book of depth {self.depth}: choose one of {choices}")

@@ -31,7 +31,7 @@ from market.dialect import (
     Decoder,
 )
 from market.instruments import Instrument
-from venues.facts import UnknownDepth, Venue, VenueFacts
+from venues.facts import Venue, VenueFacts
 from venues.kraken_book import KrakenDecoder
 from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
 from venues.kraken_reading import ONLINE, UNREADABLE, Envelope, envelopes, read_carefully, statuses
@@ -49,13 +49,6 @@ _TYPE_KEY: Final = b'"type":"'
 _SYMBOL_KEY: Final = b'"symbol":"'
 _PAIR_NOT_SUPPORTED: Final = "Currency pair not supported "
 _REFUSAL_KEY: Final = b'"error":"' + _PAIR_NOT_SUPPORTED.encode()
-
-
-def checked_depth(depth: int) -> int:
-    """The depth, if the venue has it."""
-    if depth not in DEPTHS:
-        raise UnknownDepth(f"Kraken has no books of depth {depth}: choose one of {', '.join(map(str, DEPTHS))}")
-    return depth
 
 
 class KrakenConversation(Conversation):
@@ -166,6 +159,7 @@ class Kraken(Venue):
     recovery: ClassVar[int] = BY_SUBSCRIPTION
     is_numbered_by_book: ClassVar[bool] = False
     default_depth: ClassVar[int] = 100
+    depths: ClassVar[tuple[int, ...]] = DEPTHS
 
     facts = VenueFacts(
         title="Kraken spot (WebSocket v2)",
@@ -178,10 +172,6 @@ class Kraken(Venue):
         rest_weight=1,
         rest_per_s=1.0,
     )
-
-    def __init__(self, depth: int = 0) -> None:
-        """Speak of books of this depth, or of 100 levels a side."""
-        super().__init__(checked_depth(depth or self.default_depth))
 
     @property
     def venue(self) -> str:

@@ -32,7 +32,7 @@ from market.dialect import (
 from market.instruments import Instrument
 from market.messages.constants import BUY, SELL, STATUS_HALTED
 from venues.facts import Venue, VenueFacts
-from venues.kraken import MOST_SYMBOLS, checked_depth
+from venues.kraken import DEPTHS, MOST_SYMBOLS
 from venues.kraken_book import MOST_CHECKSUM, UNWRITTEN, KrakenDecoder, KrakenScan
 from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
 from venues.kraken_reading import ONLINE, SYSTEM_STATUS, UNREADABLE, Unusable, add_level, check_symbol, unsigned
@@ -291,6 +291,7 @@ class KrakenV1(Venue):
     recovery: ClassVar[int] = BY_SUBSCRIPTION
     is_numbered_by_book: ClassVar[bool] = False
     default_depth: ClassVar[int] = 100
+    depths: ClassVar[tuple[int, ...]] = DEPTHS
 
     facts = VenueFacts(
         title="Kraken spot (WebSocket v1, for recordings)",
@@ -303,10 +304,6 @@ class KrakenV1(Venue):
         rest_weight=1,
         rest_per_s=1.0,
     )
-
-    def __init__(self, depth: int = 0) -> None:
-        """Speak of books of this depth, or of 100 levels a side."""
-        super().__init__(checked_depth(depth or self.default_depth))
 
     @property
     def venue(self) -> str:

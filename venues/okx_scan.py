@@ -16,8 +16,8 @@ from venues.quoted_levels import read_levels, read_quoted
 from venues.scanning import DELTA, MINUS, QUOTE, QUOTE_MARK, SNAPSHOT, TRADES, UNKNOWN, Scan, stands
 
 NANOSECONDS: Final = 1_000_000  # in a millisecond
-# Thirteen digits of milliseconds fit an i64 as nanoseconds and last until the year 2286.
-MOST_MILLISECONDS: Final = 9999999999999
+# The largest whole millisecond that fits an i64 as nanoseconds; it is in the year 2262.
+MOST_MILLISECONDS: Final = 9_223_372_036_854
 NO_NUMBER: Final = -1
 """What stands where a number is missing, and before the first of a sequence."""
 
@@ -41,6 +41,12 @@ _BOUGHT: Final = b'","side":"buy","ts":"'
 _SOLD: Final = b'","side":"sell","ts":"'
 _COUNT: Final = b',"count":"'
 _SOURCE: Final = b',"source":"'
+
+# One bit for each key behind the levels.
+_HAS_TIME: Final = 1
+_HAS_SEQUENCE: Final = 2
+_HAS_PREVIOUS: Final = 4
+_HAS_CHECKSUM: Final = 8
 
 
 @final
@@ -143,25 +149,32 @@ class OkxScan(Scan):
 
     def _numbers(self, frame: bytes, position: i64) -> bool:
         end = i64(len(frame))
+        seen: i64 = 0
         while position + len(_END) < end:
+            key: i64 = _HAS_TIME
             if stands(frame, position, _TIME):
                 position = self._milliseconds(frame, position + len(_TIME))
                 self.event_ns = self.number
             elif stands(frame, position, _SEQUENCE):
+                key = _HAS_SEQUENCE
                 position = self._signed(frame, position + len(_SEQUENCE))
                 self.last_update_id = self.number
             elif stands(frame, position, _PREVIOUS):
+                key = _HAS_PREVIOUS
                 position = self._signed(frame, position + len(_PREVIOUS))
                 self.previous_update_id = self.number
             elif stands(frame, position, _CHECKSUM):
+                key = _HAS_CHECKSUM
                 position = self._signed(frame, position + len(_CHECKSUM))
                 self.checksum = self.number
                 if not -_CHECKSUM_END <= self.checksum < _CHECKSUM_END:
                     return False
             else:
                 return False
-            if position < 0:
+            # Of a key that comes twice the careful reader knows which value counts, and whether both can be values.
+            if position < 0 or seen & key != 0:
                 return False
+            seen |= key
         return position + len(_END) == end and stands(frame, position, _END)
 
     def _milliseconds(self, frame: bytes, position: i64) -> i64:
