@@ -129,6 +129,19 @@ def test_number_one_is_a_snapshot_whatever_it_is_called() -> None:
     assert decoder.apply(delta(2)) == dialect.BOOK_CHANGED
 
 
+def test_a_restart_whose_first_frame_was_missed_is_a_gap() -> None:
+    """A number that was reached comes again with its time; with a later one, or too often, the venue numbers anew."""
+    repeat, later = delta(2), delta(2).replace(b"1786310818130", b"1786310818131")
+    for frame, count in ((later, 1), (repeat, dialect.MOST_HELD + 1)):
+        decoder = LINEAR.decoder("BTCUSDT", *SCALES)
+        decoder.apply(snapshot(500, [["1.00", "1"]]))
+        assert {decoder.apply(repeat) for _ in range(dialect.MOST_HELD)} == {dialect.IGNORED}
+        assert decoder.apply(delta(501, [["1.10", "1"]])) == dialect.BOOK_CHANGED
+        assert [decoder.apply(frame) for _ in range(count)] == [dialect.IGNORED] * (count - 1) + [dialect.GAP]
+        assert (decoder.live, decoder.book.save()) == (False, [[], [], [], []])
+        assert decoder.apply(snapshot(3, [["0.90", "1"]])) == dialect.BOOK_CHANGED
+
+
 def test_a_book_is_of_one_depth() -> None:
     """Depths are numbered apart: frames of another one than the live book's are passed over."""
     decoder = LINEAR.decoder("BTCUSDT", *SCALES)
