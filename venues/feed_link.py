@@ -8,7 +8,9 @@ ends once, with a reason; every trouble of the network ends it, nothing else of 
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -42,15 +44,22 @@ _TICK_SECONDS: Final = 1.0
 # A connection is replaced when this share of its life is over, drawn anew for each, so that not all go at once.
 _LIFE_SHARE: Final = (0.90, 0.97)
 _MOST_PATIENCE: Final = 64
+# What may be an instrument's name in a request; between them stand what JSON is made of, and the ends of topics.
+_NAME: Final = re.compile(rb'[^\s",@.\[\]{}]+')
 
 
 class Awaited:
     """An instrument of which nothing has come since it was subscribed to."""
 
-    def __init__(self, until: float) -> None:
-        """Nothing is wrong before this time."""
-        self.until = until
-        self.rounds = 0
+    def __init__(self, wait_s: float, rounds: int = 0) -> None:
+        """It has so long from when its request is sent; it was asked for anew so often."""
+        self.until = math.inf
+        self.wait_s = wait_s
+        self.rounds = rounds
+
+    def begin(self, now: float) -> None:
+        """Its request was sent: nothing is wrong for a while from now on."""
+        self.until = now + self.wait_s
 
 
 class Link:
@@ -77,7 +86,13 @@ class Link:
         self._controls = 0
         self._conversation: Conversation = session.conversation()
         self._router: Router = session.router()
-        self._said, self._to_say = trio.open_memory_channel[bytes | None](_QUEUE)
+        # A router that numbers the frames must see all of them; another is asked only while somebody is waited for.
+        self._is_numbered: Final = type(self._router) is not Router
+        self._symbol_of: Final = {symbol.lower().encode(): symbol for symbol in session.symbols}
+        # Answers and signs of life, which go first, and requests, each with those whose time begins when it is sent.
+        self._prompt: deque[bytes | None] = deque()
+        self._requests: deque[tuple[bytes, Sequence[str]]] = deque()
+        self._has_words = trio.Event()
         self._heard_at = self._framed_at = self._sent_at = self._opened_at = trio.current_time()
         self._is_pinged = False
 
@@ -99,18 +114,24 @@ class Link:
             await session.on_over(self)
         finally:
             self.is_over = True
-            self._said.close()
-            self._to_say.close()
             self.ready.set()
             self.turning.set()
 
     def _begin(self) -> None:
         """Subscribe; the requests go out when their turn comes."""
         self._heard_at = self._framed_at = self._sent_at = self._opened_at = trio.current_time()
-        for text in self._conversation.open(self.session.symbols):
-            self.say(text)
-        for symbol in self.session.symbols:
-            self._await(symbol)
+        session = self.session
+        for symbol in session.symbols:
+            self.awaited[symbol] = Awaited(session.patience_s)
+        requests = [(text, self._named(text)) for text in self._conversation.open(session.symbols)]
+        # What no request names in a way that can be seen is subscribed to with the last one.
+        unnamed = [*set(session.symbols).difference(*(named for _, named in requests))]
+        for text, named in requests[:-1]:
+            self.request(text, named)
+        for text, named in requests[-1:]:
+            self.request(text, named + unnamed)
+        if not requests:
+            self._note_subscribed(unnamed)
 
     def end(self, reason: str) -> None:
         """Be over, for this reason unless there was one before."""
@@ -127,26 +148,50 @@ class Link:
 
     # ---- what is said
 
-    def say(self, text: bytes | None) -> None:
-        """Send a request when its turn comes; None is a ping of the WebSocket."""
-        try:
-            self._said.send_nowait(text)
-        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+    def request(self, text: bytes, symbols: Sequence[str] = ()) -> None:
+        """Send a request when its turn comes; these instruments are subscribed to by it."""
+        self._requests.append((text, symbols))
+        self._wake_writer()
+
+    def answer(self, text: bytes | None) -> None:
+        """Send an answer or a sign of life before every request; None is a ping of the WebSocket."""
+        self._prompt.append(text)
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        self._has_words.set()
+        if len(self._requests) + len(self._prompt) > _QUEUE:
             self.end("more is to be said than the venue takes")
 
     def renew(self, symbol: str) -> bool:
         """Ask for a new snapshot of one instrument in the stream; False when the venue has no words for that."""
         requests = self._conversation.renew(symbol)
-        for text in requests:
-            self.say(text)
-        if requests:
-            self._await(symbol)
-        return bool(requests)
+        if not requests:
+            return False
+        before = self.awaited.get(symbol, Awaited(self.session.patience_s))
+        self.awaited[symbol] = Awaited(before.wait_s, before.rounds)
+        self.subscribed_at[symbol] = trio.current_time()
+        for text in requests[:-1]:
+            self.request(text)
+        self.request(requests[-1], (symbol,))
+        return True
 
-    def _await(self, symbol: str) -> None:
+    def is_queued(self, symbol: str) -> bool:
+        """Whether a request for the instrument waits to be sent."""
+        return any(symbol in symbols for _, symbols in self._requests)
+
+    def _named(self, text: bytes) -> list[str]:
+        """The instruments that a request names: a glance, for the clock alone."""
+        words = set(_NAME.findall(text.lower()))
+        return [self._symbol_of[word] for word in words & self._symbol_of.keys()]
+
+    def _note_subscribed(self, symbols: Sequence[str]) -> None:
+        """A request for them was sent: from now on they have their time to bring something."""
         now = trio.current_time()
-        self.subscribed_at[symbol] = now
-        self.awaited[symbol] = Awaited(now + self.session.patience_s)
+        for symbol in symbols:
+            self.subscribed_at[symbol] = now
+            if symbol in self.awaited:
+                self.awaited[symbol].begin(now)
 
     async def _write(self, stream: MessageStream) -> None:
         """Send what is to be said, within the venue's limit for one connection."""
@@ -154,13 +199,29 @@ class Link:
         # Pongs count too where messages are counted: one in each span is left to them.
         pace = RateBudget(max(1, facts.requests - 1) if facts.requests else 0, facts.requests_per_s)
         try:
-            async for text in self._to_say:
+            while True:
+                while not self._prompt and not self._requests:
+                    self._has_words = trio.Event()
+                    await self._has_words.wait()
                 await pace.spend()
-                await (stream.ping() if text is None else stream.send(text))
-                self._sent_at = trio.current_time()
+                await self._send_next(stream)
         except TransportError as error:
             # The reader may still find the venue's own reason.
             self.session.log.debug("a request could not be sent", error=str(error), **self.session.words)
+
+    async def _send_next(self, stream: MessageStream) -> None:
+        """Send the first answer, or else the first request; what was sent names those whose time begins."""
+        if self._prompt:
+            text = self._prompt.popleft()
+            await (stream.ping() if text is None else stream.send(text))
+            # What begins a subscription anew once its end was confirmed is an answer too.
+            symbols: Sequence[str] = self._named(text) if text and self.awaited else ()
+        else:
+            text, symbols = self._requests[0]
+            await stream.send(text)
+            self._requests.popleft()
+        self._sent_at = trio.current_time()
+        self._note_subscribed(symbols)
 
     # ---- what is heard
 
@@ -181,13 +242,14 @@ class Link:
                 self._framed_at = self._heard_at
                 for frame in frames:
                     meaning = hear(frame)
+                    if self.awaited or self._is_numbered:
+                        # What is answered is no data: the end of a subscription names its instrument too.
+                        self._follow(frame, meaning == DATA and not replies)
                     if meaning != DATA:
                         self._act(meaning)
-                    elif self.awaited:
-                        self._note_data(frame)
                     if replies:
                         for text in replies:
-                            self.say(text)
+                            self.answer(text)
                         replies.clear()
                 await self._pass_on(receive_ns, frames)
                 if self.is_over:
@@ -224,20 +286,25 @@ class Link:
         elif meaning == BACK:
             self.end(f"the venue works again: {cause}")
 
-    def _note_data(self, frame: bytes) -> None:
-        """See whether an instrument that is waited for has brought something."""
+    def _follow(self, frame: bytes, is_data: bool) -> None:
+        """Count the frame as the lane does, and see whether an instrument that is waited for has brought something."""
         router = self._router
-        if router.route(frame) == FOR_ONE:
-            symbol = router.symbol
-            awaited = self.awaited.pop(symbol, None)
-            if awaited is None:
-                return
-            self._has_data = True
-            if awaited.rounds:
-                self.session.on_subscription(symbol, True, "data has come")
-            if not self.awaited:
-                self.session.be_patient()
-                self.ready.set()
+        if router.route(frame) != FOR_ONE or not is_data:
+            return
+        awaited = self.awaited.pop(router.symbol, None)
+        if awaited is None:
+            return
+        self._has_data = True
+        if awaited.rounds:
+            self.session.on_subscription(router.symbol, True, "data has come")
+        if not self.awaited:
+            self.session.be_patient()
+        self._see_whether_ready()
+
+    def _see_whether_ready(self) -> None:
+        """Whoever waits to move over has those that speak, once all others have had their time."""
+        if all(awaited.rounds for awaited in self.awaited.values()):
+            self.ready.set()
 
     # ---- the time
 
@@ -278,12 +345,12 @@ class Link:
         elif now >= self._heard_at + session.silence_s / 2 and not self._is_pinged:
             # A quiet market is told from a dead connection: every server answers a ping.
             self._is_pinged = True
-            self.say(None)
+            self.answer(None)
         if facts.ping_every_s and now >= self._sent_at + facts.ping_every_s:
             self._sent_at = now
             text = self._conversation.sign_of_life()
             if text:
-                self.say(text)
+                self.answer(text)
         if self.awaited:
             self._look_for_data(now)
 
@@ -293,18 +360,19 @@ class Link:
         if not late:
             return
         session = self.session
-        if len(late) == len(session.symbols) and not self._has_data:
+        if not self._has_data and all(
+            symbol in late or (symbol in self.awaited and self.awaited[symbol].rounds) for symbol in session.symbols
+        ):
             session.lose_patience()
-            self.end(f"no data came of any of {', '.join(late)}")
+            self.end(f"no data came of any of {', '.join(session.symbols)}")
             return
         session.note_trouble(f"nothing came of {', '.join(late)}")
         for symbol in late:
-            rounds = self.awaited[symbol].rounds + 1
-            if rounds == 1:
-                session.on_subscription(symbol, False, f"no data came for {session.patience_s:g} s")
-            self.renew(symbol)
-            again = Awaited(now + session.patience_s * min(2**rounds, _MOST_PATIENCE))
-            again.rounds = rounds
-            self.awaited[symbol] = again
-        # Whoever waits to move over has those that speak.
-        self.ready.set()
+            awaited = self.awaited[symbol]
+            awaited.rounds += 1
+            if awaited.rounds == 1:
+                session.on_subscription(symbol, False, f"no data came for {awaited.wait_s:g} s")
+            awaited.wait_s = session.patience_s * min(2**awaited.rounds, _MOST_PATIENCE)
+            if not self.renew(symbol):
+                awaited.begin(now)
+        self._see_whether_ready()

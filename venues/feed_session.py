@@ -44,6 +44,8 @@ _UNBOUNDED: Final = 2**31
 NEW_CONNECTION: Final = "new connection"
 # An instrument, or a connection, is begun anew no more often than this.
 SETTLING_SECONDS: Final = 1.0
+# Where only a new connection brings a snapshot, one that the latest did not bring is worth another so seldom.
+SILENT_SECONDS: Final = 300.0
 # How long no connection is tried after a handshake that was refused for being one too many, without saying how long.
 _HANDSHAKE_PAUSES_S: Final = {429: 60.0, 418: 120.0}
 _MOST_PATIENCE: Final = 64
@@ -267,9 +269,9 @@ class Session:
         if cause == NEW_CONNECTION or link is None or link.is_over or link.is_leaving:
             return
         recovery = self.feed.venue.recovery
-        if venue_symbol in link.awaited:
-            return
         now = trio.current_time()
+        if self._is_on_its_way(link, venue_symbol, now):
+            return
         wait_s = link.subscribed_at.get(venue_symbol, now) + SETTLING_SECONDS - now
         if wait_s > 0:
             if venue_symbol not in self._postponed:
@@ -279,6 +281,17 @@ class Session:
             link.leave(f"the book of {venue_symbol} was lost: {cause}")
         elif recovery == BY_SUBSCRIPTION and not link.renew(venue_symbol):
             link.leave(f"the book of {venue_symbol} was lost and cannot be renewed: {cause}")
+
+    def _is_on_its_way(self, link: Link, venue_symbol: str, now: float) -> bool:
+        """Whether the request for a snapshot is not sent yet, or was sent so lately that the snapshot may still come.
+
+        The link asks again too, but ever more seldom: a book that wants one more often is heard.
+        """
+        if link.is_queued(venue_symbol):
+            return True
+        by_connection = self.feed.venue.recovery == BY_CONNECTION
+        pace_s = SILENT_SECONDS if by_connection else self.feed.params.first_data_s
+        return venue_symbol in link.awaited and now < link.subscribed_at.get(venue_symbol, now) + pace_s
 
     async def _begin_later(
         self, instrument_id: int, venue_symbol: str, cause: str, wait_s: float, start_soon: Callable[..., None]
