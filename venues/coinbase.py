@@ -34,7 +34,15 @@ from market.dialect import (
 )
 from market.instruments import Instrument, InstrumentError
 from venues.coinbase_book import MOST_FRAME_BYTES, CoinbaseDecoder, CoinbaseRouter
-from venues.coinbase_reading import BAD, frames, read_carefully, read_piece_carefully, subscribed_events, unsigned
+from venues.coinbase_reading import (
+    BAD,
+    frames,
+    number_of,
+    read_carefully,
+    read_piece_carefully,
+    subscribed_events,
+    unsigned,
+)
 from venues.coinbase_scan import BOOK_HEAD, END, CoinbaseScan
 from venues.facts import Venue, VenueFacts
 
@@ -195,7 +203,7 @@ class Coinbase(Venue):
 
     def router(self) -> Router:
         """Who the frames of a new connection are for, and whether one is missing."""
-        return CoinbaseRouter(self)
+        return CoinbaseRouter(self, number_of)
 
     def snapshot_path(self, venue_symbol: str, levels: int) -> str:
         """None: the stream brings it."""

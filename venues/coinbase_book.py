@@ -56,15 +56,17 @@ _MOST_HEAD_BYTES: Final = 256
 _MOST_DIGITS: Final = 18
 
 CarefulPiece = Callable[[CoinbaseScan, bytes, int, int], bool]
+CarefulNumber = Callable[[bytes], int]
 
 
 @final
 class CoinbaseRouter(Router):
     """Watches `sequence_num` over all channels of one connection."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        """Route the frames of one connection."""
+    def __init__(self, dialect: Dialect, careful_number: CarefulNumber) -> None:
+        """Route the frames of one connection; where a look finds no number in a frame, the careful reader is asked."""
         super().__init__(dialect)
+        self._careful_number: Final[CarefulNumber] = careful_number
         self._reached: i64 = -1
         self._repeats: i64 = 0
         self._begun: Final[dict[str, bool]] = {}
@@ -120,7 +122,7 @@ class CoinbaseRouter(Router):
         if position < 0:
             position = frame.find(_NUMBER_KEY, 0, _MOST_HEAD_BYTES)
             if position < 0:
-                return -1
+                return self._number_carefully(frame)
             position += len(_NUMBER_KEY)
         end = i64(len(frame))
         first = position
@@ -133,9 +135,14 @@ class CoinbaseRouter(Router):
             number = number * 10 + digit
             position += 1
             if position - first > _MOST_DIGITS:
-                return -1
+                return self._number_carefully(frame)
         self._after_number = position
-        return number if position > first else -1
+        return number if position > first else self._number_carefully(frame)
+
+    def _number_carefully(self, frame: bytes) -> i64:
+        """The number of a frame in another spelling, whose products are looked for anywhere."""
+        self._is_book = False
+        return self._careful_number(frame)
 
     def _whom(self, frame: bytes) -> i64:
         """Which instrument the frame is for; every one of a frame that may tell of several."""

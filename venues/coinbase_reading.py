@@ -6,6 +6,7 @@ does not document is told as such, and what is no message of the venue is a `Bad
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -19,6 +20,9 @@ from venues.scanning import DELTA, LIFE, OTHER, QUOTE, REFUSAL, REPLY, SNAPSHOT,
 from venues.utc_times import utc_ns
 
 _UPDATES: Final = b'"updates":['
+NO_NUMBER: Final = -1
+# A piece that begins a frame is no JSON, and its number stands before the first list or nowhere in it.
+_NUMBER_OF_PIECE: Final = re.compile(rb'\{[^\[{]*?"sequence_num"\s*:\s*([0-9]{1,19})\s*[,}]')
 _NOT_KEPT: Final = ("candles", "status", "ticker_batch")
 
 
@@ -89,7 +93,14 @@ class Subscribed(msgspec.Struct):
     subscriptions: dict[str, list[str]]
 
 
+class _Numbered(msgspec.Struct):
+    """Of a frame only its number."""
+
+    sequence_num: int = NO_NUMBER
+
+
 frames = msgspec.json.Decoder(_Frame)
+_numbered = msgspec.json.Decoder(_Numbered)
 subscribed_events = msgspec.json.Decoder(list[Subscribed])
 _book_events = msgspec.json.Decoder(list[_BookEvent])
 _trades_events = msgspec.json.Decoder(list[_TradesEvent])
@@ -241,6 +252,16 @@ def _fill_quote(scan: CoinbaseScan, events: list[_TickerEvent]) -> int:
             owner.quoted_ask_price, owner.quoted_ask_size = ask, ask_size
             kind = QUOTE
     return kind
+
+
+def number_of(frame: bytes) -> int:
+    """The `sequence_num` of a frame in any spelling, or of its first piece; `NO_NUMBER` where it has none."""
+    try:
+        number = _numbered.decode(frame).sequence_num
+    except BAD:
+        found = _NUMBER_OF_PIECE.match(frame)
+        number = NO_NUMBER if found is None else int(found.group(1))
+    return number if 0 <= number < 2**63 else NO_NUMBER
 
 
 def read_piece_carefully(scan: CoinbaseScan, piece: bytes, part: int, parts: int) -> bool:

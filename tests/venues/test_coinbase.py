@@ -154,6 +154,31 @@ def test_a_numbering_that_begins_anew_is_a_loss() -> None:
     assert outcomes == [dialect.FOR_NONE] * dialect.MOST_HELD + [dialect.LOST, dialect.FOR_ONE]
 
 
+def other_spellings(number: int) -> list[bytes]:
+    """A change of the book in spellings that the quick look finds no number in."""
+    told = framed("l2_data", number, [event("update", FIRST)])
+    last = {key: value for key, value in told.items() if key != "sequence_num"} | {"sequence_num": number}
+    escaped = spelled(told).replace(b"sequence_num", b"sequence\\u005fnum")
+    return [json.dumps(told).encode(), json.dumps(told, indent=1).encode(), spelled(last), escaped]
+
+
+def test_frames_of_another_spelling_count() -> None:
+    """With spaces, with the number behind the events, or escaped, a frame counts; one without a number does not."""
+    for first, again, late in zip(*map(other_spellings, (1, 1, 3)), strict=True):
+        router = COINBASE.router()
+        router.load({"reached": 0, "repeats": 0, "begun": [NAME]})
+        assert router.route(first) in (dialect.FOR_ALL, dialect.FOR_ONE)
+        assert router.route(again) == dialect.FOR_NONE
+        assert router.route(late) == dialect.LOST
+    router = COINBASE.router()
+    router.load({"reached": 0, "repeats": 0, "begun": [NAME]})
+    # A first piece, which is no JSON by itself.
+    assert router.route(other_spellings(1)[0][:-40]) == dialect.FOR_ALL
+    for frame in (b"{", b'{"sequence_num":"7"}', b'{"type":"error","message":"\\"sequence_num\\": 9,"}'):
+        assert router.route(frame) == dialect.FOR_ALL
+    assert router.route(book(2, "update", FIRST)) == dialect.FOR_ONE
+
+
 def test_a_change_of_a_book_that_never_began_is_a_loss() -> None:
     """The name of a product that was garbled on the way is no other product."""
     router = COINBASE.router()
