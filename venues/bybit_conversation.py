@@ -1,9 +1,10 @@
 """What is said on a connection to Bybit: subscriptions in requests that the venue can answer one by one.
 
-An answer names no topic, so each request has its own id. A request with one topic that the venue does not know fails
-as a whole: it is sent again in two halves, and so on, until what still fails is one instrument, and that one is
-refused. A book is renewed by ending its subscription and, once that was answered, beginning it again; trades and
-quotes of the instrument go on. A failure that is no topic's fault, too many requests, ends the connection.
+An answer names no topic, so each request has its own id. A request with one topic that the venue does not know fails as
+a whole: it is sent again in two halves, and so on, until what still fails is one instrument, and that one is refused. A
+book is renewed by ending its subscription and, once that was answered, beginning it again; trades and quotes of the
+instrument go on, or are asked for again where they were refused, each in a request of its own. A failure that is no
+topic's fault, too many requests, ends the connection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from market.dialect import CONFIRMED, DATA, RECONNECT, REFUSED, Conversation
 
 _TOPIC: Final = b'{"topic":'
 TOO_MANY_REQUESTS: Final = frozenset((10006, 10018, 20003))
+MOST_REMEMBERED: Final = 1_000
+"""An answer comes soon after its request: of those without one so many are remembered."""
 PING: Final = b'{"req_id":"ping","op":"ping"}'
 
 
@@ -54,6 +57,8 @@ class BybitConversation(Conversation):
         self._depth = depth
         self._most_topics = most_topics
         self._asked: dict[str, _Asked] = {}
+        # The topics of each instrument that were refused, and not confirmed since.
+        self._refused: dict[str, set[str]] = {}
         self._requests = 0
 
     def open(self, venue_symbols: Sequence[str]) -> list[bytes]:
@@ -65,7 +70,7 @@ class BybitConversation(Conversation):
         return self._batches("unsubscribe", venue_symbols)
 
     def renew(self, venue_symbol: str) -> list[bytes]:
-        """End the book's subscription; it is begun again when that was answered."""
+        """End the book's subscription; it is begun again when that was answered, with all that was refused before."""
         topic = self._book(venue_symbol)
         # One that was never answered is forgotten: its answer, should it still come, must not begin the book twice.
         for number in [number for number, asked in self._asked.items() if asked.then == (topic,)]:
@@ -90,7 +95,11 @@ class BybitConversation(Conversation):
         if asked is None:
             return DATA
         if asked.then:
-            self.replies.append(self._request(_Asked("subscribe", dict.fromkeys(asked.topics_by_symbol, asked.then))))
+            for symbol in asked.topics_by_symbol:
+                # One topic that the venue does not have must not take the others with it again.
+                lacking = sorted(self._refused.get(symbol, set()).difference(asked.then))
+                for topic in (*asked.then, *lacking):
+                    self.replies.append(self._request(_Asked("subscribe", {symbol: (topic,)})))
             return DATA
         if reply.success:
             return self._confirm(asked)
@@ -104,6 +113,8 @@ class BybitConversation(Conversation):
         if asked.operation != "subscribe":
             return DATA
         symbols = list(asked.topics_by_symbol)
+        for symbol, topics in asked.topics_by_symbol.items():
+            self._refused.get(symbol, set()).difference_update(topics)
         self.cause = ", ".join(topic for topics in asked.topics_by_symbol.values() for topic in topics)
         self.venue_symbol = symbols[0] if len(symbols) == 1 else ""
         return CONFIRMED
@@ -113,7 +124,10 @@ class BybitConversation(Conversation):
         symbols = list(asked.topics_by_symbol)
         if len(symbols) == 1:
             self.venue_symbol = symbols[0]
-            return REFUSED if asked.operation == "subscribe" else DATA
+            if asked.operation != "subscribe":
+                return DATA
+            self._refused.setdefault(symbols[0], set()).update(asked.topics_by_symbol[symbols[0]])
+            return REFUSED
         middle = len(symbols) // 2
         for half in (symbols[:middle], symbols[middle:]):
             topics = {symbol: asked.topics_by_symbol[symbol] for symbol in half}
@@ -144,5 +158,7 @@ class BybitConversation(Conversation):
         self._requests += 1
         number = str(self._requests)
         self._asked[number] = asked
+        if len(self._asked) > MOST_REMEMBERED:
+            del self._asked[next(iter(self._asked))]
         topics = [topic for topics in asked.topics_by_symbol.values() for topic in topics]
         return msgspec.json.encode({"req_id": number, "op": asked.operation, "args": topics})

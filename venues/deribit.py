@@ -45,6 +45,8 @@ _CHANNEL: Final = b'"channel":"'
 _GLANCE_BYTES: Final = 128
 _PPM_PLACES: Final = 6
 _KINDS: Final = ("future", "option", "spot")
+# An answer comes soon after its request; of those that never come only so many are waited for.
+_MOST_REMEMBERED: Final = 1_000
 
 
 class _Listed(msgspec.Struct):
@@ -108,10 +110,14 @@ class DeribitConversation(Conversation):
         self._last_id = 0
         # Of the requests that wait for an answer: what for, for which instrument, and with which channels.
         self._asked: dict[int, tuple[str, str, list[str]]] = {}
+        # The channels of each instrument that were refused, and not accepted since.
+        self._refused: dict[str, set[str]] = {}
+        self._is_in_maintenance = False
 
     def open(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Signs of life, the venue's own state, and then each instrument."""
         self._asked.clear()
+        self._refused.clear()
         return [
             self._request("public/set_heartbeat", {"interval": HEARTBEAT_S}),
             self._ask("subscribe", "", [PLATFORM]),
@@ -119,7 +125,10 @@ class DeribitConversation(Conversation):
         ]
 
     def renew(self, venue_symbol: str) -> list[bytes]:
-        """End the subscription to a book; with the answer it is begun anew, which brings a snapshot."""
+        """End the subscription to a book; with the answer it is begun anew, and with it all that was refused before."""
+        # One that was never answered is forgotten: its answer, should it still come, must not begin the book twice.
+        for number in [number for number, asked in self._asked.items() if asked[:2] == ("renew", venue_symbol)]:
+            del self._asked[number]
         return [self._ask("unsubscribe", venue_symbol, channels_of(venue_symbol)[:1], "renew")]
 
     def close(self, venue_symbols: Sequence[str]) -> list[bytes]:
@@ -151,23 +160,34 @@ class DeribitConversation(Conversation):
         state = platform_states.decode(envelope.params.data)
         if state.maintenance is None:
             return DATA
-        self.cause = "the venue says that it is in maintenance" if state.maintenance else "the maintenance is over"
-        return MAINTENANCE if state.maintenance else BACK
+        was_in_maintenance, self._is_in_maintenance = self._is_in_maintenance, state.maintenance
+        if state.maintenance:
+            self.cause = "the venue says that it is in maintenance"
+            return MAINTENANCE
+        # It may well tell at first that all is as it should be.
+        self.cause = "the maintenance is over" if was_in_maintenance else "the venue says that it works"
+        return BACK if was_in_maintenance else DATA
 
     def _hear_answer(self, envelope: Envelope) -> int:
         request_id = envelope.id if isinstance(envelope.id, int) else 0
         purpose, symbol, channels = self._asked.pop(request_id, ("request", "", []))
         self.venue_symbol = symbol
+        refused = self._refused.setdefault(symbol, set()) if purpose == "subscribe" else set()
         if envelope.error is not None:
+            refused.update(channels)
             self.cause = f"{purpose} refused: {envelope.error.message} (code {envelope.error.code})"
             return REFUSED
         if purpose == "renew":
-            self.replies.append(self._ask("subscribe", symbol, channels))
+            lacking = self._refused.get(symbol, set()).difference(channels)
+            again = [*channels, *(channel for channel in channels_of(symbol) if channel in lacking)]
+            self.replies.append(self._ask("subscribe", symbol, again))
             return DATA
         if purpose != "subscribe":
             return DATA
         accepted = _channel_lists.decode(envelope.result)
         missing = [channel for channel in channels if channel not in accepted]
+        refused.difference_update(accepted)
+        refused.update(missing)
         if missing:
             self.cause = f"the venue did not accept {', '.join(missing)}"
             return REFUSED
@@ -178,6 +198,8 @@ class DeribitConversation(Conversation):
         """A request with channels, whose answer is compared with it."""
         request = self._request(f"public/{verb}", {"channels": channels})
         self._asked[self._last_id] = (purpose or verb, symbol, channels)
+        if len(self._asked) > _MOST_REMEMBERED:
+            del self._asked[next(iter(self._asked))]
         return request
 
     def _request(self, method: str, params: dict[str, object]) -> bytes:

@@ -34,12 +34,15 @@ from market.instruments import Instrument
 from venues.facts import Venue, VenueFacts
 from venues.kraken_book import KrakenDecoder
 from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
-from venues.kraken_reading import ONLINE, UNREADABLE, Envelope, envelopes, read_carefully, statuses
+from venues.kraken_reading import UNREADABLE, Envelope, envelopes, read_carefully, statuses
 from venues.kraken_scan import KrakenV2Scan
 
 DEPTHS: Final = (10, 25, 100, 500, 1000)
 MOST_SYMBOLS: Final = 50
 """So many symbols are named in one request; the venue documents no limit, and each is answered by itself."""
+MAINTENANCE_STATE: Final = "maintenance"
+MOST_REMEMBERED: Final = 1_000
+"""An answer comes soon after its request: of the subscriptions without one so many are remembered."""
 
 # How frames of data and signs of life begin; of these the conversation makes nothing.
 _SILENT: Final = (b'{"channel":"book"', b'{"channel":"heartbeat"', b'{"channel":"trade"', b'{"channel":"ticker"')
@@ -61,7 +64,11 @@ class KrakenConversation(Conversation):
         self._requests = 0
         # The books whose subscription is being ended so that it can begin anew, and the request that asked for that.
         self._renewing: dict[str, int] = {}
-        self._is_online = True
+        # Of the subscriptions that are not answered for all of their symbols: what for, and how many are left.
+        self._asked: dict[int, tuple[str, int]] = {}
+        # The channels of each symbol that were refused, and not confirmed since.
+        self._refused: dict[str, set[str]] = {}
+        self._is_in_maintenance = False
 
     def open(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Subscribe to the books and the trades, so many symbols at a time."""
@@ -80,7 +87,10 @@ class KrakenConversation(Conversation):
         ]
 
     def renew(self, venue_symbol: str) -> list[bytes]:
-        """End the book's subscription; what begins it again comes by `replies` once the venue has confirmed."""
+        """End the book's subscription; what begins it again comes by `replies` once the venue has confirmed.
+
+        All that was refused before is asked for with it.
+        """
         request = self._request("unsubscribe", "book", [venue_symbol])
         self._renewing[venue_symbol] = self._requests
         return [request]
@@ -113,14 +123,17 @@ class KrakenConversation(Conversation):
     def _hear_status(self, systems: list[str]) -> int:
         if not systems:
             return DATA
-        was_online, self._is_online = self._is_online, systems[-1] == ONLINE
+        # Where only some orders are taken, books go on all the same.
+        before, self._is_in_maintenance = self._is_in_maintenance, systems[-1] == MAINTENANCE_STATE
         self.cause = f"the venue's system is {systems[-1]}"
-        if not self._is_online:
+        if self._is_in_maintenance:
             return MAINTENANCE
-        return DATA if was_online else BACK
+        return BACK if before else DATA
 
     def _hear_subscribed(self, reply: Envelope) -> int:
+        channel = self._answered(reply.req_id)
         if reply.success and reply.result is not None:
+            self._refused.get(reply.result.symbol, set()).discard(reply.result.channel)
             self.venue_symbol = reply.result.symbol
             self.cause = f"{reply.result.channel} {reply.result.symbol}"
             return CONFIRMED
@@ -128,7 +141,16 @@ class KrakenConversation(Conversation):
         if not self.venue_symbol and reply.error.startswith(_PAIR_NOT_SUPPORTED):
             self.venue_symbol = reply.error[len(_PAIR_NOT_SUPPORTED) :].strip()
         self.cause = reply.error
+        if channel and self.venue_symbol:
+            self._refused.setdefault(self.venue_symbol, set()).add(channel)
         return REFUSED
+
+    def _answered(self, request_id: int | None) -> str:
+        """The channel of a subscription, of which one more symbol was answered; empty when it is not known."""
+        channel, left = self._asked.pop(request_id or 0, ("", 0))
+        if left > 1:
+            self._asked[request_id or 0] = (channel, left - 1)
+        return channel
 
     def _hear_unsubscribed(self, reply: Envelope) -> int:
         """Where a book is being renewed, begin it again: whether it was ended now or, by a refusal, before."""
@@ -141,6 +163,8 @@ class KrakenConversation(Conversation):
             symbol = next((name for name, number in self._renewing.items() if number == reply.req_id), "")
         if self._renewing.pop(symbol, None) is not None:
             self.replies.append(self._request("subscribe", "book", [symbol]))
+            for channel in sorted(self._refused.get(symbol, set()) - {"book"}):
+                self.replies.append(self._request("subscribe", channel, [symbol]))
         return DATA
 
     def _request(self, method: str, channel: str, venue_symbols: Sequence[str]) -> bytes:
@@ -149,6 +173,9 @@ class KrakenConversation(Conversation):
         if channel == "book":
             params["depth"] = self._depth
         if method == "subscribe":
+            self._asked[self._requests] = (channel, len(venue_symbols))
+            if len(self._asked) > MOST_REMEMBERED:
+                del self._asked[next(iter(self._asked))]
             params["snapshot"] = channel == "book"
         return msgspec.json.encode({"method": method, "params": params, "req_id": self._requests})
 

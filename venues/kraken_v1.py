@@ -32,15 +32,16 @@ from market.dialect import (
 from market.instruments import Instrument
 from market.messages.constants import BUY, SELL, STATUS_HALTED
 from venues.facts import Venue, VenueFacts
-from venues.kraken import DEPTHS, MOST_SYMBOLS
+from venues.kraken import DEPTHS, MAINTENANCE_STATE, MOST_SYMBOLS
 from venues.kraken_book import MOST_CHECKSUM, UNWRITTEN, KrakenDecoder, KrakenScan
 from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
-from venues.kraken_reading import ONLINE, SYSTEM_STATUS, UNREADABLE, Unusable, add_level, check_symbol, unsigned
+from venues.kraken_reading import SYSTEM_STATUS, UNREADABLE, Unusable, add_level, check_symbol, unsigned
 from venues.kraken_v1_scan import MOST_MICROSECONDS, KrakenV1Scan
 from venues.scanning import DELTA, LIFE, OTHER, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, TRADING, Scan
 
 _Depth = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 _SIDES: Final = {"b": BUY, "s": SELL}
+CHANNELS: Final = ("book", "trade")
 _NOT_KEPT: Final = ("ticker", "ohlc", "spread")
 _REPUBLISHED: Final = "r"
 _NANOSECOND_PLACES: Final = 9
@@ -214,7 +215,9 @@ class KrakenV1Conversation(Conversation):
         self._depth = depth
         self._requests = 0
         self._renewing: set[str] = set()
-        self._is_online = True
+        # The channels of each pair that were refused, and not confirmed since.
+        self._refused: dict[str, set[str]] = {}
+        self._is_in_maintenance = False
 
     def open(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Subscribe to the books and the trades, so many pairs at a time."""
@@ -225,7 +228,10 @@ class KrakenV1Conversation(Conversation):
         return self._requests_for("unsubscribe", venue_symbols)
 
     def renew(self, venue_symbol: str) -> list[bytes]:
-        """End the book's subscription; what begins it again comes by `replies` once the venue has confirmed."""
+        """End the book's subscription; what begins it again comes by `replies` once the venue has confirmed.
+
+        All that was refused before is asked for with it.
+        """
         self._renewing.add(venue_symbol)
         return [self._request("unsubscribe", "book", [venue_symbol])]
 
@@ -244,11 +250,12 @@ class KrakenV1Conversation(Conversation):
             # The decoder tells what is wrong with it.
             return DATA
         if event.event == "systemStatus":
-            was_online, self._is_online = self._is_online, event.status == ONLINE
+            # Where only some orders are taken, books go on all the same.
+            before, self._is_in_maintenance = self._is_in_maintenance, event.status == MAINTENANCE_STATE
             self.cause = f"the venue's system is {event.status}"
-            if not self._is_online:
+            if self._is_in_maintenance:
                 return MAINTENANCE
-            return DATA if was_online else BACK
+            return BACK if before else DATA
         if event.event in ("subscriptionStatus", "error"):
             return self._hear_subscription(event)
         return DATA
@@ -259,12 +266,17 @@ class KrakenV1Conversation(Conversation):
         if is_over and name in ("book", "") and event.pair in self._renewing:
             # Whether it was ended now or, by a refusal, before.
             self._renewing.remove(event.pair)
-            self.replies.append(self._request("subscribe", "book", [event.pair]))
+            lacking = self._refused.get(event.pair, set()) - {"book"}
+            self.replies += [self._request("subscribe", one, [event.pair]) for one in ("book", *sorted(lacking))]
             return DATA
         self.venue_symbol = event.pair
         if event.status == "error" or event.event == "error":
+            if event.pair and name in CHANNELS:
+                self._refused.setdefault(event.pair, set()).add(name)
             self.cause = event.reason
             return REFUSED
+        if event.status == "subscribed":
+            self._refused.get(event.pair, set()).discard(name)
         self.cause = f"{name} {event.pair}"
         return CONFIRMED if event.status == "subscribed" else DATA
 
@@ -272,7 +284,7 @@ class KrakenV1Conversation(Conversation):
         return [
             self._request(event, name, venue_symbols[first : first + MOST_SYMBOLS])
             for first in range(0, len(venue_symbols), MOST_SYMBOLS)
-            for name in ("book", "trade")
+            for name in CHANNELS
         ]
 
     def _request(self, event: str, name: str, venue_symbols: Sequence[str]) -> bytes:

@@ -109,14 +109,19 @@ def status_frames(venue: Kraken | KrakenV1) -> tuple[Conversation, str]:
 
 @pytest.mark.parametrize("venue", [Kraken(), KrakenV1()], ids=["v2", "v1"])
 def test_maintenance_and_return(venue: Kraken | KrakenV1) -> None:
-    """The first word that all is well is no news; what is not online is maintenance, and then online is back."""
+    """Maintenance is one state of five; what comes after it is back, and nothing else is, nor ends a connection."""
     conversation, frame = status_frames(venue)
+    orders = ("online", "limit_only", "post_only", "cancel_only", "online")
     heard = [
         conversation.hear(frame.format(system).encode())
-        for system in ("online", "maintenance", "cancel_only", "online", "online")
+        for system in (*orders, "maintenance", "maintenance", *orders[::-1])
     ]
-    assert heard == [dialect.DATA, dialect.MAINTENANCE, dialect.MAINTENANCE, dialect.BACK, dialect.DATA]
+    assert heard == [dialect.DATA] * 5 + [dialect.MAINTENANCE] * 2 + [dialect.BACK] + [dialect.DATA] * 4
     assert "online" in conversation.cause
+    conversation, frame = status_frames(venue)
+    assert conversation.hear(frame.format("cancel_only").encode()) == dialect.DATA
+    assert conversation.hear(frame.format("maintenance").encode()) == dialect.MAINTENANCE
+    assert conversation.hear(frame.format("cancel_only").encode()) == dialect.BACK
 
 
 @pytest.mark.parametrize("venue", [Kraken(), KrakenV1()], ids=["v2", "v1"])
