@@ -52,12 +52,17 @@ class VenueBookParams:
         default=(), rule=each(at_least(1)),
     )  # fmt: skip
     stale_after_ms: int = setting(
-        "A book that heard nothing for this long is STALE; one without a snapshot asks again.",
+        "A book whose connection brought nothing for it for this long is STALE; one without a snapshot asks again.",
         default=3_000, rule=between(1, 3_600_000), unit="ms",
     )  # fmt: skip
     stall_after_ms: int = setting(
-        "A book that heard nothing for this long counts as lost and is asked for anew; 0 never does.",
+        "A book whose own stream brought nothing for this long is STALE and asked for anew, whatever signs of life "
+        "its connection gives; 0 never does.",
         default=30_000, rule=between(0, 86_400_000), unit="ms",
+    )  # fmt: skip
+    quote_disagree_ms: int = setting(
+        "A book that the venue's own best bid or ask crosses for this long is lost; 0 never is.",
+        default=1_000, rule=between(0, 3_600_000), unit="ms",
     )  # fmt: skip
     max_venue_lag_ms: int = setting(
         "A book whose frames are later than this, by the venue's times against the quickest frame of the last minutes, "

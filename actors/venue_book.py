@@ -22,10 +22,8 @@ from actors.venue_book_recovery import (
     CHECKSUM,
     CROSSED,
     GAPPED,
-    NANOSECONDS_PER_MILLISECOND,
     OVERFLOW,
     RESET,
-    STALL,
 )
 from market.dialect import (
     ALIVE,
@@ -160,6 +158,8 @@ class VenueBook(BookAuditor):
             decision = router.route(frame.data)
             if decision == FOR_ONE:
                 leg = line.leg_named.get(router.symbol)
+                if leg is None and "\\" in router.symbol:
+                    leg = line.leg_spelled(router.symbol)
             elif decision == FOR_NONE:
                 self.oddities.passed_over.count(router.cause)
             elif decision == LOST:
@@ -194,8 +194,7 @@ class VenueBook(BookAuditor):
             if frame.kind == FRAME_SNAPSHOT:
                 leg.recovery.answered()
                 self.resync(leg, error.reason)
-            elif leg.line.watches and leg.has_book and leg.decoder.live:
-                # Its number counted, so that no later frame would show that what it held is missing.
+            elif leg.has_book and leg.decoder.live and self.may_be_missed(leg.line, frame):
                 self.lose_and_ask(leg, GAPPED, SYNCING, "gap: a frame could not be understood")
             return False
         if outcome == PIECE:
@@ -214,7 +213,7 @@ class VenueBook(BookAuditor):
                     self.resync(leg, decoder.cause)
                 decoder.cause = ""
             if decoder.live and (leg.state != LIVE or leg.lag.late):
-                heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED)
+                heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED, TRADED)
                 self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
         elif outcome == TRADED:
             self.tell_trades(leg, frame.receive_ns)
@@ -224,6 +223,14 @@ class VenueBook(BookAuditor):
             # Trades of another route may still come while the connection is lost; books begin when it is up again.
             decoder.reset()
         return True
+
+    def may_be_missed(self, line: Line, frame: RawFrame) -> bool:
+        """Whether a frame that nobody can read may have held what no later frame shows to be missing."""
+        if line.watches:
+            # Its number counted.
+            return True
+        dialect = self.dialect
+        return not dialect.sees_missing and not dialect.message_type(frame.data).startswith(dialect.beside_books)
 
     def timed(self, leg: Leg, frame: RawFrame) -> i64:
         """Apply a frame, and measure by the venue's time in it how late it is; one without such a time says nothing."""
@@ -264,6 +271,7 @@ class VenueBook(BookAuditor):
             leg.receive_ns = receive_ns
             self.follow_change(leg)
         elif outcome == TRADED:
+            leg.alive_ns = receive_ns
             self.tell_trades(leg, receive_ns)
         elif outcome == GAP:
             self.lose_and_ask(leg, GAPPED, SYNCING, f"gap: {decoder.cause}")
@@ -284,8 +292,9 @@ class VenueBook(BookAuditor):
             leg.receive_ns = receive_ns
             self.hold(leg)
         elif outcome == ALIVE:
-            leg.receive_ns = receive_ns
+            leg.alive_ns = receive_ns
         elif outcome == QUOTED:
+            leg.alive_ns = receive_ns
             self.compare_quote(leg)
         else:
             self.follow_other(leg, outcome, receive_ns)
@@ -300,6 +309,8 @@ class VenueBook(BookAuditor):
             return
         if leg.held_ns != 0 and not decoder.holding:
             leg.held_ns = 0
+        if leg.doubted:
+            self.settle_doubts(leg)
         kept = leg.kept
         if kept.legs[kept.leading] is leg:
             kept.changed = True
@@ -381,11 +392,6 @@ class VenueBook(BookAuditor):
             kept.trades.begin()
         self.begin_audits()
 
-    def watch(self, leg: Leg) -> None:
-        """Look from now on whether a leg falls silent."""
-        leg.receive_ns = self.now
-        self.set_timer(leg.number * TIMERS + CHECK, self.now + self.stale_after_ns)
-
     def on_actor_restarted(self, _: ActorRestarted) -> None:
         """Somebody begins anew and may not know the present state and touch: both again, in the order of a change."""
         for kept in self.books:
@@ -431,22 +437,6 @@ class VenueBook(BookAuditor):
             self.retry(leg)
         elif what == AUDITED:
             self.go_on_with_audit(leg.kept)
-
-    def check(self, leg: Leg) -> None:
-        """Look whether a book has fallen silent."""
-        now = self.now
-        silent_ns = now - leg.receive_ns
-        if leg.state == LIVE:
-            if silent_ns < self.stale_after_ns:
-                self.set_timer(leg.number * TIMERS + CHECK, leg.receive_ns + self.stale_after_ns)
-                return
-            self.set_state(leg, STALE, f"silence for {silent_ns // NANOSECONDS_PER_MILLISECOND} ms")
-        if leg.decoder.live:
-            if 0 < self.stall_after_ns <= silent_ns:
-                self.lose_and_ask(leg, STALL, SYNCING, f"stall: silence for {silent_ns // 1_000_000_000} s")
-        elif leg.line.presence == UP and not leg.decoder.replaying:
-            self.resync(leg, "there is no book")
-        self.set_timer(leg.number * TIMERS + CHECK, now + self.stale_after_ns)
 
     def end_hold(self, leg: Leg) -> None:
         """What is missing has had its time."""

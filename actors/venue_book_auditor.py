@@ -55,7 +55,7 @@ class BookAuditor(BookKeeper):
             audit.phase = ASKED
             self.emit(AuditWanted(leg.line.connection_id, kept.instrument_id))
             self.wait_for_audit(kept, ANSWER_NS)
-        elif leg.state != LIVE or leg.receive_ns < audit.answered_ns + self.audit_note_ns:
+        elif leg.state != LIVE or leg.heard_ns < audit.answered_ns + self.audit_note_ns:
             # The stream may be behind the answer.
             if self.now - audit.answered_ns < ANSWER_NS:
                 self.wait_for_audit(kept, self.audit_note_ns)

@@ -15,7 +15,7 @@ from mypy_extensions import i64
 
 from actors.params import VenueBookParams, load_dialect
 from actors.venue_book_audit import RESTING
-from actors.venue_book_legs import KeptBook, Leg, Line
+from actors.venue_book_legs import UP, KeptBook, Leg, Line
 from actors.venue_book_notes import SHOWN_BYTES, Oddities
 from actors.venue_book_recovery import (
     CAUSES,
@@ -25,6 +25,7 @@ from actors.venue_book_recovery import (
     NANOSECONDS_PER_MILLISECOND,
     OVERFLOW,
     QUOTE,
+    STALL,
     Recovery,
     RecoveryRules,
 )
@@ -55,6 +56,10 @@ HOLD: Final = 2
 RETRY: Final = 3
 AUDITED: Final = 4
 
+FEWEST_QUOTES: Final = 4
+"""A quote that crosses the book counts for this share of `quote_disagree_ms` at most."""
+MOST_STALLS: Final = 16
+"""At venues where only a new connection brings a snapshot, a quiet book waits up to so many times `stall_after_ms`."""
 MOST_WAIT_NS: Final = 60_000_000_000
 """Frames that wait longer than this for a snapshot are dropped: the wait begins anew with the next request."""
 
@@ -73,6 +78,7 @@ class BookKeeper(Actor):
         self.hold_ns: Final[i64] = params.hold_ms * NANOSECONDS_PER_MILLISECOND
         self.audit_every_ns: Final[i64] = params.audit_every_s * 1_000 * NANOSECONDS_PER_MILLISECOND
         self.audit_note_ns: Final[i64] = params.audit_note_ms * NANOSECONDS_PER_MILLISECOND
+        self.quote_disagree_ns: Final[i64] = params.quote_disagree_ms * NANOSECONDS_PER_MILLISECOND
         self.depth_levels: Final[i64] = params.depth_levels
         self.dialect: Final[Dialect] = load_dialect(params.dialect, params.depth)
         self.recovery: Final[i64] = self.dialect.recovery
@@ -130,14 +136,14 @@ class BookKeeper(Actor):
     # ---- states
 
     def judge(self, leg: Leg, cause: str, heard: bool) -> None:
-        """A book with levels is LIVE unless what comes is late, out of order, or nothing came for too long."""
+        """A book with levels is LIVE unless what comes is late, out of order, stalled, or nothing came for too long."""
         if leg.lag.late:
             if leg.state != STALE:
                 late_ms = leg.lag.lateness_ns // NANOSECONDS_PER_MILLISECOND
                 self.set_state(leg, STALE, f"late by {late_ms} ms")
         elif leg.decoder.holding:
             self.set_state(leg, STALE, "out of order")
-        elif leg.state != LIVE and (heard or self.now - leg.receive_ns < self.stale_after_ns):
+        elif leg.state != LIVE and not leg.stalled and (heard or self.now - leg.heard_ns < self.stale_after_ns):
             self.set_state(leg, LIVE, cause)
 
     def set_state(self, leg: Leg, state: i64, cause: str) -> None:
@@ -199,9 +205,14 @@ class BookKeeper(Actor):
             self.choose(kept)
 
     def compare_quote(self, leg: Leg) -> None:
-        """Hold the touch against the venue's own at the same update id."""
+        """Hold the touch against the venue's own: at the same update id they are the same, at later ones not apart."""
         decoder = leg.decoder
-        if decoder.quoted_update_id == 0 or decoder.quoted_update_id != decoder.update_id or not decoder.live:
+        if not decoder.live:
+            return
+        if decoder.quoted_update_id == 0 or decoder.quoted_update_id > decoder.update_id:
+            self.cross_with_quote(leg)
+            return
+        if decoder.quoted_update_id != decoder.update_id:
             return
         book = decoder.book
         if (
@@ -211,9 +222,94 @@ class BookKeeper(Actor):
             and book.best_ask_size == decoder.quoted_ask_size
         ):
             leg.quotes_agreed += 1
+            leg.quote_crosses = False
             return
         words = f"best bid/ask: {book.best_bid_price}/{book.best_ask_price} is not what the venue says"
         self.lose_and_ask(leg, QUOTE, BROKEN, words)
+
+    def cross_with_quote(self, leg: Leg) -> None:
+        """A quote may be before the book or behind it, so it may cross it; but every quote for long shows a dead book.
+
+        Of the time between two quotes not more than a share counts: after a silence both come late, and one after the
+        other, and where quotes are rare several of them have to agree.
+        """
+        if self.quote_disagree_ns == 0:
+            return
+        decoder = leg.decoder
+        leg.quoted_bid_price = decoder.quoted_bid_price
+        leg.quoted_ask_price = decoder.quoted_ask_price
+        if not leg.is_crossed_by_quote:
+            leg.quote_crosses = False
+            return
+        if leg.quote_crosses:
+            leg.crossed_ns += min(self.now - leg.quoted_ns, self.quote_disagree_ns // FEWEST_QUOTES)
+        else:
+            leg.quote_crosses = leg.doubted = True
+            leg.crossed_ns = 0
+        leg.quoted_ns = self.now
+        if leg.crossed_ns >= self.quote_disagree_ns // FEWEST_QUOTES * FEWEST_QUOTES:
+            book = decoder.book
+            words = (
+                f"best bid/ask: {book.best_bid_price}/{book.best_ask_price} is crossed by the venue's own "
+                f"{leg.quoted_bid_price}/{leg.quoted_ask_price}"
+            )
+            self.lose_and_ask(leg, QUOTE, BROKEN, words)
+
+    def settle_doubts(self, leg: Leg) -> None:
+        """The book's own stream brought something: it is not stalled, and may be where the venue's quote is."""
+        leg.stalled = False
+        if leg.state == LIVE:
+            # It is not the snapshot that was asked for: the stream brings changes again.
+            leg.stall_ns = 0
+        if leg.quote_crosses and not leg.is_crossed_by_quote:
+            leg.quote_crosses = False
+        leg.doubted = leg.stall_ns != 0 or leg.quote_crosses
+
+    # ---- silence
+
+    def watch(self, leg: Leg) -> None:
+        """Look from now on whether a leg falls silent."""
+        leg.receive_ns = self.now
+        self.set_timer(leg.number * TIMERS + CHECK, self.now + self.stale_after_ns)
+
+    def check(self, leg: Leg) -> None:
+        """Look whether a book has fallen silent, or its own stream alone."""
+        now = self.now
+        due_ns = now + self.stale_after_ns
+        if leg.state == LIVE:
+            silent_ns = now - leg.heard_ns
+            if silent_ns < self.stale_after_ns:
+                due_ns = leg.heard_ns + self.stale_after_ns
+            else:
+                self.set_state(leg, STALE, f"silence for {silent_ns // NANOSECONDS_PER_MILLISECOND} ms")
+        if not leg.decoder.live:
+            if leg.line.presence == UP and not leg.decoder.replaying:
+                self.resync(leg, "there is no book")
+        elif self.stall_after_ns > 0 and not leg.stalled:
+            stall_ns = leg.receive_ns + max(leg.stall_ns, self.stall_after_ns)
+            if now >= stall_ns:
+                self.stall(leg)
+            else:
+                due_ns = min(due_ns, stall_ns)
+        self.set_timer(leg.number * TIMERS + CHECK, due_ns)
+
+    def stall(self, leg: Leg) -> None:
+        """A book's own stream is silent for too long: quiet or dead, only a new snapshot can tell.
+
+        Until that comes, or the stream goes on, the book keeps its levels and is STALE, whatever else is heard.
+        """
+        words = f"stall: nothing of the book itself for {(self.now - leg.receive_ns) // 1_000_000_000} s"
+        patience_ns = max(leg.stall_ns, self.stall_after_ns)
+        # A new connection costs other books too: for one that is only quiet they come less and less often.
+        if self.recovery == BY_CONNECTION:
+            leg.stall_ns = min(2 * patience_ns, MOST_STALLS * self.stall_after_ns)
+        leg.stalled = leg.doubted = True
+        leg.recovery.lose(STALL, self.now)
+        self.emit(BookGap(leg.kept.instrument_id, leg.decoder.update_id + 1, 0, CAUSES[STALL], leg.receive_ns))
+        self.end_audit(leg)
+        leg.cause = words
+        self.set_state(leg, STALE, words)
+        self.resync(leg, words)
 
     # ---- loss and recovery
 
@@ -228,6 +324,7 @@ class BookKeeper(Actor):
         if not told_by_decoder or decoder.live:
             decoder.reset()
         leg.held_ns = 0
+        leg.begin_doubtless()
         self.end_audit(leg)
         if leg.kept.legs[leg.kept.leading] is leg:
             leg.kept.changed = True
@@ -253,7 +350,9 @@ class BookKeeper(Actor):
         """Ask for a snapshot, at once or as late as the failures before it demand; one request at a time."""
         recovery = leg.recovery
         decoder = leg.decoder
-        if decoder.live or decoder.replaying or not leg.has_book or recovery.asked_ns != 0 or recovery.due_ns != 0:
+        if (decoder.live and not leg.stalled) or decoder.replaying or not leg.has_book:
+            return
+        if recovery.asked_ns != 0 or recovery.due_ns != 0:
             return
         delay_ns = recovery.delay_ns
         if delay_ns == 0:
@@ -278,6 +377,10 @@ class BookKeeper(Actor):
         recovery.ask(self.now)
         self.set_retry(leg, recovery.patience_ns)
         if recovery.broken and leg.state != LIVE:
+            if leg.stalled:
+                # A BROKEN book shows no levels.
+                leg.decoder.reset()
+                leg.begin_doubtless()
             self.set_state(leg, BROKEN, f"{len(recovery.failures)} failures of late: {leg.cause}")
 
     def set_retry(self, leg: Leg, wait_ns: i64) -> None:
@@ -293,9 +396,10 @@ class BookKeeper(Actor):
             return
         recovery.due_ns = 0
         decoder = leg.decoder
-        if decoder.live or decoder.replaying or not leg.has_book:
+        if (decoder.live and not leg.stalled) or decoder.replaying or not leg.has_book:
             return
-        if recovery.lost_ns != 0 and now - recovery.lost_ns >= MOST_WAIT_NS * (1 + recovery.counts[OVERFLOW]):
+        most_ns = MOST_WAIT_NS * (1 + recovery.counts[OVERFLOW])
+        if not leg.stalled and recovery.lost_ns != 0 and now - recovery.lost_ns >= most_ns:
             recovery.counts[OVERFLOW] += 1
             decoder.reset()
         late = recovery.asked_ns != 0

@@ -7,6 +7,7 @@ Nothing here emits.
 
 from __future__ import annotations
 
+from json import loads
 from typing import Final, cast, final
 
 from mypy_extensions import i64
@@ -57,6 +58,14 @@ class Line:
         self.leg_of[leg.kept.instrument_id] = leg
         self.leg_named[leg.kept.instrument.venue_symbol] = leg
 
+    def leg_spelled(self, text: str) -> Leg | None:
+        """The leg of an instrument whose name is written with JSON's escapes, such as `BTC\\/USD`."""
+        try:
+            name = loads(f'"{text}"')
+        except ValueError:
+            return None
+        return self.leg_named.get(name) if isinstance(name, str) else None
+
     def begin(self) -> None:
         """A new connection: nothing of the one before counts."""
         self.router.begin()
@@ -103,15 +112,47 @@ class Leg:
         self.recovery: Final = recovery
         self.state: i64 = SYNCING
         self.cause: str = ""
-        # When the book was last heard of, and since when frames wait for one that is missing; 0 when none does.
+        # When its own stream brought something last, and when anything told that the connection lives.
         self.receive_ns: i64 = 0
+        self.alive_ns: i64 = 0
+        # Since when frames wait for one that is missing; 0 when none does.
         self.held_ns: i64 = 0
         self.quotes_agreed: i64 = 0
+        # Whether the next change of the book settles something: one of the following.
+        self.doubted: bool = False
+        # Its own stream fell silent: only that or a snapshot makes it LIVE again. After how long it does so next.
+        self.stalled: bool = False
+        self.stall_ns: i64 = 0
+        # Since when the venue's own touch crosses the book, when that was seen last and for how long it counts.
+        self.quote_crosses: bool = False
+        self.quoted_ns: i64 = 0
+        self.crossed_ns: i64 = 0
+        self.quoted_bid_price: i64 = 0
+        self.quoted_ask_price: i64 = 0
 
     @property
     def has_book(self) -> bool:
         """Whether there can be a book: not of a connection that only brings trades, or that is lost."""
         return self.line.has_books and self.line.presence != DOWN
+
+    @property
+    def heard_ns(self) -> i64:
+        """When it was heard of last, in whatever way."""
+        return max(self.receive_ns, self.alive_ns)
+
+    @property
+    def is_crossed_by_quote(self) -> bool:
+        """Whether the venue's last quote leaves no room for the touch of the book: one of the two is not the market."""
+        book = self.decoder.book
+        if self.quoted_bid_price != 0 and book.best_ask_size > 0 and self.quoted_bid_price >= book.best_ask_price:
+            return True
+        return self.quoted_ask_price != 0 and book.best_bid_size > 0 and self.quoted_ask_price <= book.best_bid_price
+
+    def begin_doubtless(self) -> None:
+        """The book is gone, and with it what was doubted of it."""
+        self.stalled = False
+        self.quote_crosses = False
+        self.doubted = self.stall_ns != 0
 
     def save(self) -> dict[str, object]:
         """The leg with its levels as plain data."""
@@ -120,7 +161,19 @@ class Leg:
             "lag": self.lag.save(),
             "recovery": self.recovery.save(),
             "cause": self.cause,
-            "numbers": [int(self.state), int(self.receive_ns), int(self.held_ns), int(self.quotes_agreed)],
+            "flags": [self.doubted, self.stalled, self.quote_crosses],
+            "numbers": [
+                int(self.state),
+                int(self.receive_ns),
+                int(self.alive_ns),
+                int(self.held_ns),
+                int(self.quotes_agreed),
+                int(self.stall_ns),
+                int(self.quoted_ns),
+                int(self.crossed_ns),
+                int(self.quoted_bid_price),
+                int(self.quoted_ask_price),
+            ],
         }
 
     def load(self, saved: dict[str, object]) -> None:
@@ -129,7 +182,18 @@ class Leg:
         self.lag.load(cast("list[int]", saved["lag"]))
         self.recovery.load(cast("dict[str, object]", saved["recovery"]))
         self.cause = cast(str, saved["cause"])
-        self.state, self.receive_ns, self.held_ns, self.quotes_agreed = cast("list[int]", saved["numbers"])
+        self.doubted, self.stalled, self.quote_crosses = cast("list[bool]", saved["flags"])
+        numbers = cast("list[int]", saved["numbers"])
+        self.state = numbers[0]
+        self.receive_ns = numbers[1]
+        self.alive_ns = numbers[2]
+        self.held_ns = numbers[3]
+        self.quotes_agreed = numbers[4]
+        self.stall_ns = numbers[5]
+        self.quoted_ns = numbers[6]
+        self.crossed_ns = numbers[7]
+        self.quoted_bid_price = numbers[8]
+        self.quoted_ask_price = numbers[9]
 
 
 @final

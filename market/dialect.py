@@ -353,6 +353,10 @@ class Dialect:
     """Whether update ids mean the same on every connection, so that two connections can be compared by them."""
     most_frame_bytes: ClassVar[int] = MOST_FRAME_BYTES
     """A larger frame is not cut any more, and not taken."""
+    sees_missing: ClassVar[bool] = True
+    """Whether later frames of a book show that one is missing; where not, one that nobody can read loses the book."""
+    beside_books: ClassVar[tuple[str, ...]] = ()
+    """With what `message_type` begins for frames that change no book, whatever is wrong with them."""
     default_depth: ClassVar[int] = 0
     """Levels a side that are subscribed to unless told otherwise; 0 where the venue offers no choice."""
 

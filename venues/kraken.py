@@ -184,6 +184,10 @@ class Kraken(Venue):
     """Kraken spot, WebSocket v2."""
 
     recovery: ClassVar[int] = BY_SUBSCRIPTION
+    sees_missing: ClassVar[bool] = False
+    beside_books: ClassVar[tuple[str, ...]] = (
+        "heartbeat", "status", "instrument", "trade", "ticker", "ohlc", "subscribe", "unsubscribe", "pong",
+    )  # fmt: skip
     is_numbered_by_book: ClassVar[bool] = False
     default_depth: ClassVar[int] = 100
     depths: ClassVar[tuple[int, ...]] = DEPTHS

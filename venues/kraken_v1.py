@@ -301,6 +301,10 @@ class KrakenV1(Venue):
     """Kraken spot, WebSocket v1."""
 
     recovery: ClassVar[int] = BY_SUBSCRIPTION
+    sees_missing: ClassVar[bool] = False
+    beside_books: ClassVar[tuple[str, ...]] = (
+        "heartbeat", "systemStatus", "trade", "ticker", "spread", "ohlc", "subscriptionStatus", "pong",
+    )  # fmt: skip
     is_numbered_by_book: ClassVar[bool] = False
     default_depth: ClassVar[int] = 100
     depths: ClassVar[tuple[int, ...]] = DEPTHS

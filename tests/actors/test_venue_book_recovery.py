@@ -174,7 +174,7 @@ def test_what_goes_on_does_not_lengthen_the_wait() -> None:
 
 
 def test_signs_of_life_keep_a_quiet_book() -> None:
-    """A heartbeat of the connection is heard by every book; trades and unknown messages are no sign of the book."""
+    """A heartbeat of the connection is heard by every book, a trade by its own; unknown messages say nothing."""
     lane = live("ScriptedStream")
     for _ in range(5):
         lane.pass_ms(2_000)
@@ -183,16 +183,8 @@ def test_signs_of_life_keep_a_quiet_book() -> None:
     lane.pass_ms(2_000)
     lane.say("A traded id=7", "* unknown_type")
     lane.pass_ms(1_100)
-    assert lane.states() == [STALE]
-
-
-def test_long_silence_is_a_loss() -> None:
-    """A stream that stays silent is asked for anew."""
-    lane = live(stall_after_ms=5_000)
-    lane.pass_ms(6_100)
-    assert lane.states() == [STALE, SYNCING]
-    assert lane.told()["losses"] == {"stall": 1}
-    assert (1, 1) in lane.asked()
+    assert lane.states() == []
+    assert lane.states(2) == [STALE]
 
 
 def test_lost_messages_of_a_connection_void_its_books() -> None:
@@ -394,7 +386,7 @@ def audit(lane: ScriptedLane, answer: str) -> None:
 
 def test_an_audit_compares_what_did_not_change() -> None:
     """A level that changed meanwhile is left out; books are audited one after the other."""
-    lane = live("ScriptedStream", audit_every_s=10)
+    lane = live("ScriptedStream", audit_every_s=10, stall_after_ms=0)
     audit(lane, "100 110")
     (first,) = lane.of(BookAudited)
     assert (first.instrument_id, first.levels, first.differences) == (1, 2, 0)
@@ -405,7 +397,7 @@ def test_an_audit_compares_what_did_not_change() -> None:
 
 def test_two_differing_audits_in_a_row_lose_the_book() -> None:
     """The second look comes at once; then the book is begun anew."""
-    lane = live("ScriptedStream", audit_every_s=100)
+    lane = live("ScriptedStream", audit_every_s=100, stall_after_ms=0)
     audit(lane, "100 111")
     assert lane.states() == []
     began_ns = lane.now_ns
@@ -418,7 +410,7 @@ def test_two_differing_audits_in_a_row_lose_the_book() -> None:
 
 def test_an_audit_that_cannot_be_finished_says_nothing() -> None:
     """No answer, an answer that nobody can read, a book lost meanwhile."""
-    lane = live("ScriptedStream", audit_every_s=4)
+    lane = live("ScriptedStream", audit_every_s=4, stall_after_ms=0)
     for _ in range(100):
         lane.pass_ms(1_000)
         lane.say("* alive")

@@ -1,8 +1,8 @@
 """A dialect for tests whose frames say themselves what they mean: `SYMBOL OUTCOME key=value ...`, one after the other.
 
 `* ...` is for every instrument, `? ...` for none, `! ...` shows that messages of the connection are missing. A frame
-whose outcome is `bad` is refused. `snapshot` begins a book, `change` sets a level of it, every other outcome is named
-as in `market.dialect`.
+whose outcome begins with `bad` is refused. `snapshot` begins a book, `change` sets a level of it, every other outcome
+is named as in `market.dialect`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ScriptedDecoder(Decoder):
     def apply(self, frame: bytes) -> int:
         """One frame."""
         words = frame.decode().split()
-        if words[1] == "bad":
+        if words[1].startswith("bad") and words[1] != "bad_checksum":
             raise BadFrame("it says so", frame)
         fields = {key: int(value) for key, _, value in (word.partition("=") for word in words[2:])}
         self.cause = f"scripted {words[1]}"
@@ -112,6 +112,9 @@ class ScriptedDecoder(Decoder):
         """Nothing that a test needs."""
         return {}
 
+    def load(self, saved: dict[str, object]) -> None:
+        """Nothing was saved."""
+
 
 class ScriptedRouter(Router):
     """Routes by the first word."""
@@ -160,6 +163,24 @@ class ScriptedLine(Scripted):
     def router(self) -> Router:
         """One that sees what is missing."""
         return ScriptedRouter(self)
+
+
+class ScriptedUnnumbered(Scripted):
+    """Nothing shows that a message is missing; the second word of a frame is its type."""
+
+    recovery: ClassVar[int] = BY_SUBSCRIPTION
+    is_numbered_by_book: ClassVar[bool] = False
+    sees_missing: ClassVar[bool] = False
+    beside_books: ClassVar[tuple[str, ...]] = ("traded", "bad-trade")
+
+    def venue_symbol(self, frame: bytes) -> str:
+        """The first word, unless it is for all."""
+        name = super().venue_symbol(frame)
+        return "" if name == "*" else name
+
+    def message_type(self, frame: bytes) -> str:
+        """What it is called."""
+        return frame.decode().split()[1]
 
 
 class ScriptedStream(ScriptedLine):
