@@ -7,9 +7,9 @@ of numbers is among the last `MOST_REMEMBERED` since the snapshot or the reset, 
 
 The snapshot is the answer to a subscription. Changes that come while there is none are kept, so that the answer to a
 request (`apply_snapshot`) can be joined to them: those up to its `seqId` are dropped, the first one after must begin at
-or before it. An answer that is newer than all that came is shown, and the stream passed over until it gets there. A
-reset makes what was kept before it void, and since numbers of two ages cannot be compared, an answer that is older by
-its time than the first change kept is refused. What is kept is replayed in steps.
+or before it. Numbers of two ages cannot be compared, so an answer is joined only when what is kept, a chain without a
+reset, reaches from before it to behind it, by time and by number. One that is older is refused; one that is newer waits
+for the stream to pass it, and a reset or a break in the stream makes it void. What is kept is replayed in steps.
 
 A frame with a checksum, as they were sent until June 2026, is compared with the book: the venue makes it of the text of
 the 25 best levels, so that text is kept from a snapshot on as long as every frame carries one, and not at all since.
@@ -72,9 +72,8 @@ class OkxDecoder(StreamedDecoder):
         self._texts: Texts = texts
         self._answer_pieces: FramePieces = FramePieces()
         self._is_numbered: bool = True
-        # The last number of the stream; beside `update_id` where a snapshot is ahead of it, or none came yet.
+        # The last number of the stream, beside `update_id` where no snapshot came yet.
         self._streamed_id: i64 = _NOTHING
-        self._ahead: bool = False
         self._previous_ids: vec[i64] = vec[i64]([_NOTHING] * MOST_REMEMBERED)
         self._ids: vec[i64] = vec[i64]([_NOTHING] * MOST_REMEMBERED)
         self._remembered: i64 = 0
@@ -82,6 +81,11 @@ class OkxDecoder(StreamedDecoder):
         self._held_ids: list[int] = []
         self._waiting: list[bytes] = []
         self._waiting_bytes: i64 = 0
+        # The time of the last change that waits; the answer that the stream has not passed yet, its time and number.
+        self._waiting_ns: i64 = 0
+        self._early: bytes = b""
+        self._early_ns: i64 = 0
+        self._early_id: i64 = _NOTHING
         self._next: BoundedBook = BoundedBook()
         self._has_texts: bool = False
         self._bid_texts: dict[int, str] = {}
@@ -95,28 +99,12 @@ class OkxDecoder(StreamedDecoder):
         last = scan.last_update_id
         if self._okx_scan.is_numbered != self._is_numbered:
             return MISSING
-        if self._ahead:
-            return self._order_behind(previous, last)
         if not self._is_numbered:
             return FOLLOWS
         if previous == self.update_id:
             # Behind a reset that was lost the numbers may come to where the book stands: then what is held says so.
             return MISSING if self.holding and previous in self._held_ids else FOLLOWS
         return OLD if self._is_repeated(previous, last) else MISSING
-
-    def _order_behind(self, previous: i64, last: i64) -> i64:
-        """How a change stands to a snapshot that the stream has not reached yet."""
-        if previous != self._streamed_id:
-            return OLD if self._is_repeated(previous, last) else MISSING
-        # Behind a reset numbers cannot be compared with those of the snapshot.
-        if last < previous:
-            return MISSING
-        self._remember(previous, last)
-        if last <= self.update_id:
-            self._ahead = last < self.update_id
-            return OLD
-        self._ahead = False
-        return FOLLOWS
 
     def _is_repeated(self, previous: i64, last: i64) -> bool:
         place: i64 = 0
@@ -154,7 +142,6 @@ class OkxDecoder(StreamedDecoder):
         own = self._okx_scan
         if own.is_snapshot:
             self._is_numbered = own.is_numbered
-            self._ahead = False
             self._forget()
             self._streamed_id = scan.last_update_id
         elif self._is_numbered:
@@ -224,11 +211,20 @@ class OkxDecoder(StreamedDecoder):
             self._stop_waiting()
         self._remember(previous, last)
         if not is_reset:
+            self._waiting_ns = scan.event_ns
             self._keep(frame)
         if is_broken and was_replaying:
             self.cause = "while changes were replayed some were missing, or they were numbered anew"
             return GAP
+        if len(self._early) > 0 and self._has_passed(self._early_ns, self._early_id):
+            return self._join(self._early)
         return BUFFERED
+
+    def _has_passed(self, time_ns: i64, number: i64) -> bool:
+        """Whether the changes that wait lead beyond a book of this time and number, or just to it."""
+        if self._waiting_ns == time_ns:
+            return self._streamed_id == number
+        return self._waiting_ns > time_ns and self._streamed_id >= number
 
     def _keep(self, frame: bytes) -> None:
         self._waiting.append(frame)
@@ -250,20 +246,44 @@ class OkxDecoder(StreamedDecoder):
         if self.live or self.replaying:
             self.cause = "an answer where the stream brought a snapshot already"
             return IGNORED
-        reached = scan.last_update_id
         if not self._waiting:
             self.cause = "there is nothing in the stream yet that the answer could be joined to"
             return SNAPSHOT_WANTED
+        answer_ns = scan.event_ns
+        reached = scan.last_update_id
+        if self._is_older(answer_ns, reached):
+            return SNAPSHOT_WANTED
+        if self._has_passed(answer_ns, reached):
+            return self._join(frame)
+        # Of two that wait the stream passes the earlier one first.
+        if len(self._early) == 0 or answer_ns <= self._early_ns:
+            self._early = frame
+            self._early_ns = answer_ns
+            self._early_id = reached
+        self.cause = "the answer waits until the stream has passed it"
+        return PIECE
+
+    def _is_older(self, answer_ns: i64, reached: i64) -> bool:
+        """Whether an answer of this time and number is from before what is kept, so that changes would be missing."""
+        scan = self._okx_scan
+        self._read(self._waiting[0])
+        first = scan.previous_update_id
+        self.cause = f"the answer at {reached} is older than the first change kept, which follows {first}"
+        return reached < first or answer_ns < scan.event_ns
+
+    def _join(self, frame: bytes) -> i64:
+        """Begin the book with an answer that the stream has passed, and replay what follows it."""
+        scan = self._okx_scan
+        self._early = b""
+        self._answer(scan, frame)
+        answer_ns = scan.event_ns
+        reached = scan.last_update_id
         try:
             self._next.replace(scan.level_prices, scan.level_sizes, scan.bid_count, scan.level_count)
         except BookError as error:
             raise BadFrame(str(error), frame) from error
-        answer_ns = scan.event_ns
-        self._read(self._waiting[0])
-        first = scan.previous_update_id
-        if reached < first or answer_ns < scan.event_ns:
+        if self._is_older(answer_ns, reached):
             self._next.clear()
-            self.cause = f"the answer at {reached} is older than the first change kept, which follows {first}"
             return SNAPSHOT_WANTED
         self.replaying = True
         self._is_numbered = True
@@ -308,7 +328,6 @@ class OkxDecoder(StreamedDecoder):
         prices = _joined(book.bids.prices(bids), book.asks.prices(asks))
         sizes = _joined(book.bids.sizes(bids), book.asks.sizes(asks))
         self.kept.replace(prices, sizes, bids, bids + asks)
-        self._ahead = self._streamed_id < self.update_id
         self._stop_waiting()
         self.live = True
         return BOOK_CHANGED
@@ -321,6 +340,8 @@ class OkxDecoder(StreamedDecoder):
     def _stop_waiting(self) -> None:
         self._waiting = []
         self._waiting_bytes = 0
+        self._waiting_ns = 0
+        self._early = b""
         self._next.clear()
         self.replaying = False
 
@@ -339,7 +360,6 @@ class OkxDecoder(StreamedDecoder):
         self._stop_waiting()
         self._drop_texts()
         self._forget()
-        self._ahead = False
         self._is_numbered = True
         self._streamed_id = _NOTHING
 
@@ -352,8 +372,9 @@ class OkxDecoder(StreamedDecoder):
         """What is needed to go on, as plain data."""
         saved = super().save()
         saved["okx"] = {
-            "numbers": [int(self._streamed_id), int(self._remembered)],
-            "flags": [self._is_numbered, self._ahead, self.replaying, self._has_texts],
+            "numbers": [int(self._streamed_id), int(self._remembered), int(self._waiting_ns)],
+            "early": [self._early.decode("latin-1"), int(self._early_ns), int(self._early_id)],
+            "flags": [self._is_numbered, self.replaying, self._has_texts],
             "ids": list(self._ids),
             "previous_ids": list(self._previous_ids),
             "held_ids": list(self._held_ids),
@@ -368,8 +389,12 @@ class OkxDecoder(StreamedDecoder):
         """Go on from what `save` returned."""
         super().load(saved)
         own = cast("dict[str, object]", saved["okx"])
-        self._streamed_id, self._remembered = cast("list[int]", own["numbers"])
-        self._is_numbered, self._ahead, self.replaying, self._has_texts = cast("list[bool]", own["flags"])
+        self._streamed_id, self._remembered, self._waiting_ns = cast("list[int]", own["numbers"])
+        early = cast("list[object]", own["early"])
+        self._early = cast(str, early[0]).encode("latin-1")
+        self._early_ns = cast(int, early[1])
+        self._early_id = cast(int, early[2])
+        self._is_numbered, self.replaying, self._has_texts = cast("list[bool]", own["flags"])
         self._ids = vec[i64](cast("list[int]", own["ids"]))
         self._previous_ids = vec[i64](cast("list[int]", own["previous_ids"]))
         self._held_ids = cast("list[int]", own["held_ids"])

@@ -22,9 +22,10 @@ NAME = "BTC-USDT"
 SCALES = (2, 3)
 Wire = list[list[str]]
 EMPTY: list[list[int]] = [[], [], [], []]
+NOW_MS = 1_700_000_000_000
 
 
-def book(action: str, previous: int, number: int, bids: Wire, asks: Wire, ts: int = 1_700_000_000_000) -> Any:  # noqa: ANN401
+def book(action: str, previous: int, number: int, bids: Wire, asks: Wire, ts: int = NOW_MS) -> Any:  # noqa: ANN401
     """A frame of the book, as the venue orders its fields; levels are of price and size."""
     rows = [[[*level, "0", "2"] for level in side] for side in (asks, bids)]
     numbers = {"checksum": 0, "prevSeqId": previous, "seqId": number}
@@ -39,10 +40,10 @@ def snapshot(number: int, bids: Wire | None = None, asks: Wire | None = None) ->
 
 def update(previous: int, number: int, bids: Wire | None = None, asks: Wire | None = None, ts: int = 0) -> bytes:
     """A change."""
-    return spelled(book("update", previous, number, bids or [], asks or [], ts or 1_700_000_000_000))
+    return spelled(book("update", previous, number, bids or [], asks or [], ts or NOW_MS))
 
 
-def answer(number: int, bids: Wire | None = None, ts: int = 1_700_000_000_000) -> bytes:
+def answer(number: int, bids: Wire | None = None, ts: int = NOW_MS) -> bytes:
     """The answer to a request for the book."""
     rows = [[*level, "0", "1"] for level in bids or []]
     return spelled({"code": "0", "msg": "", "data": [{"asks": [], "bids": rows, "ts": str(ts), "seqId": number}]})

@@ -16,6 +16,7 @@ from tests.venues.binance_wire import respelled, spelled, wire_levels
 from tests.venues.okx_wire import (
     EMPTY,
     NAME,
+    NOW_MS,
     OKX,
     SCALES,
     Wire,
@@ -162,48 +163,65 @@ def test_an_answer_is_joined_to_what_waits() -> None:
     decoder = OKX.decoder(NAME, *SCALES)
     assert decoder.apply_snapshot(answer(10)) == dialect.SNAPSHOT_WANTED
     for previous, number in ((5, 8), (8, 12), (12, 15)):
-        assert decoder.apply(update(previous, number, [[f"1.{number}", "1"]])) == dialect.BUFFERED
+        frame = update(previous, number, [[f"1.{number}", "1"]], ts=NOW_MS + number)
+        assert decoder.apply(frame) == dialect.BUFFERED
     assert decoder.apply(update(8, 12)) == dialect.IGNORED
     assert decoder.apply_snapshot(answer(4)) == dialect.SNAPSHOT_WANTED
     assert decoder.apply_snapshot(answer(10, ts=1)) == dialect.SNAPSHOT_WANTED
-    assert decoder.apply_snapshot(answer(10, [["1.00", "1"]])) == dialect.BOOK_CHANGED
+    assert decoder.apply_snapshot(answer(10, [["1.00", "1"]], NOW_MS + 10)) == dialect.BOOK_CHANGED
     assert (decoder.live, decoder.update_id, decoder.book.save()[0]) == (True, 15, [115, 112, 100])
     assert decoder.apply(update(15, 16)) == dialect.BOOK_CHANGED
     assert decoder.apply_snapshot(answer(17)) == dialect.IGNORED
 
 
-def test_an_answer_ahead_of_the_stream() -> None:
-    """The book is shown; changes that it holds are passed over, as long as they are chained, then it goes on."""
+def test_an_answer_ahead_of_the_stream_waits_for_it() -> None:
+    """It is joined once the stream has passed its time and its number; of two the earlier one is."""
     decoder = OKX.decoder(NAME, *SCALES)
-    decoder.apply(update(5, 8))
-    assert decoder.apply_snapshot(answer(20, [["1.00", "1"]])) == dialect.BOOK_CHANGED
-    assert decoder.apply(update(8, 12, [["9.00", "1"]])) == dialect.IGNORED
-    other = reloaded(OKX, NAME, SCALES, decoder)
-    assert other.apply(update(14, 25)) == dialect.HELD
-    assert other.apply(update(12, 14)) == dialect.IGNORED
-    assert other.apply(update(14, 25, [["1.10", "1"]])) == dialect.BOOK_CHANGED
-    assert (other.update_id, other.book.best_bid_price) == (25, 110)
-    assert decoder.apply(update(12, 3)) == dialect.HELD
+    decoder.apply(update(5, 8, ts=NOW_MS))
+    assert decoder.apply_snapshot(answer(25, [["3.00", "1"]], NOW_MS + 25)) == dialect.PIECE
+    assert decoder.apply_snapshot(answer(20, [["1.00", "1"]], NOW_MS + 20)) == dialect.PIECE
+    assert decoder.apply_snapshot(answer(22, [["2.00", "1"]], NOW_MS + 22)) == dialect.PIECE
+    assert decoder.apply(update(8, 12, [["9.00", "1"]], ts=NOW_MS + 12)) == dialect.BUFFERED
+    decoder = reloaded(OKX, NAME, SCALES, decoder)
+    # Later, and still before it by number.
+    assert decoder.apply(update(12, 18, [["9.00", "0"]], ts=NOW_MS + 21)) == dialect.BUFFERED
+    assert decoder.apply(update(18, 24, [["1.10", "1"]], ts=NOW_MS + 24)) == dialect.BOOK_CHANGED
+    assert (decoder.live, decoder.update_id, decoder.book.save()[0]) == (True, 24, [110, 100])
+
+
+def test_an_answer_from_behind_a_reset_is_not_joined() -> None:
+    """Its number is among those that wait, but its time is behind them: the reset comes, and makes it void."""
+    for first, second in ((8, 200), (100, 200)):
+        decoder = OKX.decoder(NAME, *SCALES)
+        decoder.apply(update(5, first, ts=NOW_MS))
+        decoder.apply(update(first, second, ts=NOW_MS + 1))
+        assert decoder.apply_snapshot(answer(150, [["1.00", "1"]], NOW_MS + 9)) == dialect.PIECE
+        assert decoder.apply(update(second, 140, ts=NOW_MS + 5)) == dialect.BUFFERED
+        assert decoder.apply(update(140, 150, ts=NOW_MS + 9)) == dialect.BUFFERED
+        assert decoder.apply(update(150, 160, ts=NOW_MS + 10)) == dialect.BUFFERED
+        assert not decoder.live
+        assert decoder.apply_snapshot(answer(150, [["1.00", "1"]], NOW_MS + 9)) == dialect.BOOK_CHANGED
+        assert decoder.update_id == 160
 
 
 def test_what_waits_is_void_behind_a_gap_or_a_reset() -> None:
     """A broken chain begins anew with the change behind it, a reset with the next one; the bound is kept."""
     decoder = OKX.decoder(NAME, *SCALES)
     decoder.apply(update(5, 8))
-    assert decoder.apply(update(9, 12)) == dialect.BUFFERED
-    assert decoder.apply_snapshot(answer(8)) == dialect.SNAPSHOT_WANTED
+    assert decoder.apply(update(9, 12, ts=NOW_MS + 1)) == dialect.BUFFERED
+    assert decoder.apply_snapshot(answer(8, ts=NOW_MS)) == dialect.SNAPSHOT_WANTED
     decoder.apply(update(12, 2))
     assert decoder.apply_snapshot(answer(12)) == dialect.SNAPSHOT_WANTED
-    decoder.apply(update(2, 4, ts=1_700_000_000_500))
+    decoder.apply(update(2, 4, ts=NOW_MS + 500))
     assert decoder.apply_snapshot(answer(12)) == dialect.SNAPSHOT_WANTED
-    assert decoder.apply_snapshot(answer(4, ts=1_700_000_000_500)) == dialect.BOOK_CHANGED
+    assert decoder.apply_snapshot(answer(4, ts=NOW_MS + 500)) == dialect.BOOK_CHANGED
     assert decoder.update_id == 4
     decoder.reset()
     for number in range(MOST_WAITING + 5):
-        decoder.apply(update(number, number + 1))
+        decoder.apply(update(number, number + 1, ts=NOW_MS + number))
     assert "oldest" in decoder.cause
     assert decoder.apply_snapshot(answer(3)) == dialect.SNAPSHOT_WANTED
-    assert decoder.apply_snapshot(answer(50)) == dialect.REPLAYING
+    assert decoder.apply_snapshot(answer(50, ts=NOW_MS + 49)) == dialect.REPLAYING
     assert (decoder.live, decoder.book.save()) == (False, EMPTY)
     decoder = reloaded(OKX, NAME, SCALES, decoder)
     assert decoder.apply(update(MOST_WAITING + 5, MOST_WAITING + 6, [["1", "1"]])) == dialect.BUFFERED
@@ -218,8 +236,8 @@ def test_a_gap_and_a_snapshot_while_waiting_changes_are_replayed() -> None:
     for last in (update(9_999, 10_000), snapshot(7)):
         decoder = OKX.decoder(NAME, *SCALES)
         for number in range(200):
-            decoder.apply(update(number, number + 1))
-        assert decoder.apply_snapshot(answer(3)) == dialect.REPLAYING
+            decoder.apply(update(number, number + 1, ts=NOW_MS + number))
+        assert decoder.apply_snapshot(answer(3, ts=NOW_MS + 3)) == dialect.REPLAYING
         decoder.go_on()
         assert decoder.apply(last) == (dialect.BOOK_CHANGED if b"snapshot" in last else dialect.GAP)
         assert decoder.go_on() == dialect.IGNORED
