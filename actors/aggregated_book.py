@@ -6,7 +6,7 @@ currency are converted by the touch of a rate's own book, and count only while t
 That two venues are locked or crossed is normal: it is told as an `Opportunity`, with what is left of it after both
 takers' fees, which is often less than nothing.
 
-The group's number is that of its first instrument; its scales are `scales_of`.
+The group's number is that of its first instrument; its scales are those of `Group`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from runtime.actor import Actor, ActorSetup
 # The scale of `Opportunity.edge`.
 MONEY_SCALE: Final = 8
 BASIS_POINTS: Final = 10_000
+# A price at a parity with decimals has so many places more than its zeros need; and none has more than these in all.
+RATE_PLACES: Final = 2
+MOST_PLACES: Final = 12
 NOT_LIVE: Final = "its book is not LIVE"
 
 
@@ -58,10 +61,11 @@ def _base_places(instrument: Instrument) -> int:
 class Group:
     """The instruments of one aggregated book."""
 
-    def __init__(self, instruments: list[Instrument]) -> None:
+    def __init__(self, instruments: list[Instrument], more_places: int) -> None:
         self.instruments: Final = instruments
         self.common_id: Final[i64] = instruments[0].instrument_id
         price_scale, size_scale = scales_of(instruments)
+        price_scale = max(price_scale, min(price_scale + more_places, MOST_PLACES))
         self.price_scale: Final[int] = price_scale
         self.size_scale: Final[int] = size_scale
         self.book: Final = AggregatedBook([_terms(one, price_scale, size_scale) for one in instruments])
@@ -107,7 +111,9 @@ class Rate:
             top = self.tops.get(one.instrument_id)
             if top is not None:
                 one_unit = 10**one.price_scale
-                return [top[0] * RATE_ONE // one_unit, -(-top[1] * RATE_ONE // one_unit)]
+                bid = top[0] * RATE_ONE // one_unit
+                # A worth below the ninth decimal cannot be told.
+                return [bid, -(-top[1] * RATE_ONE // one_unit)] if bid > 0 else []
         return []
 
 
@@ -159,7 +165,7 @@ class AggregatedBookActor(Actor):
             self.check_quote(one)
             by_key.setdefault(f"{one.base if self.quote else one.symbol} {one.kind}", []).append(one)
         for members in by_key.values():
-            group = Group(members)
+            group = Group(members, max(self.more_places(one) for one in members))
             self.groups.append(group)
             for place, one in enumerate(members):
                 self.places[one.instrument_id] = Place(group, place, one.quote)
@@ -175,6 +181,14 @@ class AggregatedBookActor(Actor):
                 f"{instrument.symbol} at {instrument.venue} is quoted in {quote}: name its worth in {self.quote} under "
                 "rates (a symbol) or parity (an amount)"
             )
+
+    def more_places(self, instrument: Instrument) -> int:
+        """How many places its prices need beyond their own, so that a conversion hardly rounds them."""
+        quote = instrument.quote
+        if quote in self.rates:
+            return max(one.price_scale for one in self.rates[quote].instruments)
+        fraction = self.parity.get(quote, "").partition(".")[2]
+        return RATE_PLACES + len(fraction) - len(fraction.lstrip("0")) if fraction else 0
 
     def parity_rate(self, quote: str) -> tuple[int, int]:
         """Bid and ask of a currency at its parity, the risk taken into them."""

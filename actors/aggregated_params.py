@@ -42,5 +42,11 @@ class AggregatedBookParams:
         both = sorted(set(self.rates) & set(self.parity))
         if both:
             raise RuleBroken("a rate or a parity", "leave one of the two out", key=("parity", both[0]), value=both[0])
+        for name, table in (("rates", self.rates), ("parity", self.parity)):
+            if self.quote and self.quote in table:
+                raise RuleBroken(
+                    "another currency than quote, which is worth 1 of itself", "leave it out",
+                    key=(name, self.quote), value=self.quote,
+                )  # fmt: skip
         if (self.rates or self.parity) and not self.quote:
             raise RuleBroken("a common currency for rates", 'set quote, such as "USD"', key=("quote",), value="")

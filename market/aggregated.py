@@ -109,7 +109,8 @@ class VenueEntry:
             wide *= PPM - fee if side == BUY else PPM + fee
             divisor *= PPM
         result = wide // divisor if side == BUY else -(-wide // divisor)
-        if result > MOST_PRICE or result < -MOST_PRICE:
+        # A price that is rounded away is none, and neither is one that fits no book.
+        if result > MOST_PRICE or result < -MOST_PRICE or (result == 0 and price != 0):
             return MOST_PRICE + 1
         return result
 

@@ -106,13 +106,14 @@ def test_another_currency_counts_while_its_rate_is_live() -> None:
     """Bids are converted at the bid of the rate, asks at its ask; without a LIVE rate the venue is left out."""
     lane = AggregateLane(ONE, THREE, RATE, params={"quote": "USD", "rates": {"USDT": "USDT/USD"}})
     lane.take(touch(1, 10_000, 10_010), touch(3, 10_100, 10_110))
-    assert lane.tops() == [(10_000, 100, 10_010, 100, 1)]
+    # Six places, so that a rate with four of its own rounds nothing that matters.
+    assert lane.tops() == [(100_000_000, 100, 100_100_000, 100, 1)]
     assert "nobody tells" not in "".join(one.reason for one in lane.of(VenueIncluded))
     lane.take(touch(4, 9_990, 10_005))
-    assert lane.tops()[-1] == (10_089, 100, 10_010, 100, 2)  # 101.00 at 0.999 is 100.899, rounded down
+    assert lane.tops()[-1] == (100_899_000, 100, 100_100_000, 100, 2)  # 101.00 at 0.999 is 100.899
     assert lane.of(Opportunity)[-1].sell_instrument_id == 3
     lane.take(BookStateChanged(4, STALE, "silence", 0, 0))
-    assert lane.tops()[-1] == (10_000, 100, 10_010, 100, 1)
+    assert lane.tops()[-1] == (100_000_000, 100, 100_100_000, 100, 1)
     assert lane.of(VenueIncluded)[-1].reason == "nobody tells what USDT is worth in USD"
 
 
@@ -124,6 +125,25 @@ def test_parity_takes_its_risk_into_the_prices_and_says_so() -> None:
     assert lane.tops() == [(9_980, 100, 10_031, 100, 1)]
     summary = lane.actor(AggregatedBookActor).summary()
     assert summary["parity"] == ["USDT at 1 USD, unmeasured, 20 bps taken into the prices"]
+
+
+def test_a_small_parity_does_not_round_the_spread_away() -> None:
+    """Prices get as many places as the worth of their currency needs; what is rounded to nothing is no price."""
+    yen = instrument(5, "tokyo", "DOGE", "JPY")
+    lane = AggregateLane(yen, params={"quote": "USD", "parity": {"JPY": DecimalText("0.0066")}})
+    lane.take(touch(5, 2_210, 2_211))
+    assert lane.tops() == [(145_860, 100, 145_926, 100, 1)]
+    small = AggregateLane(yen, params={"quote": "USD", "parity": {"JPY": DecimalText("0.000000001")}})
+    small.take(touch(5, 1, 2))
+    assert small.tops() == [(10, 100, 20, 100, 1)]
+
+
+def test_a_rate_too_small_to_be_told_is_no_rate() -> None:
+    """The venue is left out, as without a LIVE rate."""
+    tiny = instrument(6, "kraken", "USDT", "USD", tick="0.00000000001")
+    lane = AggregateLane(ONE, THREE, tiny, params={"quote": "USD", "rates": {"USDT": "USDT/USD"}})
+    lane.take(touch(6, 1, 2), touch(3, 10_000, 10_010))
+    assert lane.of(VenueIncluded) == []
 
 
 def test_depth_is_merged_by_venue() -> None:
@@ -174,6 +194,9 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     """A currency has a rate or a parity, and either only with a common currency."""
     with pytest.raises(RuleBroken, match="a rate or a parity"):
         AggregatedBookParams(quote="USD", rates={"USDT": "USDT/USD"}, parity={"USDT": DecimalText("1")})
+    for table in ({"rates": {"USD": "USD/USD"}}, {"parity": {"USD": DecimalText("2")}}):
+        with pytest.raises(RuleBroken, match="another currency than quote"):
+            AggregatedBookParams(quote="USD", **table)
     with pytest.raises(RuleBroken, match="a common currency"):
         AggregatedBookParams(parity={"USDT": DecimalText("1")})
 
