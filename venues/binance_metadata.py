@@ -15,12 +15,10 @@ import msgspec
 
 from market.dialect import BadFrame
 from market.instruments import Instrument
-from market.numbers import MAX_I64, decimal_places
+from venues.listed import scale_with_room
 
 _NANOSECONDS: Final = 1_000_000  # in a millisecond
 _PLACES: Final = 8
-# So many orders of the largest size, or times the largest price, must fit a number.
-_ROOM: Final = 1_000
 _GONE: Final = frozenset(
     {"PENDING_TRADING", "SETTLING", "CLOSE", "DELIVERED", "PRE_DELIVERING", "DELIVERING", "PRE_SETTLE"}
 )
@@ -83,15 +81,6 @@ def read_instruments(
     return found
 
 
-def _scale(step: str, most: str, places: int) -> int:
-    """Places that hold the step, and as many more as may be written and leave room for the largest value."""
-    largest = int(most.partition(".")[0] or "0") + 1
-    scale = places
-    while scale > 0 and largest * 10**scale > MAX_I64 // _ROOM:
-        scale -= 1
-    return max(scale, decimal_places(step))
-
-
 def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: str, taker_fee_bps: str) -> Instrument:
     rules = {rule.filter_type: rule for rule in symbol.filters}
     nothing = _Filter("")
@@ -100,15 +89,15 @@ def _instrument(symbol: _Symbol, venue: str, instrument_id: int, maker_fee_bps: 
     kind = "spot"
     expiry_ns = None
     price = rules.get("PRICE_FILTER", nothing)
-    price_scale = _scale(price.tick_size, price.max_price, _PLACES)
-    size_scale = _scale(lot.step_size, lot.max_qty, _PLACES)
+    price_scale = scale_with_room(price.tick_size, price.max_price, _PLACES)
+    size_scale = scale_with_room(lot.step_size, lot.max_qty, _PLACES)
     name = f"{symbol.base_asset}/{symbol.quote_asset}"
     if symbol.contract_type:
         is_perpetual = "PERPETUAL" in symbol.contract_type
         kind = "perpetual" if is_perpetual else "future"
         expiry_ns = None if is_perpetual else symbol.delivery_date * _NANOSECONDS
-        price_scale = _scale(price.tick_size, price.max_price, symbol.price_precision)
-        size_scale = _scale(lot.step_size, lot.max_qty, symbol.quantity_precision)
+        price_scale = scale_with_room(price.tick_size, price.max_price, symbol.price_precision)
+        size_scale = scale_with_room(lot.step_size, lot.max_qty, symbol.quantity_precision)
         name += "-PERP" if is_perpetual else "-" + symbol.symbol.rpartition("_")[2]
     return Instrument.from_text(
         instrument_id=instrument_id,

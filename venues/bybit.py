@@ -22,12 +22,13 @@ import attrs
 import msgspec
 
 from market.dialect import BY_SUBSCRIPTION, BadFrame, Conversation, Decoder
-from market.instruments import Instrument, InstrumentError
+from market.instruments import Instrument
 from venues.bybit_book import BybitDecoder
 from venues.bybit_conversation import BybitConversation
 from venues.bybit_reading import UNREADABLE, Unusable, books, envelopes, read_carefully, unsigned
 from venues.bybit_scan import NANOSECONDS, BybitScan
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
+from venues.listed import instrument_with_room, read_rows
 
 _MOST_AUDITED: Final = {"spot": 200, "linear": 500}
 _FEES_BPS: Final = {"spot": ("10", "10"), "linear": ("2", "5.5")}
@@ -51,6 +52,8 @@ class _SizeFilter(msgspec.Struct, rename="camel"):
     """The rules for sizes; spot and linear name them differently."""
 
     min_order_qty: str
+    max_order_qty: str = ""
+    max_limit_order_qty: str = ""
     base_precision: str = ""
     min_order_amt: str = "0"
     qty_step: str = ""
@@ -73,7 +76,7 @@ class _Listed(msgspec.Struct, rename="camel"):
 class _Page(msgspec.Struct, rename="camel"):
     """One page of the instruments."""
 
-    listed: list[_Listed] = msgspec.field(name="list")
+    listed: list[msgspec.Raw] = msgspec.field(name="list")
     next_page_cursor: str = ""
 
 
@@ -85,6 +88,7 @@ class _Topic(msgspec.Struct):
 
 _answers = msgspec.json.Decoder(_Answer)
 _pages = msgspec.json.Decoder(_Page)
+_listings = msgspec.json.Decoder(_Listed)
 _topics = msgspec.json.Decoder(_Topic)
 
 
@@ -110,7 +114,7 @@ class BybitVenue(Venue):
     def audit_path(self, venue_symbol: str) -> str:
         """The order book, as deep as what is kept where the venue tells so much."""
         limit = min(self.depth, _MOST_AUDITED[self.category])
-        return f"/v5/market/orderbook?category={self.category}&symbol={venue_symbol}&limit={limit}"
+        return f"/v5/market/orderbook?category={self.category}&symbol={asked_symbol(venue_symbol)}&limit={limit}"
 
     def read_audit(
         self, body: bytes, price_scale: int, size_scale: int
@@ -160,17 +164,18 @@ class BybitVenue(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The instruments that are traded; one that cannot be described is left out."""
+        self.left_out = []
         found: list[Instrument] = []
         for body in bodies:
             try:
                 listed = _pages.decode(_result(body)).listed
             except UNREADABLE as error:
                 raise BadFrame(str(error), body) from error
-            for one in listed:
-                instrument = _instrument(one, self.venue, first_id + len(found))
-                if instrument is not None:
-                    found.append(instrument)
+            found += read_rows(listed, self._read_row, first_id + len(found), self.left_out, body)
         return found
+
+    def _read_row(self, row: msgspec.Raw, instrument_id: int) -> Instrument | None:
+        return _instrument(_listings.decode(row), self.venue, instrument_id)
 
 
 class Bybit(BybitVenue):
@@ -234,26 +239,24 @@ def _result(body: bytes) -> msgspec.Raw:
 
 
 def _instrument(one: _Listed, venue: str, instrument_id: int) -> Instrument | None:
-    """What the venue lists as an instrument of ours; None when it is not traded or no such thing."""
+    """What the venue lists as an instrument of ours; None when it is not traded."""
+    if one.status != "Trading":
+        return None
     size = one.lot_size_filter
     common: dict[str, Any] = {
         "instrument_id": instrument_id, "symbol": f"{one.base_coin}/{one.quote_coin}", "venue": venue,
         "venue_symbol": one.symbol, "base": one.base_coin, "quote": one.quote_coin,
         "tick": one.price_filter.tick_size, "minimum_size": size.min_order_qty,
+        "most_size": size.max_limit_order_qty or size.max_order_qty,
     }  # fmt: skip
     is_linear = bool(one.contract_type)
     maker, taker = _FEES_BPS["linear" if is_linear else "spot"]
     common |= {"maker_fee_bps": maker, "taker_fee_bps": taker}
-    try:
-        if one.status != "Trading":
-            return None
-        if not is_linear:
-            return Instrument.from_text(
-                kind="spot", lot=size.base_precision, minimum_notional=size.min_order_amt, **common
-            )
-        common |= {"lot": size.qty_step, "minimum_notional": size.min_notional_value}
-        if one.contract_type == "LinearPerpetual":
-            return Instrument.from_text(kind="perpetual", **common)
-        return Instrument.from_text(kind="future", expiry_ns=int(one.delivery_time) * NANOSECONDS, **common)
-    except (InstrumentError, ValueError):
-        return None
+    if not is_linear:
+        return instrument_with_room(
+            kind="spot", lot=size.base_precision, minimum_notional=size.min_order_amt, **common
+        )
+    common |= {"lot": size.qty_step, "minimum_notional": size.min_notional_value}
+    if one.contract_type == "LinearPerpetual":
+        return instrument_with_room(kind="perpetual", **common)
+    return instrument_with_room(kind="future", expiry_ns=int(one.delivery_time) * NANOSECONDS, **common)

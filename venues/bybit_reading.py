@@ -16,8 +16,8 @@ import msgspec
 from market.dialect import BadFrame
 from market.ladder import MOST_PRICE
 from market.messages.constants import BUY, SELL
-from market.numbers import NumberError, parse_decimal
-from venues.bybit_scan import MOST_MILLISECONDS, NANOSECONDS, BybitScan
+from market.numbers import NumberError, TooManyDigits, parse_decimal
+from venues.bybit_scan import MOST_MILLISECONDS, NANOSECONDS, QUOTE_DEPTH, BybitScan
 from venues.scanning import LIFE, OTHER, REFUSAL, REPLY, STRANGE, TRADES, UNKNOWN, Scan
 
 _Identifier = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -109,17 +109,28 @@ def _fill_book(scan: BybitScan, envelope: Envelope, rest: str) -> int:
     _check_symbol(scan, symbol)
     _check_symbol(scan, book.symbol)
     scan.event_ns = _event_ns(envelope)
-    scan.begin_levels()
-    _add_levels(scan, book.bids)
-    scan.bid_count = scan.level_count
-    _add_levels(scan, book.asks)
     scan.depth = int(depth)
+    try:
+        _fill_levels(scan, book)
+    except TooManyDigits as error:
+        if scan.depth != QUOTE_DEPTH:
+            raise
+        # The book is told by other frames.
+        scan.text = f"a best bid and ask of which a number is too fine: {error}"
+        return OTHER
     scan.first_update_id = book.update_id
     scan.last_update_id = book.update_id
     kind = scan.kind_of_book(envelope.type == "snapshot")
     if kind == UNKNOWN:
         raise Unusable("a frame of depth 1 is a change, or has more than one level on a side")
     return kind
+
+
+def _fill_levels(scan: BybitScan, book: Book) -> None:
+    scan.begin_levels()
+    _add_levels(scan, book.bids)
+    scan.bid_count = scan.level_count
+    _add_levels(scan, book.asks)
 
 
 def _fill_trades(scan: BybitScan, envelope: Envelope, symbol: str) -> int:

@@ -32,7 +32,7 @@ from market.dialect import (
     Decoder,
     Router,
 )
-from market.instruments import Instrument, InstrumentError
+from market.instruments import Instrument
 from venues.coinbase_book import MOST_FRAME_BYTES, CoinbaseDecoder, CoinbaseRouter
 from venues.coinbase_reading import (
     BAD,
@@ -44,7 +44,8 @@ from venues.coinbase_reading import (
     unsigned,
 )
 from venues.coinbase_scan import BOOK_HEAD, END, CoinbaseScan
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
+from venues.listed import instrument_with_room, read_rows
 
 CHANNELS: Final = ("heartbeats", "market_trades", "ticker", "level2")
 _FIRST_UPDATE: Final = b'"updates":[{'
@@ -60,12 +61,13 @@ class _Product(msgspec.Struct):
     product_id: str
     base_currency_id: str
     quote_currency_id: str
-    base_increment: str
-    price_increment: str
-    base_min_size: str
-    quote_min_size: str
     product_type: str
-    alias: str = ""
+    base_increment: str | None = None
+    price_increment: str | None = None
+    base_min_size: str | None = None
+    base_max_size: str | None = None
+    quote_min_size: str | None = None
+    alias: str | None = None
     status: str = ""
     is_disabled: bool = False
     trading_disabled: bool = False
@@ -80,7 +82,7 @@ class _Product(msgspec.Struct):
 class _Products(msgspec.Struct):
     """The list of products."""
 
-    products: list[_Product]
+    products: list[msgspec.Raw]
 
 
 class _Level(msgspec.Struct):
@@ -103,7 +105,8 @@ class _BookAnswer(msgspec.Struct):
     pricebook: _RequestedBook
 
 
-_products = msgspec.json.Decoder(_Products)
+_lists = msgspec.json.Decoder(_Products)
+_products = msgspec.json.Decoder(_Product)
 _book_answers = msgspec.json.Decoder(_BookAnswer)
 
 
@@ -267,19 +270,19 @@ class Coinbase(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The spot products that trade and have a book of their own, ids counted from `first_id`."""
+        self.left_out = []
         found: list[Instrument] = []
         for body in bodies:
             try:
-                for product in _products.decode(body).products:
-                    if product.trades:
-                        found.append(_instrument(product, first_id + len(found)))
-            except (*BAD, InstrumentError) as error:
+                rows = _lists.decode(body).products
+            except BAD as error:
                 raise BadFrame(f"the list of products: {error}", body) from error
+            found += read_rows(rows, _read_row, first_id + len(found), self.left_out, body)
         return found
 
     def audit_path(self, venue_symbol: str) -> str:
         """The whole book, as it was up to a second ago."""
-        return f"/api/v3/brokerage/market/product_book?product_id={venue_symbol}"
+        return f"/api/v3/brokerage/market/product_book?product_id={asked_symbol(venue_symbol)}"
 
     def read_audit(
         self, body: bytes, price_scale: int, size_scale: int
@@ -313,8 +316,13 @@ def _cut_between_levels(frame: bytes, most_bytes: int) -> list[bytes]:
     return pieces
 
 
+def _read_row(row: msgspec.Raw, instrument_id: int) -> Instrument | None:
+    product = _products.decode(row)
+    return _instrument(product, instrument_id) if product.trades else None
+
+
 def _instrument(product: _Product, instrument_id: int) -> Instrument:
-    return Instrument.from_text(
+    return instrument_with_room(
         instrument_id=instrument_id,
         symbol=f"{product.base_currency_id}/{product.quote_currency_id}",
         venue="coinbase",
@@ -322,10 +330,11 @@ def _instrument(product: _Product, instrument_id: int) -> Instrument:
         base=product.base_currency_id,
         quote=product.quote_currency_id,
         kind="spot",
-        tick=product.price_increment,
-        lot=product.base_increment,
-        minimum_size=product.base_min_size,
-        minimum_notional=product.quote_min_size,
+        tick=product.price_increment or "",
+        lot=product.base_increment or "",
+        minimum_size=product.base_min_size or "",
+        most_size=product.base_max_size or "",
+        minimum_notional=product.quote_min_size or "",
         maker_fee_bps="50",
         taker_fee_bps="90",
     )

@@ -14,7 +14,7 @@ import msgspec
 from market.dialect import BadFrame
 from market.ladder import MOST_PRICE
 from market.messages.constants import BUY, SELL
-from market.numbers import NumberError, parse_decimal
+from market.numbers import NumberError, TooManyDigits, parse_decimal
 from venues.coinbase_scan import END, CoinbaseScan, turn_round
 from venues.scanning import DELTA, LIFE, OTHER, QUOTE, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, Scan
 from venues.utc_times import utc_ns
@@ -243,10 +243,15 @@ def _fill_quote(scan: CoinbaseScan, events: list[_TickerEvent]) -> int:
         for ticker in event.tickers:
             if ticker.product_id != scan.symbol:
                 continue
-            bid = unsigned(ticker.best_bid or "0", scan.price_scale)
-            bid_size = unsigned(ticker.best_bid_quantity or "0", scan.size_scale)
-            ask = unsigned(ticker.best_ask or "0", scan.price_scale)
-            ask_size = unsigned(ticker.best_ask_quantity or "0", scan.size_scale)
+            try:
+                bid = unsigned(ticker.best_bid or "0", scan.price_scale)
+                bid_size = unsigned(ticker.best_bid_quantity or "0", scan.size_scale)
+                ask = unsigned(ticker.best_ask or "0", scan.price_scale)
+                ask_size = unsigned(ticker.best_ask_quantity or "0", scan.size_scale)
+            except TooManyDigits as error:
+                # The book is told by other frames.
+                scan.text = f"a best bid and ask of which a number is too fine: {error}"
+                continue
             owner.quoted_update_id = 0
             owner.quoted_bid_price, owner.quoted_bid_size = bid, bid_size
             owner.quoted_ask_price, owner.quoted_ask_size = ask, ask_size

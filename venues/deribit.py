@@ -31,12 +31,13 @@ from market.dialect import (
     Conversation,
     Decoder,
 )
-from market.instruments import Instrument, InstrumentError
+from market.instruments import Instrument
 from market.numbers import decimal_places, format_decimal, parse_decimal
 from venues.deribit_book import DeribitDecoder
 from venues.deribit_reading import PLATFORM, UNREADABLE, Envelope, envelopes, platform_states, read_carefully, unsigned
 from venues.deribit_scan import NANOSECONDS, DeribitScan
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
+from venues.listed import instrument_with_room, read_rows
 
 HEARTBEAT_S: Final = 30
 _NOTIFICATION: Final = b'{"jsonrpc":"2.0","method":"subscription"'
@@ -44,6 +45,7 @@ _PLATFORM_CHANNEL: Final = b'"channel":"platform_state"'
 _CHANNEL: Final = b'"channel":"'
 _GLANCE_BYTES: Final = 128
 _PPM_PLACES: Final = 6
+_SHARE_PLACES: Final = 15
 _KINDS: Final = ("future", "option", "spot")
 # An answer comes soon after its request; of those that never come only so many are waited for.
 _MOST_REMEMBERED: Final = 1_000
@@ -61,12 +63,12 @@ class _Listed(msgspec.Struct):
     contract_size: msgspec.Raw
     maker_commission: msgspec.Raw
     taker_commission: msgspec.Raw
-    settlement_period: str = ""
+    settlement_period: str | None = None
     expiration_timestamp: int = 0
     is_active: bool = True
-    instrument_type: str = ""
-    future_type: str = ""
-    option_type: str = ""
+    instrument_type: str | None = None
+    future_type: str | None = None
+    option_type: str | None = None
     strike: msgspec.Raw = msgspec.Raw(b"0")
     block_trade_tick_size: msgspec.Raw = msgspec.Raw(b"0")
 
@@ -80,7 +82,7 @@ class _Listed(msgspec.Struct):
 class _ListAnswer(msgspec.Struct):
     """The answer to a request for instruments."""
 
-    result: list[_Listed]
+    result: list[msgspec.Raw]
 
 
 class _RequestedBook(msgspec.Struct):
@@ -97,6 +99,7 @@ class _BookAnswer(msgspec.Struct):
 
 
 _list_answers = msgspec.json.Decoder(_ListAnswer)
+_listings = msgspec.json.Decoder(_Listed)
 _book_answers = msgspec.json.Decoder(_BookAnswer)
 _channel_lists = msgspec.json.Decoder(list[str])
 
@@ -273,19 +276,19 @@ class Deribit(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """Spot pairs, perpetuals, futures and options that are active; no combinations, whose prices go below zero."""
+        self.left_out = []
         found: list[Instrument] = []
         for body in bodies:
             try:
-                for listed in _list_answers.decode(body).result:
-                    if listed.is_active and listed.kind in _KINDS:
-                        found.append(_instrument(listed, first_id + len(found)))
-            except (*UNREADABLE, InstrumentError) as error:
+                rows = _list_answers.decode(body).result
+            except UNREADABLE as error:
                 raise BadFrame(f"the list of instruments: {error}", body) from error
+            found += read_rows(rows, _read_row, first_id + len(found), self.left_out, body)
         return found
 
     def audit_path(self, venue_symbol: str) -> str:
         """The whole book."""
-        return f"/api/v2/public/get_order_book?instrument_name={venue_symbol}&depth=10000"
+        return f"/api/v2/public/get_order_book?instrument_name={asked_symbol(venue_symbol)}&depth=10000"
 
     def read_audit(
         self, body: bytes, price_scale: int, size_scale: int
@@ -316,8 +319,14 @@ def _plain(number: msgspec.Raw) -> str:
 
 
 def _bps(commission: msgspec.Raw) -> str:
-    """A share of the trade in basis points, of two places at most."""
-    return format_decimal(parse_decimal(bytes(commission).decode(), _PPM_PLACES, allow_exponent=True), 2)
+    """A share of the trade in basis points, of two places: where it is finer, costs grow and rebates shrink."""
+    share = parse_decimal(bytes(commission).decode(), _SHARE_PLACES, allow_exponent=True)
+    return format_decimal(-(-share // 10 ** (_SHARE_PLACES - _PPM_PLACES)), 2)
+
+
+def _read_row(row: msgspec.Raw, instrument_id: int) -> Instrument | None:
+    listed = _listings.decode(row)
+    return _instrument(listed, instrument_id) if listed.is_active and listed.kind in _KINDS else None
 
 
 def _instrument(listed: _Listed, instrument_id: int) -> Instrument:
@@ -330,7 +339,7 @@ def _instrument(listed: _Listed, instrument_id: int) -> Instrument:
     places = max(decimal_places(text) for text in (tick, strike, _plain(listed.block_trade_tick_size)))
     lot, contract = _plain(listed.min_trade_amount), _plain(listed.contract_size)
     finer = max(decimal_places(lot), decimal_places(contract))
-    return Instrument.from_text(
+    return instrument_with_room(
         instrument_id=instrument_id,
         symbol=pair + listed.instrument_name[listed.instrument_name.find("-") :] if is_dated else pair,
         venue="deribit",
@@ -346,6 +355,6 @@ def _instrument(listed: _Listed, instrument_id: int) -> Instrument:
         taker_fee_bps=_bps(listed.taker_commission),
         expiry_ns=listed.expiration_timestamp * NANOSECONDS if is_dated else None,
         strike=strike if is_option else None,
-        option_side=listed.option_type if is_option else None,
+        option_side=(listed.option_type or "") if is_option else None,
         price_scale=places,
     )

@@ -14,7 +14,7 @@ import msgspec
 from market.dialect import BadFrame
 from market.ladder import MOST_PRICE
 from market.messages.constants import BUY, SELL, STATUS_CLOSED, STATUS_HALTED, STATUS_TRADING
-from market.numbers import NumberError, parse_decimal
+from market.numbers import NumberError, TooManyDigits, parse_decimal
 from venues.deribit_scan import MOST_MILLISECONDS, NANOSECONDS, DeribitScan
 from venues.scanning import DELTA, LIFE, OTHER, QUOTE, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, TRADING, Scan
 
@@ -203,8 +203,13 @@ def _fill_trades(scan: DeribitScan, trades: list[_Trade]) -> int:
 
 def _fill_quote(scan: DeribitScan, quote: _Quote) -> int:
     _check_name(scan, quote.instrument_name)
-    prices = [_or_none(text, scan.price_scale) for text in (quote.best_bid_price, quote.best_ask_price)]
-    sizes = [_or_none(text, scan.size_scale) for text in (quote.best_bid_amount, quote.best_ask_amount)]
+    try:
+        prices = [_or_none(text, scan.price_scale) for text in (quote.best_bid_price, quote.best_ask_price)]
+        sizes = [_or_none(text, scan.size_scale) for text in (quote.best_bid_amount, quote.best_ask_amount)]
+    except TooManyDigits as error:
+        # The book is told by other frames.
+        scan.text = f"a best bid and ask of which a number is too fine: {error}"
+        return OTHER
     owner = scan.trades_to
     owner.quoted_update_id = 0
     owner.quoted_bid_price, owner.quoted_ask_price = prices

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
+from urllib.parse import quote
 
 import attrs
 
@@ -43,10 +44,17 @@ class VenueFacts:
     rest_weight: int = 0
     """The budget of requests: so much weight in `rest_per_s` seconds."""
     rest_per_s: float = 60.0
+    budget: str = ""
+    """Venues of which the other side counts the weight together name the same budget; empty is the venue's own."""
     snapshot_weight: int = 1
     audit_weight: int = 1
     snapshot_after_s: float = 0.0
     """Where a subscription usually brings a snapshot: after so much waiting for it `snapshot_path` is asked for too."""
+
+
+def asked_symbol(venue_symbol: str) -> str:
+    """A symbol as a request's path or query holds it: percent-encoded but for the colon, which both may hold."""
+    return quote(venue_symbol, safe=":", errors="replace")
 
 
 class UnknownDepth(ValueError):
@@ -68,6 +76,8 @@ class Venue(Dialect):
     def __init__(self, depth: int = 0) -> None:
         """Speak of books of this depth, or of the venue's usual one."""
         super().__init__(depth)
+        # What the last call of `instruments` left out although it is listed, the beginning of each and why.
+        self.left_out: list[str] = []
         if depth and not self.depths and not self.default_depth:
             raise UnknownDepth(f"{self.venue} has no books of a depth, only whole ones: name no depth")
         if self.depths and self.depth not in self.depths:
@@ -99,5 +109,8 @@ class Venue(Dialect):
         return ""
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
-        """The instruments that the answers to `metadata_paths` tell, ids counted from `first_id`, or a `BadFrame`."""
+        """The instruments that the answers to `metadata_paths` tell, ids counted from `first_id`, or a `BadFrame`.
+
+        One that cannot be described does not take the others with it: `left_out` tells which those are.
+        """
         raise NotImplementedError

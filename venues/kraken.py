@@ -223,7 +223,7 @@ class Kraken(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The pairs, with the scales that their checksums need."""
-        return read_pairs(bodies[0], self.venue, first_id, with_usual_names=True)
+        return read_pairs(bodies[0], self.venue, first_id, True, self.left_out)
 
     def audit_path(self, venue_symbol: str) -> str:
         """The Depth request; it tells no number or time of the book, and at most 500 levels."""

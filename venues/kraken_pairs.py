@@ -2,7 +2,7 @@
 
 An instrument's scales are the pair's `pair_decimals` and `lot_decimals`, not the smallest that hold its steps, because
 the checksum of a book is made of numbers with just these places. Fees are those of the lowest tier. A pair that is no
-instrument, such as one without a name on the stream, is left out.
+instrument, such as one without a name on the stream, is left out, and so is one that takes no orders.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import Final
 import msgspec
 
 from market.dialect import BadFrame
-from market.instruments import Instrument, InstrumentError
-from market.numbers import NumberError, format_decimal, parse_decimal
-from venues.kraken_reading import UNREADABLE, Unusable, number_text, unsigned
+from market.instruments import Instrument
+from market.numbers import format_decimal, parse_decimal
+from venues.kraken_reading import UNREADABLE, Unusable, unsigned
+from venues.listed import read_rows
 
 _OWN_NAMES: Final = {"XBT": "BTC", "XDG": "DOGE"}
 _USUAL_NAMES: Final = {usual: own for own, usual in _OWN_NAMES.items()}
 MOST_AUDITED_LEVELS: Final = 500
 _PERCENT_PLACES: Final = 4
+_TRADED: Final = frozenset(("online", "post_only", "limit_only", "reduce_only"))
+"""What the status of a pair is that takes orders of some kind."""
 
 Levels = list[tuple[int, int]]
 
@@ -30,8 +33,9 @@ class _Pair(msgspec.Struct):
     altname: str
     pair_decimals: int
     lot_decimals: int
-    wsname: str = ""
-    tick_size: str = ""
+    wsname: str | None = None
+    tick_size: str | None = None
+    status: str = "online"
     ordermin: str = "0"
     costmin: str = "0"
     fees: list[list[msgspec.Raw]] = []
@@ -42,7 +46,7 @@ class _Pairs(msgspec.Struct):
     """The answer to AssetPairs."""
 
     error: list[str]
-    result: dict[str, _Pair] = {}
+    result: dict[str, msgspec.Raw] = {}
 
 
 class _Depth(msgspec.Struct):
@@ -60,6 +64,7 @@ class _Depths(msgspec.Struct):
 
 
 _pairs = msgspec.json.Decoder(_Pairs)
+_pair = msgspec.json.Decoder(_Pair)
 _depths = msgspec.json.Decoder(_Depths)
 
 
@@ -70,11 +75,13 @@ def usual_name(asset: str) -> str:
 
 def request_name(venue_symbol: str) -> str:
     """What requests call a pair, whichever of its names on the stream is given: `XBTUSD` for `BTC/USD`."""
-    return "".join(_USUAL_NAMES.get(asset, asset) for asset in venue_symbol.split("/"))
+    return asked_symbol("".join(_USUAL_NAMES.get(asset, asset) for asset in venue_symbol.split("/")))
 
 
-def read_pairs(body: bytes, venue: str, first_id: int, with_usual_names: bool) -> list[Instrument]:
-    """The instruments that an answer to AssetPairs tells, or a `BadFrame`.
+def read_pairs(
+    body: bytes, venue: str, first_id: int, with_usual_names: bool, left_out: list[str]
+) -> list[Instrument]:
+    """The instruments that an answer to AssetPairs tells, or a `BadFrame`; `left_out` is told those that are odd.
 
     On the stream of WebSocket v2 they have the usual names of assets, on that of v1 the venue's own.
     """
@@ -83,18 +90,18 @@ def read_pairs(body: bytes, venue: str, first_id: int, with_usual_names: bool) -
         _check_error(answer.error)
     except UNREADABLE as error:
         raise BadFrame(str(error), body) from error
-    found: list[Instrument] = []
-    for pair in answer.result.values():
-        base, slash, quote = pair.wsname.partition("/")
-        if not slash:
-            continue
+
+    def read_row(row: msgspec.Raw, instrument_id: int) -> Instrument | None:
+        pair = _pair.decode(row)
+        own_name = pair.wsname or ""
+        base, slash, quote = own_name.partition("/")
+        if not slash or pair.status not in _TRADED:
+            return None
         usual = f"{usual_name(base)}/{usual_name(quote)}"
-        symbol = usual if with_usual_names else pair.wsname
-        try:
-            found.append(_instrument(pair, venue, symbol, usual, first_id + len(found)))
-        except (InstrumentError, NumberError, Unusable):
-            continue
-    return found
+        return _instrument(pair, venue, usual if with_usual_names else own_name, usual, instrument_id)
+
+    left_out.clear()
+    return read_rows(list(answer.result.values()), read_row, first_id, left_out, body)
 
 
 def _instrument(pair: _Pair, venue: str, venue_symbol: str, usual: str, instrument_id: int) -> Instrument:
@@ -122,7 +129,8 @@ def _first_fee_bps(tiers: list[list[msgspec.Raw]]) -> str:
     """The percentage of the lowest tier, a row of volume and percentage, in basis points."""
     if not tiers or len(tiers[0]) < 2:
         return "0"
-    parts_per_million = parse_decimal(number_text(tiers[0][1]), _PERCENT_PLACES, allow_exponent=True)
+    # Below zero it is a rebate.
+    parts_per_million = parse_decimal(bytes(tiers[0][1]).decode(), _PERCENT_PLACES, allow_exponent=True)
     return format_decimal(parts_per_million, 2)
 
 

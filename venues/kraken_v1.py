@@ -340,7 +340,7 @@ class KrakenV1(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The pairs, by the venue's own names of assets."""
-        return read_pairs(bodies[0], self.venue, first_id, with_usual_names=False)
+        return read_pairs(bodies[0], self.venue, first_id, False, self.left_out)
 
     def audit_path(self, venue_symbol: str) -> str:
         """The Depth request; it tells no number or time of the book, and at most 500 levels."""

@@ -21,9 +21,10 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from market.dialect import BY_SUBSCRIPTION, BadFrame, Conversation, Decoder
-from market.instruments import Instrument, InstrumentError
-from market.numbers import NumberError, decimal_places, format_decimal_short, parse_decimal
-from venues.facts import Venue, VenueFacts
+from market.instruments import Instrument
+from market.numbers import decimal_places, format_decimal_short, parse_decimal
+from venues.facts import Venue, VenueFacts, asked_symbol
+from venues.listed import instrument_with_room, read_rows
 from venues.okx_book import OkxDecoder
 from venues.okx_conversation import OkxConversation
 from venues.okx_reading import (
@@ -62,9 +63,11 @@ class _Listed(msgspec.Struct, rename="camel"):
     ct_val: str = ""
     ct_mult: str = ""
     exp_time: str = ""
+    max_lmt_sz: str = ""
 
 
-_listings = msgspec.json.Decoder(list[_Listed])
+_lists = msgspec.json.Decoder(list[msgspec.Raw])
+_listings = msgspec.json.Decoder(_Listed)
 
 
 class Okx(Venue):
@@ -104,7 +107,7 @@ class Okx(Venue):
 
     def snapshot_path(self, venue_symbol: str, levels: int) -> str:
         """The book by request, which `apply_snapshot` joins to the stream where that brought no snapshot."""
-        return f"/api/v5/market/books?instId={venue_symbol}&sz={min(max(levels, 1), _MOST_LEVELS)}"
+        return f"/api/v5/market/books?instId={asked_symbol(venue_symbol)}&sz={min(max(levels, 1), _MOST_LEVELS)}"
 
     def audit_path(self, venue_symbol: str) -> str:
         """The same."""
@@ -151,16 +154,14 @@ class Okx(Venue):
 
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The instruments that are traded; one that cannot be described is left out."""
+        self.left_out = []
         found: list[Instrument] = []
         for body in bodies:
             try:
-                listed = _listings.decode(result(body))
+                listed = _lists.decode(result(body))
             except UNREADABLE as error:
                 raise BadFrame(str(error), body) from error
-            for one in listed:
-                instrument = _instrument(one, first_id + len(found)) if one.state == "live" else None
-                if instrument is not None:
-                    found.append(instrument)
+            found += read_rows(listed, _read_row, first_id + len(found), self.left_out, body)
         return found
 
 
@@ -170,6 +171,11 @@ def _envelope(frame: bytes) -> Envelope:
         return envelopes.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Envelope()
+
+
+def _read_row(row: msgspec.Raw, instrument_id: int) -> Instrument | None:
+    one = _listings.decode(row)
+    return _instrument(one, instrument_id) if one.state == "live" else None
 
 
 def _instrument(one: _Listed, instrument_id: int) -> Instrument | None:
@@ -183,18 +189,15 @@ def _instrument(one: _Listed, instrument_id: int) -> Instrument | None:
     if kind != "spot":
         base, _, quote = one.uly.partition("-")
         contract = {"inverse": one.ct_type == "inverse"}
-    try:
-        if kind != "spot":
-            contract["multiplier"] = _product(one.ct_val, one.ct_mult or "1")
-        if kind == "future":
-            contract["expiry_ns"] = int(one.exp_time) * NANOSECONDS
-        return Instrument.from_text(
-            instrument_id=instrument_id, symbol=f"{base}/{quote}", venue="okx", venue_symbol=one.inst_id, base=base,
-            quote=quote, kind=kind, tick=one.tick_sz, lot=one.lot_sz, minimum_size=one.min_sz, maker_fee_bps=maker,
-            taker_fee_bps=taker, **contract,
-        )  # fmt: skip
-    except (InstrumentError, NumberError, ValueError):
-        return None
+    if kind != "spot":
+        contract["multiplier"] = _product(one.ct_val, one.ct_mult or "1")
+    if kind == "future":
+        contract["expiry_ns"] = int(one.exp_time) * NANOSECONDS
+    return instrument_with_room(
+        instrument_id=instrument_id, symbol=f"{base}/{quote}", venue="okx", venue_symbol=one.inst_id, base=base,
+        quote=quote, kind=kind, tick=one.tick_sz, lot=one.lot_sz, minimum_size=one.min_sz, maker_fee_bps=maker,
+        taker_fee_bps=taker, most_size=one.max_lmt_sz, **contract,
+    )  # fmt: skip
 
 
 def _product(first: str, second: str) -> str:

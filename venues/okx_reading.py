@@ -13,7 +13,7 @@ import msgspec
 from market.dialect import BadFrame
 from market.ladder import MOST_PRICE
 from market.messages.constants import BUY, SELL
-from market.numbers import NumberError, parse_decimal
+from market.numbers import NumberError, TooManyDigits, parse_decimal
 from venues.okx_scan import MOST_MILLISECONDS, NANOSECONDS, NO_NUMBER, OkxScan
 from venues.scanning import CLOSES, LIFE, OTHER, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, UNKNOWN, Scan
 
@@ -171,10 +171,16 @@ def _text(scan: Scan, level: _Level) -> tuple[int, str]:
 def _fill_book(scan: OkxScan, envelope: Envelope, frame: bytes) -> int:
     _check_instrument(scan, envelope.arg.instrument)
     (book,) = books.decode(envelope.data)
-    _fill_levels(scan, book)
     if envelope.arg.channel == "bbo-tbt":
+        try:
+            _fill_levels(scan, book)
+        except TooManyDigits as error:
+            # The book is told by other frames.
+            scan.text = f"a best bid and ask of which a number is too fine: {error}"
+            return OTHER
         kind = scan.kind_of_quote()
     else:
+        _fill_levels(scan, book)
         if envelope.action not in ("snapshot", "update"):
             raise Unusable(f"a frame of the book says {envelope.action!r}")
         scan.is_snapshot = envelope.action == "snapshot"

@@ -279,8 +279,8 @@ def test_instruments_and_audit_from_the_venues_examples() -> None:
     (spot,) = SPOT.instruments([spelled(example("rest-instrument-spot.json"))], 7)
     (linear,) = LINEAR.instruments([spelled(example("rest-instrument-linear.json"))])
     assert isinstance(spot, Instrument)
-    assert (spot.instrument_id, spot.symbol, spot.price_scale, spot.size_scale) == (7, "BTC/USDT", 2, 6)
-    assert (spot.minimum_size, linear.kind, linear.tick, linear.taker_fee_ppm) == (48, "perpetual", 1, 550)
+    assert (spot.instrument_id, spot.symbol, spot.price_scale, spot.size_scale) == (7, "BTC/USDT", 4, 8)
+    assert (spot.minimum_size, linear.kind, linear.tick, linear.taker_fee_ppm) == (4_800, "perpetual", 100, 550)
     audit = spelled(example("rest-orderbook.json"))
     assert SPOT.read_audit(audit, 2, 6) == ([(6548547, 47081829)], [(6555770, 16606555)])
     assert SPOT.audit_path("BTCUSDT") == "/v5/market/orderbook?category=spot&symbol=BTCUSDT&limit=50"
@@ -414,7 +414,7 @@ def test_recorded_instruments() -> None:
     linear, spot = LINEAR.instruments(bodies[:1]), SPOT.instruments(bodies[1:])
     assert (len(linear), len(spot)) == (800, 557)
     btc = next(one for one in spot if one.venue_symbol == "BTCUSDT")
-    assert (btc.price_scale, btc.size_scale, btc.tick, btc.lot) == (1, 6, 1, 1)
+    assert (btc.price_scale, btc.size_scale, btc.tick, btc.lot) == (3, 8, 100, 100)
     assert any(one.kind == "future" and one.expiry_ns for one in linear)
 
 

@@ -276,7 +276,7 @@ def test_the_recorded_instruments() -> None:
     today = example("rest-instrument.json")["result"]
     (perpetual,) = DERIBIT.instruments([spelled({"result": [today]})])
     # Orders have ticks of half a dollar, block trades of a cent.
-    assert (perpetual.tick, perpetual.price_scale, perpetual.taker_fee_ppm) == (50, 2, 500)
+    assert (perpetual.tick, perpetual.price_scale, perpetual.taker_fee_ppm) == (500, 3, 500)
 
 
 def symbols() -> list[str]:
