@@ -21,7 +21,7 @@ from venues.binance_metadata import read_instruments
 from venues.binance_reading import read_carefully, read_piece_carefully, read_snapshot_carefully, snapshot_levels
 from venues.binance_scan import NANOSECONDS, FrameScan
 from venues.binance_words import BinanceConversation, symbol_at_a_glance, type_at_a_glance
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
 
 # The venue writes every price and size with eight decimal places, whatever the tick.
 _WIRE_PLACES: Final = 8
@@ -72,7 +72,7 @@ class BinanceSpot(Venue):
 
     def snapshot_path(self, venue_symbol: str, levels: int) -> str:
         """The depth request; the venue takes 1 to 5000 levels."""
-        return f"/api/v3/depth?symbol={venue_symbol}&limit={min(max(levels, 1), 5000)}"
+        return f"/api/v3/depth?symbol={asked_symbol(venue_symbol)}&limit={min(max(levels, 1), 5000)}"
 
     def metadata_paths(self) -> tuple[str, ...]:
         """One request tells all instruments."""

@@ -22,13 +22,15 @@ from venues.binance_metadata import read_instruments
 from venues.binance_reading import read_carefully, read_piece_carefully, read_snapshot_carefully, snapshot_levels
 from venues.binance_scan import FrameScan
 from venues.binance_words import BinanceConversation, symbol_at_a_glance, type_at_a_glance
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
 
 PUBLIC: Final = "public"
 MARKET: Final = "market"
 CHANNELS: Final = {PUBLIC: ("depth@100ms", "bookTicker"), MARKET: ("aggTrade",)}
 SNAPSHOT_LEVELS: Final = (5, 10, 20, 50, 100, 500, 1_000)
 AUDIT_LEVELS: Final = 100
+# The venue counts the requests of an address to both kinds of futures together.
+_BUDGET: Final = "binance_futures"
 
 
 class _Futures(Venue):
@@ -57,7 +59,7 @@ class _Futures(Venue):
     def snapshot_path(self, venue_symbol: str, levels: int) -> str:
         """The depth request, of the next larger of the numbers of levels that the venue takes."""
         limit = next((limit for limit in SNAPSHOT_LEVELS if limit >= levels), SNAPSHOT_LEVELS[-1])
-        return f"{self.api}/depth?symbol={venue_symbol}&limit={limit}"
+        return f"{self.api}/depth?symbol={asked_symbol(venue_symbol)}&limit={limit}"
 
     def metadata_paths(self) -> tuple[str, ...]:
         """One request tells all instruments."""
@@ -119,6 +121,7 @@ class BinanceUsdm(_Futures):
         life_s=24 * 3600.0,
         rest_weight=2_400,
         rest_per_s=60.0,
+        budget=_BUDGET,
         snapshot_weight=20,
         audit_weight=5,
     )
@@ -146,6 +149,7 @@ class BinanceCoinm(_Futures):
         life_s=24 * 3600.0,
         rest_weight=2_400,
         rest_per_s=60.0,
+        budget=_BUDGET,
         snapshot_weight=20,
         audit_weight=5,
     )

@@ -44,7 +44,7 @@ from venues.bitfinex_reading import (
     read_event,
 )
 from venues.bitfinex_scan import BitfinexScan
-from venues.facts import Venue, VenueFacts
+from venues.facts import Venue, VenueFacts, asked_symbol
 
 FLAGS: Final = SEQUENCED + CHECKSUMS
 CHANNELS: Final = ("book", "trades", "ticker")
@@ -236,7 +236,7 @@ class Bitfinex(Venue):
 
     def audit_path(self, venue_symbol: str) -> str:
         """The best 25 levels a side."""
-        return f"/book/{venue_symbol}/P0?len=25"
+        return f"/book/{asked_symbol(venue_symbol)}/P0?len=25"
 
     def read_audit(
         self, body: bytes, price_scale: int, size_scale: int

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 import h11
@@ -23,6 +23,8 @@ import trio
 
 SECURE_SCHEMES: Final = frozenset({"wss", "https"})
 PLAIN_SCHEMES: Final = frozenset({"ws", "http"})
+STREAM_SCHEMES: Final = frozenset({"ws", "wss"})
+REQUEST_SCHEMES: Final = frozenset({"http", "https"})
 _SECURE_PORT: Final = 443
 _PLAIN_PORT: Final = 80
 _PROXY_PORTS: Final = {"http": 80, "https": 443}
@@ -55,25 +57,42 @@ class Address:
     """Path and query."""
 
     @property
+    def with_port(self) -> str:
+        """Host and port as a proxy is asked for them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def authority(self) -> str:
         """Host and port as a Host header has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         usual = _SECURE_PORT if self.is_secure else _PLAIN_PORT
-        return host if self.port == usual else f"{host}:{self.port}"
+        return self.with_port.removesuffix(f":{usual}") if self.port == usual else self.with_port
 
 
-def address_of(url: str) -> Address:
-    """Take a ws, wss, http or https URL apart, or say what is wrong with it."""
+def address_of(url: str, schemes: frozenset[str] = SECURE_SCHEMES | PLAIN_SCHEMES) -> Address:
+    """Take a ws, wss, http or https URL apart, or say what is wrong with it; others are none of these schemes."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = _host_and_port(parts)
     except ValueError as error:
         raise DialFailed(f"{url!r} is no address: {error}") from error
-    if parts.scheme not in SECURE_SCHEMES | PLAIN_SCHEMES or not parts.hostname:
-        raise DialFailed(f"{url!r} is no address: write wss://HOST/PATH, ws://, https:// or http://")
+    if parts.scheme not in schemes or not host:
+        choices = ", ".join(f"{scheme}://HOST/PATH" for scheme in sorted(schemes))
+        raise DialFailed(f"{url!r} is no address: write one of {choices}")
     is_secure = parts.scheme in SECURE_SCHEMES
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Address(is_secure, parts.hostname, port or (_SECURE_PORT if is_secure else _PLAIN_PORT), target)
+    return Address(is_secure, host, port or (_SECURE_PORT if is_secure else _PLAIN_PORT), target)
+
+
+def _host_and_port(parts: SplitResult) -> tuple[str, int]:
+    """The host as the network writes it, and the port, 0 where none is named; `ValueError` if there are no such."""
+    host = parts.hostname or ""
+    if any(not letter.isprintable() or letter == " " for letter in host):
+        raise ValueError(f"the host {host!r} has characters that no host has")
+    # The resolver would refuse the same, later and in other words.
+    host = host.encode("idna").decode("ascii")
+    if parts.port == 0:
+        raise ValueError("there is no port 0")
+    return host, parts.port or 0
 
 
 @attrs.frozen
@@ -83,17 +102,23 @@ class Proxies:
     secure: str = ""
     plain: str = ""
     bypassed: tuple[str, ...] = ()
+    secure_name: str = "HTTPS_PROXY"
+    """The variable that named it, for whoever has to mend it."""
+    plain_name: str = "HTTP_PROXY"
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Proxies:
         """From HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."""
 
-        def named(name: str) -> str:
-            return environment.get(name) or environment.get(name.upper()) or ""
+        def named(*names: str) -> tuple[str, str]:
+            """The first of these variables that says something, with what it says."""
+            spelled = [one for name in names for one in (name, name.upper())]
+            return next(((one, environment[one]) for one in spelled if environment.get(one)), (spelled[1], ""))
 
-        every = named("all_proxy")
-        bypassed = tuple(one.strip().lower() for one in named("no_proxy").split(",") if one.strip())
-        return cls(named("https_proxy") or every, named("http_proxy") or every, bypassed)
+        secure_name, secure = named("https_proxy", "all_proxy")
+        plain_name, plain = named("http_proxy", "all_proxy")
+        bypassed = tuple(one.strip().lower() for one in named("no_proxy")[1].split(",") if one.strip())
+        return cls(secure, plain, bypassed, secure_name, plain_name)
 
     def proxy_for(self, address: Address) -> str:
         """The URL of the proxy to use, empty for none."""
@@ -168,7 +193,8 @@ async def closed_on_failure(stream: trio.abc.Stream) -> AsyncIterator[None]:
 async def _connect(host: str, port: int, dialing: Dialing) -> trio.abc.Stream:
     try:
         stream = await dialing.open_tcp(host, port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # A host that cannot be written in letters of the network is no OSError.
         raise DialFailed(f"no connection to {host}:{port}: {error}") from error
     if dialing.receive_buffer_bytes and isinstance(stream, trio.SocketStream):
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, dialing.receive_buffer_bytes)
@@ -177,12 +203,15 @@ async def _connect(host: str, port: int, dialing: Dialing) -> trio.abc.Stream:
 
 async def _in_tls(stream: trio.abc.Stream, host: str, ca_file: str) -> trio.abc.Stream:
     """The same stream in TLS, once the certificate was found to be that of the host."""
-    # Servers end a connection without a farewell of TLS, as HTTP allows them to.
-    secure: trio.SSLStream[trio.abc.Stream] = trio.SSLStream(
-        stream, tls_context(ca_file), server_hostname=host, https_compatible=True
-    )
+    context = tls_context(ca_file)
     try:
+        # Servers end a connection without a farewell of TLS, as HTTP allows them to.
+        secure: trio.SSLStream[trio.abc.Stream] = trio.SSLStream(
+            stream, context, server_hostname=host, https_compatible=True
+        )
         await secure.do_handshake()
+    except ValueError as error:
+        raise DialFailed(f"no certificate can be of the host {host!r}: {error}") from error
     except trio.BrokenResourceError as error:
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -196,18 +225,27 @@ async def _in_tls(stream: trio.abc.Stream, host: str, ca_file: str) -> trio.abc.
 
 async def _dial_proxy(address: Address, proxy: str, dialing: Dialing) -> trio.abc.Stream:
     """A tunnel through a proxy."""
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    if parts.scheme not in _PROXY_PORTS or not parts.hostname:
-        raise ProxyRefused(f"the proxy {parts.scheme}://{parts.hostname} cannot be used: name one of http:// or https://")
-    stream = await _connect(parts.hostname, parts.port or _PROXY_PORTS[parts.scheme], dialing)
+    name = dialing.proxies.secure_name if address.is_secure else dialing.proxies.plain_name
+    # What is wrong with it is not told in more words: they could hold a part of its password.
+    refusal = f"the variable {name} names no proxy that can be used: write http://HOST:PORT or https://HOST:PORT"
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        host, port = _host_and_port(parts)
+    except ValueError:
+        raise ProxyRefused(refusal) from None
+    if parts.scheme not in _PROXY_PORTS or not host:
+        raise ProxyRefused(refusal)
+    stream = await _connect(host, port or _PROXY_PORTS[parts.scheme], dialing)
     async with closed_on_failure(stream):
         if parts.scheme == "https":
-            stream = await _in_tls(stream, parts.hostname, dialing.ca_file)
-        headers = [("Host", f"{address.host}:{address.port}")]
+            stream = await _in_tls(stream, host, dialing.ca_file)
+        headers = [("Host", address.with_port)]
         if parts.username is not None:
             words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers.append(("Proxy-Authorization", "Basic " + base64.b64encode(words.encode()).decode()))
-        return await _tunnel(stream, f"{address.host}:{address.port}", headers, parts.hostname)
+            # The environment's bytes that are no UTF-8 go out as they came.
+            secret = base64.b64encode(words.encode(errors="surrogateescape")).decode()
+            headers.append(("Proxy-Authorization", f"Basic {secret}"))
+        return await _tunnel(stream, address.with_port, headers, host)
 
 
 async def _tunnel(
@@ -215,7 +253,10 @@ async def _tunnel(
 ) -> trio.abc.Stream:
     """Ask a proxy to connect, and give the stream once it has."""
     talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEADER_BYTES)
-    asked = talk.send(h11.Request(method="CONNECT", target=target, headers=headers))
+    try:
+        asked = talk.send(h11.Request(method="CONNECT", target=target, headers=headers))
+    except (h11.LocalProtocolError, UnicodeError) as error:
+        raise DialFailed(f"no proxy can be asked for {target!r}: {error}") from error
     assert asked is not None
     try:
         await stream.send_all(asked)

@@ -120,7 +120,9 @@ class Feed(Service):
         """Be connected and answer until cancelled."""
         facts = self.venue.facts
         base_url = self.params.rest_url or facts.rest_url
-        budget = shared_budget(f"requests {self.params.venue} {base_url}", facts.rest_weight, facts.rest_per_s)
+        # Venues of one budget have each an address of its own; another server than the venue's counts for itself.
+        counted = f"{facts.budget or self.params.venue} {self.params.rest_url}"
+        budget = shared_budget(f"requests {counted}", facts.rest_weight, facts.rest_per_s)
         options = HttpOptions(dialing=self.dialing, timeout_s=self.params.request_timeout_s)
         client = HttpClient(base_url, budget, options)
         try:

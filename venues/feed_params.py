@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import attrs
 
-from runtime.config.rules import at_least, between, setting
+from runtime.config.rules import Rule, at_least, between, setting
+from venues.dialing import REQUEST_SCHEMES, STREAM_SCHEMES, DialFailed, address_of
+
+
+def _address(plain: str, schemes: frozenset[str]) -> Rule:
+    """An address of one of these schemes, or none."""
+
+    def holds(url: str) -> bool:
+        try:
+            return not url or bool(address_of(url, schemes))
+        except DialFailed:
+            return False
+
+    return Rule(f"{plain}://HOST:PORT or {plain}s://HOST:PORT, or nothing", holds)
 
 
 @attrs.frozen(kw_only=True)
@@ -16,8 +29,12 @@ class FeedParams:
         "The number that its frames carry; where one connection cannot hold all instruments, those after it too.",
         default=1, rule=at_least(1),
     )  # fmt: skip
-    url: str = setting("Where to connect instead of the venue's own address.", default="")
-    rest_url: str = setting("Where to ask instead of the venue's own address.", default="")
+    url: str = setting(
+        "Where to connect instead of the venue's own address.", default="", rule=_address("ws", STREAM_SCHEMES)
+    )
+    rest_url: str = setting(
+        "Where to ask instead of the venue's own address.", default="", rule=_address("http", REQUEST_SCHEMES)
+    )
     ca_file: str = setting("A file of certificates to trust beside the system's.", default="")
     depth: int = setting("Levels a side that are subscribed to; 0 is the venue's usual.", default=0, rule=at_least(0))
     snapshot_levels: int = setting("Levels a side of a requested snapshot.", default=1_000, rule=between(1, 100_000))

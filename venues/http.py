@@ -1,8 +1,8 @@
 """One small HTTP client: GET, over connections that are kept, within a venue's budget of weight.
 
 h11 reads and writes the protocol, `venues/dialing.py` makes the connections. It promises a bound on time and on size
-for every answer, and that a venue which asks to be left alone is: after 429, 418 or 403 nobody of the process asks it
-again before its time. Every failure is a `RequestFailed`; it retries nothing but a request on a kept connection that
+for every answer, and that a venue which asks to be left alone is: after 429, 418 or 403, or a 503 that says
+how long, nobody of the process asks it again before its time, whatever becomes of the answer's body. Every failure is a `RequestFailed`; it retries nothing but a request on a kept connection that
 the other side had closed meanwhile, of which nothing was answered.
 """
 
@@ -16,7 +16,7 @@ import h11
 import trio
 
 from venues.budgets import RateBudget
-from venues.dialing import Address, DialFailed, Dialing, address_of, dial
+from venues.dialing import REQUEST_SCHEMES, Address, DialFailed, Dialing, address_of, dial
 
 _READ_BYTES: Final = 64 * 1024
 _MOST_HEADER_BYTES: Final = 64 * 1024
@@ -24,6 +24,9 @@ _SHOWN_BYTES: Final = 200
 _GZIP_BITS: Final = 31
 # How long a venue is left alone that says "too much" without saying how long.
 PAUSES_S: Final = {429: 60.0, 418: 120.0, 403: 600.0}
+_UNAVAILABLE: Final = 503
+# A venue that is out of service is asked again at last, however long it says that it will be.
+_LONGEST_UNAVAILABLE_S: Final = 600.0
 _USED_HEADERS: Final = (b"x-mbx-used-weight-1m",)
 
 
@@ -94,9 +97,12 @@ class HttpClient:
     async def get(self, path: str, weight: int = 1) -> HttpAnswer:
         """The answer to a request for a path and query, once the budget allows it; `RequestFailed` if there is none.
 
-        An answer other than 200 is a failure too, with its status and body.
+        An answer other than 200 is a failure too, with its status and body. Nothing else is ever raised.
         """
-        address = address_of(self.base_url + path)
+        try:
+            address = address_of(self.base_url + path, REQUEST_SCHEMES)
+        except DialFailed as error:
+            raise RequestFailed(str(error)) from error
         await self.budget.spend(weight)
         options = self.options
         try:
@@ -110,7 +116,8 @@ class HttpClient:
             raise RequestFailed(f"{address.authority} broke the connection: {error.__cause__ or error}") from error
         except (h11.RemoteProtocolError, zlib.error) as error:
             raise RequestFailed(f"{address.authority} answered what is no HTTP: {error}") from error
-        self._heed(answer)
+        except (h11.LocalProtocolError, UnicodeError) as error:
+            raise RequestFailed(f"{path!r} cannot be asked for: {error}") from error
         if answer.status != 200:
             shown = answer.body[:_SHOWN_BYTES].decode(errors="replace").strip()
             text = f"{address.authority} refused {path} with status {answer.status}{f': {shown}' if shown else ''}"
@@ -138,6 +145,8 @@ class HttpClient:
             await self._write(wire, address)
             response = await self._head(wire)
             headers = {bytes(name): bytes(value) for name, value in response.headers}
+            # Before the body, which may be damaged, cut short or endless.
+            self._heed(response.status_code, headers)
             body = await self._body(wire, headers)
             if wire.talk.our_state is h11.DONE and wire.talk.their_state is h11.DONE:
                 wire.talk.start_next_cycle()
@@ -192,16 +201,18 @@ class HttpClient:
             if len(body) > most_bytes:
                 raise RequestFailed(f"the answer has more than {most_bytes:,} bytes, which is what is taken at most")
 
-    def _heed(self, answer: HttpAnswer) -> None:
+    def _heed(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Keep to what the venue says about its limits."""
         for name in _USED_HEADERS:
-            used = answer.headers.get(name, b"")
+            used = headers.get(name, b"")
             if used.isdigit():
                 self.budget.note_used(int(used))
-        pause_s = PAUSES_S.get(answer.status)
+        pause_s = PAUSES_S.get(status)
+        asked_s = seconds_of(headers.get(b"retry-after", b"").decode("latin-1"))
         if pause_s is not None:
-            asked_s = seconds_of(answer.headers.get(b"retry-after", b"").decode("latin-1"))
             self.budget.hold(pause_s if asked_s is None else asked_s)
+        elif status == _UNAVAILABLE and asked_s is not None:
+            self.budget.hold(min(asked_s, _LONGEST_UNAVAILABLE_S))
 
 
 def seconds_of(retry_after: str) -> float | None:

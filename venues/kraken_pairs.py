@@ -14,6 +14,7 @@ import msgspec
 from market.dialect import BadFrame
 from market.instruments import Instrument
 from market.numbers import format_decimal, parse_decimal
+from venues.facts import asked_symbol
 from venues.kraken_reading import UNREADABLE, Unusable, unsigned
 from venues.listed import read_rows
 

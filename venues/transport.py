@@ -15,13 +15,13 @@ from typing import Final
 import attrs
 import trio
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN, State
 from websockets.uri import parse_uri
 
-from venues.dialing import DialFailed, Dialing, address_of, closed_on_failure, dial
+from venues.dialing import STREAM_SCHEMES, DialFailed, Dialing, address_of, closed_on_failure, dial
 from venues.frame_reader import FrameReader
 
 NORMAL: Final = 1000
@@ -259,7 +259,12 @@ async def open_stream(
     url: str, options: StreamOptions, now_ns: Callable[[], int]
 ) -> AsyncIterator[MessageStream]:
     """An open connection to a ws or wss address, closed at the end; raises `DialFailed` or `HandshakeRefused`."""
-    stream = await dial(address_of(url), options.dialing)
+    address = address_of(url, STREAM_SCHEMES)
+    try:
+        parse_uri(url)
+    except (InvalidURI, ValueError) as error:
+        raise DialFailed(f"{url!r} is no address of a stream: {error}") from error
+    stream = await dial(address, options.dialing)
     try:
         async with closed_on_failure(stream):
             with trio.fail_after(options.handshake_s):

@@ -90,6 +90,40 @@ async def test_feeds_of_one_venue_share_its_budgets(autojump_clock: MockClock, m
         nursery.cancel_scope.cancel()
 
 
+async def test_venues_of_one_address_share_its_weight(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two venues spend of one budget, as Binance's futures do, is counted once though they have two addresses."""
+    facts = attrs.evolve(FACTS, rest_weight=30, snapshot_weight=10, budget="shared")
+    names = register(facts=facts)
+
+    class Other(FakeVenue):
+        """Another address."""
+
+    Other.facts = attrs.evolve(facts, rest_url="http://rest.other")
+    monkeypatch.setattr(venue_server, "Other", Other, raising=False)
+    monkeypatch.setattr(registry, "DIALECTS", {**names, "other": f"{venue_server.__name__}:Other"})
+    async with trio.open_nursery() as nursery:
+        server = Server(nursery, obedient)
+        rigs = [make_feed(server, FeedParams(venue=name)) for name in ("fake", "other")]
+        for rig in rigs:
+            nursery.start_soon(rig.feed.run)
+            await rig.until(RawFrame, 4)
+            for instrument_id in (1, 2):
+                rig.mailbox.inbox.offer(SnapshotWanted(1, instrument_id, "gap"))
+        await trio.sleep(FACTS.rest_per_s / 2)
+        assert len(server.asked) == 3
+        await trio.sleep(FACTS.rest_per_s)
+        assert len(server.asked) == 4
+        nursery.cancel_scope.cancel()
+
+
+def test_futures_share_their_weight() -> None:
+    """Binance counts what is asked about both of its futures together; spot is counted apart, as every other venue."""
+    assert registry.venue_named("binance_usdm").facts.budget == registry.venue_named("binance_coinm").facts.budget != ""
+    assert registry.venue_named("binance").facts.budget == ""
+
+
 async def test_a_lane_that_asks_for_nothing_known_is_not_answered(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

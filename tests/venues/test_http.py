@@ -175,6 +175,49 @@ async def test_a_venue_that_wants_to_be_left_alone_is(autojump_clock: MockClock,
             assert trio.current_time() - began == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("status", [429, 418, 403, 503])
+@pytest.mark.parametrize("harm", ["damaged", "cut", "slow", "large"])
+async def test_a_venue_is_heeded_whatever_becomes_of_its_body(
+    autojump_clock: MockClock, status: int, harm: str
+) -> None:
+    """The head alone says that it wants to be left alone, and what it has counted."""
+    asked = b"Retry-After: 90\r\nX-MBX-USED-WEIGHT-1M: 95\r\n"
+    said = {
+        "damaged": answer(b"not packed", asked + b"Content-Encoding: gzip\r\n", status),
+        "cut": answer(b"cut short", asked, status)[:-4],
+        "slow": answer(b"for ever", asked, status)[:-4],
+        "large": answer(b"0" * 20_000, asked, status),
+    }[harm]
+
+    async def serve(stream: trio.abc.Stream, head: bytes) -> bool:
+        await stream.send_all(said)
+        if harm == "slow":
+            await trio.sleep(60)
+        return False
+
+    budget = RateBudget(100, 1_000.0)
+    async with site(serve, budget) as (made, client):
+        began = trio.current_time()
+        with pytest.raises(RequestFailed):
+            await client.get("/x")
+        assert budget.left == 5
+        made.serve = saying(answer(b"fine"))
+        await client.get("/x")
+        assert trio.current_time() - began == pytest.approx(90)
+
+
+async def test_a_venue_that_is_out_of_service_is_asked_when_it_says(autojump_clock: MockClock) -> None:
+    """503 with Retry-After is kept to, up to a bound; without it, the pauses after failures are enough."""
+    for head, expected in ((b"Retry-After: 30\r\n", 30.0), (b"Retry-After: 99999999\r\n", 600.0), (b"", 0.0)):
+        async with site(saying(answer(b"", head, 503))) as (made, client):
+            with pytest.raises(RequestFailed):
+                await client.get("/x")
+            made.serve = saying(answer(b"fine"))
+            began = trio.current_time()
+            await client.get("/x")
+            assert trio.current_time() - began == pytest.approx(expected)
+
+
 async def test_the_venue_s_own_count_counts(autojump_clock: MockClock) -> None:
     """What others of this address have used is left out of our budget."""
     budget = RateBudget(100, 60.0)
