@@ -16,12 +16,13 @@ from tests.simulation.venue_speakers import (
     BinanceSpeaker,
     BybitSpeaker,
     CoinbaseSpeaker,
+    DeepKrakenSpeaker,
     DeribitSpeaker,
     KrakenSpeaker,
     OkxSpeaker,
     UsdmSpeaker,
 )
-from tests.simulation.venue_truth import ALL_FAULTS, Faults, Speaker, World
+from tests.simulation.venue_truth import ALL_FAULTS, DeepTruth, Faults, Speaker, World
 
 SPEAKERS: dict[str, type[Speaker]] = {
     "binance": BinanceSpeaker,
@@ -63,6 +64,19 @@ def test_every_fault_alone_is_survived(venue: str, fault: str) -> None:
     world = World({1: SPEAKERS[venue]()}, 1, Faults(**{fault: share}))
     run(world, 400)
     assert world.injected[fault] > 0
+
+
+@pytest.mark.parametrize("seed", seeds(2, 12))
+def test_a_frame_that_nobody_can_read_is_never_passed_over(seed: int) -> None:
+    """Below the levels of Kraken's checksum nothing would ever show that a change is missing: the book begins anew.
+
+    Only frames that come damaged: of one that never comes at all nothing there could be known.
+    """
+    speaker = DeepKrakenSpeaker()
+    world = World({1: speaker}, seed, Faults(corrupt=0.03, disconnect=0.001, delay=0.003))
+    world.truth = DeepTruth(seed, speaker.depth)
+    run(world, STEPS)
+    assert world.injected["corrupt"] > 10
 
 
 @pytest.mark.parametrize("venue", SPEAKERS)

@@ -186,13 +186,13 @@ class KrakenSpeaker:
 
     def subscribed(self, now_ns: int, update_id: int, number: int, sides: Sides) -> list[bytes]:
         """The confirmation and the snapshot."""
-        result = {"channel": "book", "depth": 10, "snapshot": True, "symbol": self.venue_symbol}
+        result = {"channel": "book", "depth": self.depth, "snapshot": True, "symbol": self.venue_symbol}
         told = {"method": "subscribe", "req_id": 1, "result": result, "success": True, "time_in": utc(now_ns),
                 "time_out": utc(now_ns)}  # fmt: skip
         return [written(told), self.book("snapshot", now_ns, *sides, sides)]
 
     def changed(self, now_ns: int, event: DepthEvent, change: Change) -> list[bytes]:
-        """What changed among the ten best of each side."""
+        """What changed among the best of each side, as many as the depth has."""
         if not change.bids and not change.asks:
             return []
         return [self.book("update", now_ns, change.bids, change.asks, change.after)]
@@ -218,6 +218,27 @@ class KrakenSpeaker:
         if not frame.startswith(b'{"channel":"book"'):
             return broken(frame, draw)
         return another_digit(frame, frame.find(b'"bids"'), frame.find(b',"timestamp"'), draw)
+
+
+class DeepKrakenSpeaker(KrakenSpeaker):
+    """The same of a depth of 25: of the levels below the tenth no checksum tells anything."""
+
+    depth = 25
+
+    def corrupted(self, frame: bytes, draw: Random) -> bytes:
+        """A digit that is none any more, a size finer than the pair has, or no end: a frame that nobody can read."""
+        start, end = frame.find(b'"bids"'), frame.find(b',"timestamp"')
+        if start < 0 or end < 0:
+            return broken(frame, draw)
+        how = draw.randrange(3)
+        sizes = [found.end() for found in re.finditer(rb'"qty":\d+\.\d{5}', frame)]
+        if how == 0 and sizes:
+            place = draw.choice(sizes)
+            return frame[:place] + b"7" + frame[place:]
+        if how == 1:
+            return frame[: draw.randrange(start, len(frame))]
+        place = draw.choice([place for place in range(start, end) if 48 <= frame[place] <= 57])
+        return frame[:place] + b"?" + frame[place + 1 :]
 
 
 class BybitSpeaker:

@@ -177,6 +177,22 @@ class Truth:
                 return
 
 
+class DeepTruth(Truth):
+    """The same, but of every two steps the second changes a size below the ten best levels, and nothing else."""
+
+    def step(self, now_ns: int) -> list[DepthEvent | TradeEvent]:
+        """What happens next."""
+        if self.number % 2:
+            return super().step(now_ns)
+        self.before_id, self.before = self.market.update_id, self.sides()
+        self.market.update_id += 1
+        number = self.market.update_id
+        price = self.before[0][12 + number % 10][0]
+        size = self.market.bids[price] = 1 + self.market.bids[price] % 7_919
+        self.note(now_ns)
+        return [DepthEvent(number, number, [(price, size)], [])]
+
+
 def changed_levels(before: Levels, after: Levels, true: dict[int, int]) -> Levels:
     """Levels to set, then levels that are gone."""
     known = dict(before)
