@@ -1,9 +1,10 @@
 """One small HTTP client: GET, over connections that are kept, within a venue's budget of weight.
 
 h11 reads and writes the protocol, `venues/dialing.py` makes the connections. It promises a bound on time and on size
-for every answer, and that a venue which asks to be left alone is: after 429, 418 or 403, or a 503 that says
-how long, nobody of the process asks it again before its time, whatever becomes of the answer's body. Every failure is a `RequestFailed`; it retries nothing but a request on a kept connection that
-the other side had closed meanwhile, of which nothing was answered.
+for every answer, and that a venue which asks to be left alone is: after 429, 418 or 403, or a 503 that says how long,
+nobody of the process asks it again before its time, whatever becomes of the answer's body. Every failure is a
+`RequestFailed`; it retries nothing but a request on a kept connection that the other side had closed meanwhile, of
+which nothing was answered.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ _GZIP_BITS: Final = 31
 # How long a venue is left alone that says "too much" without saying how long.
 PAUSES_S: Final = {429: 60.0, 418: 120.0, 403: 600.0}
 _UNAVAILABLE: Final = 503
-# A venue that is out of service is asked again at last, however long it says that it will be.
+# However long a venue says: one that is out of service is asked again at last, and no ban is longer than three days.
 _LONGEST_UNAVAILABLE_S: Final = 600.0
+_LONGEST_PAUSE_S: Final = 3 * 24 * 3_600.0
+_MOST_DIGITS: Final = 18
 _USED_HEADERS: Final = (b"x-mbx-used-weight-1m",)
 
 
@@ -205,12 +208,12 @@ class HttpClient:
         """Keep to what the venue says about its limits."""
         for name in _USED_HEADERS:
             used = headers.get(name, b"")
-            if used.isdigit():
+            if used.isdigit() and len(used) <= _MOST_DIGITS:
                 self.budget.note_used(int(used))
         pause_s = PAUSES_S.get(status)
         asked_s = seconds_of(headers.get(b"retry-after", b"").decode("latin-1"))
         if pause_s is not None:
-            self.budget.hold(pause_s if asked_s is None else asked_s)
+            self.budget.hold(pause_s if asked_s is None else min(asked_s, _LONGEST_PAUSE_S))
         elif status == _UNAVAILABLE and asked_s is not None:
             self.budget.hold(min(asked_s, _LONGEST_UNAVAILABLE_S))
 

@@ -218,6 +218,18 @@ async def test_a_venue_that_is_out_of_service_is_asked_when_it_says(autojump_clo
             assert trio.current_time() - began == pytest.approx(expected)
 
 
+async def test_absurd_numbers_in_a_head_are_bounded(autojump_clock: MockClock) -> None:
+    """A count of thousands of digits is passed over; no venue is left alone for longer than its longest ban."""
+    head = b"X-MBX-USED-WEIGHT-1M: %s\r\nRetry-After: %s\r\n" % (b"9" * 5_000, b"9" * 5_000)
+    async with site(saying(answer(b"", head, 429)), RateBudget(100, 60.0)) as (made, client):
+        with pytest.raises(RequestFailed):
+            await client.get("/x")
+        made.serve = saying(answer(b"fine"))
+        began = trio.current_time()
+        await client.get("/x")
+        assert trio.current_time() - began == pytest.approx(3 * 24 * 3_600)
+
+
 async def test_the_venue_s_own_count_counts(autojump_clock: MockClock) -> None:
     """What others of this address have used is left out of our budget."""
     budget = RateBudget(100, 60.0)
