@@ -1,11 +1,12 @@
 """Keeps the books of one venue, over one connection or several: raw frames in, top of book and public trades out.
 
 It is the first to look inside a frame. A frame that cannot be understood becomes a `Rejected` and changes nothing; if
-it held an event, the venue's continuity rule finds that out with the next one. A book is `LIVE` only while it is
-complete, in sequence, uncrossed, heard of lately and not late by the venue's own times; every other state is told in
-the same step, and until a snapshot has been applied the book shows no levels. It never waits for a snapshot in silence:
-it asks again. Of a frame that comes in pieces only the last one counts; whatever comes between the pieces is taken as
-it comes. How a book is lost and got back is in `actors/venue_book_keeper.py`, and all of it in docs/books.md.
+it held an event, the venue's continuity rule finds that out with the next one, or the book begins anew. A book is
+`LIVE` only while it is complete, in sequence, uncrossed, heard of lately, also by its own stream, and not late by the
+venue's own times; every other state is told in the same step, and until a snapshot has been applied the book shows no
+levels. It never waits for a snapshot in silence: it asks again. Of a frame that comes in pieces only the last one
+counts; whatever comes between the pieces is taken as it comes. How a book is lost and got back is in
+`actors/venue_book_keeper.py`, and all of it in docs/books.md.
 """
 
 from __future__ import annotations

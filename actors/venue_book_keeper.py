@@ -2,9 +2,10 @@
 
 A book is lost with one of the causes of `actors/venue_book_recovery.py`: it is empty in the same step, told as a
 `BookGap`, and asked for anew, one request at a time. Once it is LIVE again, which takes a snapshot, that is told as
-`BookRecovered`. A book of which something is missing is SYNCING. One that proved wrong though nothing was missing is
-BROKEN, as is one that could not be had for long. Of several connections the best one is shown, and another takes over
-in the step in which that is lost.
+`BookRecovered`. Only one whose own stream fell silent keeps its levels until then, STALE whatever else comes for it: it
+may be quiet or dead. A book of which something is missing is SYNCING. One that proved wrong though nothing was missing
+is BROKEN, as is one that could not be had for long. Of several connections the best one is shown, and another takes
+over in the step in which that is lost.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ FEW_RECORDS = None if SOAK else 6_000
 class RecordedLane(TradingLane):
     """A lane of a venue book of everything that a recording names, over as many connections as it has."""
 
-    def __init__(self, recorded: Recorded, **params: int) -> None:
+    def __init__(self, recorded: Recorded, quote_disagree_ms: int) -> None:
         venue, found = surveyed(recorded)
         self.numbers = {name: number for number, name in enumerate(found.symbols, start=1)}
         instruments = []
@@ -40,7 +40,7 @@ class RecordedLane(TradingLane):
             )  # fmt: skip
         settings = VenueBookParams(
             dialect=DIALECTS[recorded.venue], depth=venue.depth, connections=tuple(self.numbers.values()),
-            max_venue_lag_ms=0, **params,
+            max_venue_lag_ms=0, quote_disagree_ms=quote_disagree_ms,
         )  # fmt: skip
         ids = tuple(range(1, len(instruments) + 1))
         nodes = (node_of(VenueBook, 1, params=settings, instrument_ids=ids),)
