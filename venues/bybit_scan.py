@@ -38,6 +38,7 @@ _ENGINE_TIME: Final = b'},"cts":'
 _TRADE_ROWS: Final = b'"data":[{'
 _COMMA: Final = 44
 _DOT: Final = 46
+_MOST_DEPTH: Final = 999_999_999
 
 _LINEAR_TIME: Final = b'"T":'
 _LINEAR_SYMBOL: Final = b',"s":"'
@@ -96,7 +97,9 @@ class BybitScan(Scan):
         """Read one frame: `DELTA`, `SNAPSHOT`, `QUOTE`, `TRADES` or `UNKNOWN`."""
         if stands(frame, 0, _BOOK):
             position = self.whole(frame, len(_BOOK))
-            if position < 0 or frame[position] != _DOT or not stands(frame, position + 1, self._symbol_mark):
+            if position < 0 or self.number > _MOST_DEPTH or frame[position] != _DOT:
+                return UNKNOWN
+            if not stands(frame, position + 1, self._symbol_mark):
                 return UNKNOWN
             self.depth = self.number
             return self._book(frame, position + 1 + len(self._symbol_mark))

@@ -95,14 +95,16 @@ class Watcher:
 async def watcher(exchange: PublicWorld, venue: str) -> AsyncIterator[Watcher]:
     """A feed and a book, wired as a system has them."""
     _, symbol, url = VENUES[venue]
+    # Coinbase tells whole books.
+    depth = 0 if venue == "coinbase" else 10
     instrument = attrs.evolve(INSTRUMENTS[0], venue=venue, venue_symbol=symbol)
-    params = FeedParams(venue=venue, url=url, rest_url="http://exchange", first_pause_ms=50, depth=10)
+    params = FeedParams(venue=venue, url=url, rest_url="http://exchange", first_pause_ms=50, depth=depth)
     feed = Node(
         name="feed", node_id=2, kind="service", class_=NearFeed, class_path="tests:NearFeed", policy=Feed.POLICY,
         lane="", instrument_ids=(instrument.instrument_id,), params=params,
         takes=dict.fromkeys(Feed.TAKES, ""), gives=Feed.GIVES, owns=(),
     )  # fmt: skip
-    told = VenueBookParams(dialect=DIALECTS[venue], max_venue_lag_ms=0, depth=10)
+    told = VenueBookParams(dialect=DIALECTS[venue], max_venue_lag_ms=0, depth=depth)
     book = attrs.evolve(node_of(VenueBook, 1, "book", params=told), instrument_ids=(instrument.instrument_id,))
     names = {instrument.symbol: instrument.instrument_id}
     blueprint = Blueprint(SystemConfig(), InstrumentTable([instrument]), names, (book,), (feed,))
