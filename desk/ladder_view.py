@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.columns import Columns
@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.venue_book_legs import STATE_NAMES
+from actors.venue_book_legs import STATE_NAMES, UP
 from market.messages import BROKEN, BUY, LIVE, SELL, STALE
 from market.numbers import format_decimal
 
@@ -37,25 +37,30 @@ GROUP_WIDTH = 39
 
 
 def screen_of(
-    session: Session, books: Sequence[VenueBook], together: Sequence[AggregatedBookActor], depth: int
+    session: Session,
+    books: Sequence[VenueBook],
+    together: Sequence[AggregatedBookActor],
+    depth: int,
+    troubles: Iterable[str] = (),
 ) -> RenderableType:
     """Everything, fitted to the height of the terminal as far as that goes."""
     kept = [one for book in books for one in book.books]
     groups = [(group, actor.quote) for actor in together for group in actor.groups]
-    levels = _levels_that_fit(depth, [BOOK_WIDTH] * len(kept) + [GROUP_WIDTH] * len(groups))
+    lines = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in troubles]
+    levels = _levels_that_fit(depth, len(lines), [BOOK_WIDTH] * len(kept) + [GROUP_WIDTH] * len(groups))
     # All together first: it is what is looked at, and what must be seen where not everything fits.
     panels = [_group_panel(group, quote, levels) for group, quote in groups]
     panels += [_book_panel(one, session.clock.now_ns(), levels) for one in kept]
-    return Group(_head(session, kept), Columns(panels, padding=(0, 1)))
+    return Group(_head(session, kept), *lines, Columns(panels, padding=(0, 1)))
 
 
-def _levels_that_fit(depth: int, widths: Sequence[int]) -> int:
+def _levels_that_fit(depth: int, lines: int, widths: Sequence[int]) -> int:
     """So many levels a side that all panels, in rows beside each other, are seen; one at least."""
     size = shutil.get_terminal_size()
     # `Columns` gives each column the width of its widest panel.
     beside = max(1, min(len(widths), (size.columns + 1) // (max(widths, default=1) + 1)))
     rows = -(-len(widths) // beside)
-    return max(1, min(depth, ((size.lines - 1) // max(rows, 1) - ROWS_BESIDE) // 2))
+    return max(1, min(depth, ((size.lines - 1 - lines) // max(rows, 1) - ROWS_BESIDE) // 2))
 
 
 def _head(session: Session, kept: Sequence[KeptBook]) -> Text:
@@ -100,7 +105,7 @@ def _health(kept: KeptBook, told: dict[str, object], now_ns: int) -> list[str]:
     assert isinstance(losses, dict)
     lost = ", ".join(f"{count} {cause}" for cause, count in losses.items() if count) or "never lost"
     age_ms = max(0, now_ns - kept.leader.receive_ns) // 1_000_000
-    heard = f"heard {age_ms} ms ago" if kept.leader.receive_ns else "not heard of yet"
+    heard = f"heard {age_ms} ms ago" if kept.leader.line.presence == UP else "not connected"
     return [
         f"{kept.decoder.book.bids.count} bids, {kept.decoder.book.asks.count} asks, live {told['live_percent']} %",
         f"{heard}, late {told['late_ms']} ms (most {told['most_late_ms']})",

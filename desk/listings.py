@@ -86,17 +86,17 @@ async def find_all(
         tell(f"asking {name} for its instruments")
         try:
             listed[name] = await _listed(venue, addresses.rest.get(name, ""), addresses.ca_file)
-        except (RequestFailed, BadFrame) as error:
-            problems.append(f"{name} cannot be asked for its instruments: {error}")
+        except RequestFailed as error:
+            hint = "" if error.status else ". Is there a network? A proxy is taken from HTTPS_PROXY"
+            problems.append(f"{name} cannot be asked for its instruments: {error}{hint}")
+        except BadFrame as error:
+            problems.append(f"{name} answers what is no list of instruments: {error}")
 
     async with trio.open_nursery() as nursery:
         for name, venue in venues.items():
             nursery.start_soon(ask, name, venue)
     if problems:
-        raise ListingError(
-            "; ".join(sorted(problems)) + ". Is there a network? A proxy is taken from HTTPS_PROXY; --rest-url "
-            "VENUE=URL asks elsewhere"
-        )
+        raise ListingError("; ".join(sorted(problems)) + "; --rest-url VENUE=URL asks elsewhere")
     return [_found(number, one, venues[one.venue], listed[one.venue]) for number, one in enumerate(targets, 1)]
 
 

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import attrs
 import trio
@@ -59,6 +59,8 @@ class Face:
     greeting: Callable[[Session], list[str]] = no_greeting
     status: Callable[[Session], str] = status_line
     screen: Callable[[Session], RenderableType] | None = None
+    # Where the log goes instead of the error stream, for a screen that lines would tear.
+    log: TextIO | None = None
 
 
 @attrs.frozen
@@ -146,7 +148,7 @@ def run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepri
     """Run a plan in this terminal, to its summary; gives the exit code."""
     clock = LiveClock()
     try:
-        logs = configure_logs(blueprint.config.log, sys.stderr, clock.now_ns)
+        logs = configure_logs(blueprint.config.log, request.face.log or sys.stderr, clock.now_ns)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE

@@ -6,8 +6,10 @@ without a terminal, or with `--plain`, it prints lines. Nothing is kept on disk 
 
 from __future__ import annotations
 
+import io
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 USUAL_DEPTH = 10
 MOST_DEPTH = 1_000
+SHOWN_TROUBLES = 2
 # What a common currency is chosen from first, and what is held to be worth as much unless told otherwise.
 DOLLARS = ("USD", "USDC", "USDT")
 
@@ -87,8 +90,9 @@ def watch(request: WatchRequest) -> int:
     except (DurationError, FaultError, ListingError, WatchError) as error:
         errors.say(f"hftrun: {error}")
         return EXIT_USAGE
-    view = View(request.depth)
-    face = Face(status=view.line, screen=None if is_plain else view.screen)
+    troubles = LastLines()
+    view = View(request.depth, troubles)
+    face = Face(status=view.line, screen=None if is_plain else view.screen, log=None if is_plain else troubles)
     run = RunRequest(
         config=Path("hftrun watch"), duration=request.duration, summary=None, state=None, faults=request.faults,
         live=False, status_every=request.every, face=face,
@@ -140,18 +144,20 @@ def tree_of(
                 "url": addresses.streams.get(venue, ""), "rest_url": addresses.rest.get(venue, ""),
             },
         }  # fmt: skip
-        actors[f"book_{venue}"] = {
-            "class": "actors.venue_book:VenueBook",
-            "instruments": names,
-            "params": {
-                "dialect": DIALECTS[venue], "connection_id": connection_id, "depth": depth,
-                "depth_levels": request.depth if len(found) > 1 else 0,
-            },
-        }  # fmt: skip
-        # Enough for the connections that one feed may need.
-        connection_id += 100
-    # Lines of the log would tear the drawing; what is wrong stands in the panels.
-    log = {"level": "info" if is_plain else "critical"}
+        # As the feed spreads its instruments over connections, a book actor reads each of them.
+        most = own[0].venue.facts.instruments_per_connection or len(own)
+        for number, start in enumerate(range(0, len(own), most)):
+            actors[f"book_{venue}_{number}" if number else f"book_{venue}"] = {
+                "class": "actors.venue_book:VenueBook",
+                "instruments": names[start : start + most],
+                "params": {
+                    "dialect": DIALECTS[venue], "connection_id": connection_id + number, "depth": depth,
+                    "depth_levels": request.depth if len(found) > 1 else 0,
+                },
+            }  # fmt: skip
+        connection_id += -(-len(own) // most)
+    # The screen shows the last lines of the log itself.
+    log = {"level": "info" if is_plain else "warning"}
     if len(found) > 1:
         actors["aggregated"] = {
             "class": "actors.aggregated_book:AggregatedBookActor",
@@ -185,6 +191,8 @@ def _aggregation(found: Sequence[Found], request: WatchRequest) -> dict[str, Any
         rest = [one for one in quotes if one != common and one not in (*DOLLARS, *parity)]
         if not common or rest:
             raise WatchError(f"the prices are in {', '.join(quotes)}: say --quote, and --parity for the others")
+    if common in parity:
+        raise WatchError(f"--parity {common}: it is the common currency, which is worth 1 of itself")
     if not common:
         return {}
     rates = {one.base: one.symbol for one in instruments if one.base in quotes and one.quote == common}
@@ -212,11 +220,27 @@ def _parities(texts: Sequence[str]) -> dict[str, str]:
 # ---- what is shown
 
 
+class LastLines(io.StringIO):
+    """Takes the log where lines would tear the drawing, and keeps what was said last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: deque[str] = deque(maxlen=SHOWN_TROUBLES)
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        """Take a part of a line, or several lines."""
+        *whole, self._begun = (self._begun + text).split("\n")
+        self.lines.extend(line for line in whole if line)
+        return len(text)
+
+
 @attrs.frozen
 class View:
     """Lines or a screen of a running system."""
 
     depth: int
+    troubles: LastLines = attrs.field(factory=LastLines)
 
     def line(self, session: Session) -> str:
         """One line: the time, then every book, then all together."""
@@ -229,7 +253,7 @@ class View:
 
     def screen(self, session: Session) -> RenderableType:
         """Ladders beside each other."""
-        return screen_of(session, books_of(session), aggregated_of(session), self.depth)
+        return screen_of(session, books_of(session), aggregated_of(session), self.depth, self.troubles.lines)
 
 
 def books_of(session: Session) -> list[VenueBook]:

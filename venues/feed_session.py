@@ -76,6 +76,8 @@ class Session:
         self.live: Link | None = None
         self.successor: Link | None = None
         self.last_error = ""
+        self._told_reason = ""
+        self._was_up = False
         self.connects = 0
         self._epoch = 0
         self._postponed: set[str] = set()
@@ -164,15 +166,23 @@ class Session:
                 return link
             except (DialFailed, TransportError) as error:
                 self.note_trouble(str(error))
+                await self._tell_unreached(str(error))
                 if isinstance(error, HandshakeRefused):
                     # For all feeds of the venue: it counts by address.
                     asked_s = seconds_of(error.retry_after)
                     budget.hold(_HANDSHAKE_PAUSES_S.get(error.status, 0.0) if asked_s is None else asked_s)
             await self._pause()
 
+    async def _tell_unreached(self, reason: str) -> None:
+        """Nobody was ever there: said once for each reason, so that the books tell why they have nothing."""
+        if not self._was_up and self.brings_books and reason != self._told_reason:
+            self._told_reason = reason
+            await self.feed.send([ConnectionDown(self.connection_id, self._epoch, reason)])
+
     async def _hear(self, link: Link) -> None:
         """From now on this link is heard, beginning with what it has kept."""
         self.live = link
+        self._was_up = True
         self._tracker.started(self.now_ns())
         if self.brings_books:
             await self.feed.send([ConnectionUp(self.connection_id, link.epoch)])

@@ -85,6 +85,17 @@ async def test_a_network_that_goes_and_returns(autojump_clock: MockClock) -> Non
     assert rig.feed.sessions[0].connects >= 4
 
 
+async def test_a_venue_that_was_never_reached_is_told_with_the_reason(autojump_clock: MockClock) -> None:
+    """Once for each reason, so that a book says why it has nothing; then it is told as any connection is."""
+    async with running(is_up=False) as rig:
+        down = cast(ConnectionDown, await rig.until(ConnectionDown))
+        await trio.sleep(30)
+        assert len(rig.of(ConnectionDown)) == 1
+        assert down.reason
+        rig.server.is_up = True
+        await rig.until(ConnectionUp)
+
+
 async def test_a_silent_connection_is_given_up(autojump_clock: MockClock) -> None:
     """A server that answers nothing, pings neither, is left after the venue's time of silence."""
     async with running() as rig:

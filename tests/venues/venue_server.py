@@ -322,11 +322,16 @@ def make_feed(server: Server, params: FeedParams, count: int = 2, seed: int = 1,
 
 @asynccontextmanager
 async def running(
-    params: FeedParams | None = None, behaviour: Behaviour = obedient, count: int = 2, seed: int = 1
+    params: FeedParams | None = None,
+    behaviour: Behaviour = obedient,
+    count: int = 2,
+    seed: int = 1,
+    is_up: bool = True,
 ) -> AsyncIterator[Rig]:
     """A feed at work."""
     async with trio.open_nursery() as servers:
         server = Server(servers, behaviour)
+        server.is_up = is_up
         rig = make_feed(server, params or FeedParams(venue="fake"), count, seed)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(rig.feed.run)
