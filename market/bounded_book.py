@@ -5,8 +5,8 @@ beyond the last one kept: what a change says of them is passed over, so that no 
 missing. When so many of the kept ones went that fewer than `FEWEST_LEVELS` are left, the book says that it is not
 enough any more, and a snapshot must begin it anew. A side that was never cut holds all that it was told.
 
-For the audit it notes, while it is asked to, every price that a change names: of any other price it can be said that its
-size was one and the same all the while. A snapshot ends the noting, for it may change anything.
+For the audit it notes, while it is asked to, every price that a change names: of any other price it can be said that
+its size was one and the same all the while. A snapshot ends the noting, for it may change anything.
 """
 
 from __future__ import annotations

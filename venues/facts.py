@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -94,7 +94,11 @@ class Venue(Dialect):
 
     def url(self, venue_symbols: Sequence[str], base: str = "") -> str:
         """Where the connection for these instruments goes, from the venue's own address or from another base."""
-        return base or self.facts.stream_url
+        own = self.facts.stream_url
+        if not base or urlsplit(base).path.strip("/"):
+            return base or own
+        # An address alone is asked for what the venue has at its own.
+        return base.rstrip("/") + urlsplit(own).path
 
     def cut(self, frame: bytes, kind: int, most_bytes: int = PIECE_BYTES) -> list[bytes]:
         """The frame cut anywhere, which suits a decoder that reads a frame once all of it is there."""
