@@ -164,7 +164,13 @@ def watch(
 
 @app.command
 def serve(
-    venue: str, /, *files: Path, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0
+    venue: str,
+    /,
+    *files: Path,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    speed: float = 1.0,
+    faults: str | None = None,
 ) -> int:
     """Make a local venue of a recording: clients connect to it as to the venue and get what was recorded.
 
@@ -180,13 +186,17 @@ def serve(
         The port to listen on; 0 takes a free one.
     speed
         The recorded pace (1), a multiple of it, or 0: as fast as it is taken.
+    faults
+        Damage what is sent, on purpose, such as drop:feed:rate=0.01; `docs/faults.md`.
     """
     if not files:
         return _refuse("nothing to serve: name a file of recorded frames")
     from desk.serve_command import ServeRequest
     from desk.serve_command import serve as run_serve
 
-    return run_serve(ServeRequest(venue=venue, files=files, host=host, port=port, speed=speed))
+    return run_serve(
+        ServeRequest(venue=venue, files=files, host=host, port=port, speed=speed, faults=faults or "")
+    )
 
 
 @app.command

@@ -9,7 +9,8 @@ name, depths apart. It understands nothing of what it serves: what a client says
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -20,7 +21,9 @@ import trio
 from exchange.outside.params import OutsideParams
 from exchange.outside.server import HttpRequest, HttpResponse, OutsideServer, SocketSession
 from exchange.outside.sockets import Socket
+from market.messages import FRAME_STREAM, FaultInjected, RawFrame
 from runtime.clock import Clock
+from runtime.feed_faults import FeedFaults
 from runtime.logs import Logger
 from venues.facts import Venue
 from venues.recordings import ANSWER, CONNECT, FRAME, Record, read_recording
@@ -129,6 +132,8 @@ class Replay:
         self.site = site
         self.socket = socket
         self.frames = frames
+        # Every client is done the same to: the draws begin anew.
+        self.faults = site.make_faults() if site.make_faults is not None else None
         self.begun = False
         self.scope = trio.CancelScope()
 
@@ -160,17 +165,42 @@ class Replay:
                     await trio.sleep_until(due)
             while self.socket.waiting_bytes > AHEAD_BYTES:
                 await trio.sleep(WAIT_SECONDS)
-            self.socket.send_text(data)
-            self.site.sent += 1
+            for one in self._damaged(receive_ns, data):
+                self.socket.send_text(one)
+                self.site.sent += 1
+            if self.faults is not None and self.faults.disconnects:
+                return
+
+    def _damaged(self, receive_ns: int, data: bytes) -> list[bytes]:
+        """What is sent instead of a frame; what was done to it is counted."""
+        if self.faults is None:
+            return [data]
+        sent: list[bytes] = []
+        for message in self.faults.apply([RawFrame(1, FRAME_STREAM, 0, receive_ns, data)], receive_ns):
+            if isinstance(message, RawFrame):
+                sent.append(message.data)
+            elif isinstance(message, FaultInjected):
+                self.site.injected[message.kind] += 1
+        return sent
 
 
 class Replayer:
     """See the head of this file. A site for `OutsideServer`; `speed` 0 sends as fast as is taken."""
 
-    def __init__(self, served: Served, params: OutsideParams, clock: Clock, log: Logger, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        served: Served,
+        params: OutsideParams,
+        clock: Clock,
+        log: Logger,
+        speed: float = 1.0,
+        make_faults: Callable[[], FeedFaults] | None = None,
+    ) -> None:
         self.served = served
         self.speed = speed
+        self.make_faults = make_faults
         self.sent = 0
+        self.injected: Counter[str] = Counter()
         self.nursery: trio.Nursery | None = None
         self.server = OutsideServer(params, self, clock, log)
 

@@ -82,6 +82,20 @@ def test_a_served_recording_is_watched_from_another_process(tmp_path: Path) -> N
             assert watcher.end()[0] == EXIT_OK
 
 
+def test_a_served_recording_can_be_damaged_on_purpose(tmp_path: Path) -> None:
+    """A lost change is seen by who watches, and the server tells at its end what it did."""
+    served = ("serve", "bybit", recording(tmp_path / "recording.jsonl"), "--faults", "drop:feed:every=10")
+    with Command(*served) as server:
+        address = server.wait_for(lambda line: "a recording of bybit" in line).split("ws://")[1].split(" ")[0]
+        where = ("--url", f"bybit=ws://{address}", "--rest-url", f"bybit=http://{address}")
+        with Command("watch", "bybit:BTCUSDT", *where, "--plain", "--every", "100ms", "--duration", "20s") as watcher:
+            watcher.wait_for(lambda line: "missing" in line or "lost 1" in line)
+        server.process.send_signal(signal.SIGINT)
+        code, output, _ = server.end()
+    assert code == EXIT_OK
+    assert "faults injected: drop 1" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -94,6 +108,8 @@ def test_a_served_recording_is_watched_from_another_process(tmp_path: Path) -> N
         (["watch", "kraken:BTC/USD", "--url", "kraken"], "write VENUE=URL"),
         (["watch", "kraken:BTC/USD", "--rest-url", "kraken=http://127.0.0.1:1"], "Is there a network?"),
         (["serve", "bybit"], "name a file of recorded frames"),
+        (["serve", "bybit", "x", "--faults", "drop:other:every=1"], "is called feed"),
+        (["serve", "bybit", "x", "--faults", "kill:feed:every=1"], "is called feed"),
         (["serve", "nowhere", "x"], "there is no venue 'nowhere'"),
         (["serve", "bybit", "/nowhere/x"], "cannot be read"),
     ],
