@@ -86,6 +86,8 @@ async def find_all(
         tell(f"asking {name} for its instruments")
         try:
             listed[name] = await _listed(venue, addresses.rest.get(name, ""), addresses.ca_file)
+            if venue.left_out:
+                tell(f"{name} lists {len(venue.left_out)} more that cannot be used, such as {venue.left_out[0]}")
         except RequestFailed as error:
             hint = "" if error.status else ". Is there a network? A proxy is taken from HTTPS_PROXY"
             problems.append(f"{name} cannot be asked for its instruments: {error}{hint}")

@@ -35,13 +35,13 @@ from exchange.outside.binance_params import BinanceParams
 from exchange.outside.binance_public import PUBLIC
 from exchange.outside.binance_query import Query, read_parameters, unsigned_payload
 from exchange.outside.binance_streams import Streams
+from exchange.outside.rates import SECOND_NS, Windows
 from exchange.outside.server import HttpRequest, HttpResponse, SocketSession
 from exchange.outside.sockets import Socket
 
 ENDPOINTS: Final[Endpoints] = {**PUBLIC, **ACCOUNT}
 PATHS: Final = frozenset(path for _, path in ENDPOINTS)
 
-SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
 DEFAULT_WINDOW_MS: Final = 5_000
 # A request may be so much ahead of the server's clock.
@@ -51,28 +51,6 @@ BAN_FACTOR: Final = 2
 BAN_NS: Final = 2 * MINUTE_NS
 LONGEST_KEY: Final = 64
 _ORDER: Final = ("POST", "/api/v3/order")
-
-
-class Windows:
-    """Counts in windows of a fixed length: how much each name has used in the one that runs."""
-
-    def __init__(self, length_ns: int) -> None:
-        self.length_ns = length_ns
-        self._number = -1
-        self._used: dict[str, int] = {}
-
-    def use(self, name: str, amount: int, now_ns: int) -> int:
-        """Count, and give what the name has used."""
-        number = now_ns // self.length_ns
-        if number != self._number:
-            self._number = number
-            self._used.clear()
-        used = self._used[name] = self._used.get(name, 0) + amount
-        return used
-
-    def seconds_left(self, now_ns: int) -> int:
-        """Whole seconds until the next window."""
-        return math.ceil((self.length_ns - now_ns % self.length_ns) / SECOND_NS)
 
 
 class BinanceSite:

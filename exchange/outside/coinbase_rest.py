@@ -55,8 +55,8 @@ class CoinbaseSite:
         self.params = params
         self._streams = streams
         self._clock = clock
-        self._requests = Windows(params.requests_per_second, SECOND_NS)
-        self._sockets = Windows(params.sockets_per_second, SECOND_NS)
+        self._requests = Windows(SECOND_NS, params.requests_per_second)
+        self._sockets = Windows(SECOND_NS, params.sockets_per_second)
         self._paths: dict[str, Callable[[Values], object]] = {
             "/time": self._time, PRODUCTS: self._products, "/market/product_book": self._book,
         }  # fmt: skip

@@ -55,8 +55,8 @@ class KrakenSite:
         self.params = params
         self._streams = streams
         self._clock = clock
-        self._requests = Windows(params.requests_per_minute, 60 * SECOND_NS)
-        self._sockets = Windows(params.sockets_per_10_minutes, 600 * SECOND_NS)
+        self._requests = Windows(60 * SECOND_NS, params.requests_per_minute)
+        self._sockets = Windows(600 * SECOND_NS, params.sockets_per_10_minutes)
         self._connections = 0
         self._paths: dict[str, Callable[[Values], object]] = {
             f"{params.REQUEST_PATH}/{name}": serve
