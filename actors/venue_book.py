@@ -214,7 +214,7 @@ class VenueBook(BookAuditor):
                     self.resync(leg, decoder.cause)
                 decoder.cause = ""
             if decoder.live and (leg.state != LIVE or leg.lag.late):
-                heard = outcome in (BOOK_CHANGED, ALIVE, QUOTED, TRADED)
+                heard = outcome == BOOK_CHANGED or outcome == ALIVE
                 self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
         elif outcome == TRADED:
             self.tell_trades(leg, frame.receive_ns)
@@ -272,7 +272,7 @@ class VenueBook(BookAuditor):
             leg.receive_ns = receive_ns
             self.follow_change(leg)
         elif outcome == TRADED:
-            leg.alive_ns = receive_ns
+            self.prolong(leg, receive_ns)
             self.tell_trades(leg, receive_ns)
         elif outcome == GAP:
             self.lose_and_ask(leg, GAPPED, SYNCING, f"gap: {decoder.cause}")
@@ -295,7 +295,7 @@ class VenueBook(BookAuditor):
         elif outcome == ALIVE:
             leg.alive_ns = receive_ns
         elif outcome == QUOTED:
-            leg.alive_ns = receive_ns
+            self.prolong(leg, receive_ns)
             self.compare_quote(leg)
         else:
             self.follow_other(leg, outcome, receive_ns)
@@ -331,6 +331,11 @@ class VenueBook(BookAuditor):
             self.oddities.unknown.count(decoder.cause)
         elif outcome == CONTROL and decoder.refused:
             self.oddities.refusals.count(decoder.cause)
+
+    def prolong(self, leg: Leg, receive_ns: i64) -> None:
+        """A trade or a quote shows that the connection lives; after a silence, not what it kept from the book."""
+        if receive_ns - leg.heard_ns < self.stale_after_ns:
+            leg.alive_ns = receive_ns
 
     def hold(self, leg: Leg) -> None:
         """Frames wait for one that is missing: not for long."""
