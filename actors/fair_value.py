@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from actors.params import FairValueParams
+from actors.fair_value_params import FairValueParams
 from market.messages import LIVE, FairValue, Message, TopOfBook
 from runtime.actor import Actor, ActorSetup
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from actors.params import RiskParams
+from actors.risk_params import RiskParams
 from market.instruments import Instrument
 from market.messages import BUY, ChildOrder, LeaseGranted, LeaseReturned, LeaseWanted
 from market.numbers import decimal_places, format_decimal_short, parse_decimal

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from actors.leases import OPEN_ORDERS, exposure_limit, money_from_text, told
-from actors.params import LimitKeeperParams
+from actors.limit_keeper_params import LimitKeeperParams
 from market.messages import LeaseGranted, LeaseReturned, LeaseWanted, Message
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
 

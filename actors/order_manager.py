@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from actors.params import OrderManagerParams
+from actors.order_manager_params import OrderManagerParams
 from market.messages import (
     BUY,
     GTC,

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 from mypy_extensions import i64
 
 from actors.paper_orders import UNKNOWN, Arrival, PaperTouch, Resting, draw, load_arrival
-from actors.params import PaperVenueParams
+from actors.paper_params import PaperVenueParams
 from market.messages import (
     CAUSE_EMPTY_BOOK,
     CAUSE_KILL_SWITCH,

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from mypy_extensions import i64
 
 from actors.leases import Leases
-from actors.params import RiskParams
+from actors.risk_params import RiskParams
 from market.instruments import Instrument
 from market.messages import (
     BUY,

@@ -15,10 +15,10 @@ from typing import ClassVar, cast
 
 from mypy_extensions import i64
 
-from actors.params import VenueBookParams
 from actors.venue_book_auditor import TOO_LARGE, BookAuditor
 from actors.venue_book_keeper import AUDITED, CHECK, HOLD, REPLAY, RETRY, TIMERS
 from actors.venue_book_legs import DOWN, NO_PIECES, REFUSED, STATE_NAMES, UNHEARD, UP, KeptBook, Leg, Line
+from actors.venue_book_params import VenueBookParams
 from actors.venue_book_recovery import (
     CHECKSUM,
     CROSSED,
@@ -214,7 +214,7 @@ class VenueBook(BookAuditor):
                     self.resync(leg, decoder.cause)
                 decoder.cause = ""
             if decoder.live and (leg.state != LIVE or leg.lag.late):
-                heard = outcome == BOOK_CHANGED or outcome == ALIVE
+                heard = outcome in (BOOK_CHANGED, ALIVE)
                 self.judge(leg, "snapshot applied" if leg.state != STALE else "heard of again", heard)
         elif outcome == TRADED:
             self.tell_trades(leg, frame.receive_ns)

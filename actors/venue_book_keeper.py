@@ -14,10 +14,10 @@ from typing import ClassVar, Final
 
 from mypy_extensions import i64
 
-from actors.params import VenueBookParams, load_dialect
 from actors.venue_book_audit import RESTING
 from actors.venue_book_legs import UP, KeptBook, Leg, Line
 from actors.venue_book_notes import SHOWN_BYTES, Oddities
+from actors.venue_book_params import VenueBookParams, load_dialect
 from actors.venue_book_recovery import (
     CAUSES,
     CHECKSUM,

@@ -25,8 +25,8 @@ import structlog
 import trio
 from trio_websocket import wrap_client_stream
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
+from actors.venue_book_params import VenueBookParams
 from benchmarks.books import RECORDING, checksum_of
 from benchmarks.figures import Measured, Run, Sample, figure
 from benchmarks.machine import TREE

@@ -120,6 +120,10 @@ class Actor:
         """What a person wants to know of it at the end of a run or on a status line, as plain data."""
         return {}
 
+    def panel(self) -> dict[str, object]:
+        """What a dashboard draws of it now, as plain data; asked for several times a second, so cheap and bounded."""
+        return {}
+
     def save(self) -> dict[str, object]:
         """The state as plain data (what JSON can hold): save, load, go on must equal going on."""
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.fair_value import FairValueActor
-from actors.params import FairValueParams
+from actors.fair_value_params import FairValueParams
 from market.messages import BROKEN, LIVE, STALE, FairValue
 from tests.actors.trading_lane import TradingLane, top
 

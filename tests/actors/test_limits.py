@@ -11,9 +11,10 @@ from mypy_extensions import i64
 
 from actors.leases import OPEN_ORDERS, Leases, exposure_limit, money_from_text, money_in_use
 from actors.limit_keeper import LimitKeeper, fair_share
+from actors.limit_keeper_params import LimitKeeperParams
 from actors.order_manager import OrderManager
-from actors.params import LimitKeeperParams, RiskParams
 from actors.risk import Risk
+from actors.risk_params import RiskParams
 from market.instruments import InstrumentTable
 from market.messages import (
     BUY,

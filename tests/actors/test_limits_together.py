@@ -11,8 +11,9 @@ import pytest
 
 from actors.leases import OPEN_ORDERS, Leases, exposure_limit, money_from_text, money_in_use
 from actors.limit_keeper import LimitKeeper
-from actors.params import LimitKeeperParams, RiskParams
+from actors.limit_keeper_params import LimitKeeperParams
 from actors.risk import Risk
+from actors.risk_params import RiskParams
 from market.messages import (
     BUY,
     MAKER,

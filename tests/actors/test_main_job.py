@@ -7,9 +7,9 @@ from collections import Counter
 import attrs
 import pytest
 
-from actors.params import RiskParams
 from actors.portfolio import Portfolio
 from actors.risk import Risk
+from actors.risk_params import RiskParams
 from market.messages import (
     BUY,
     FRAME_STREAM,

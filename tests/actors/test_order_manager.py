@@ -8,7 +8,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from actors.order_manager import OrderManager
-from actors.params import OrderManagerParams
+from actors.order_manager_params import OrderManagerParams
 from actors.portfolio import Portfolio
 from market.messages import (
     BUY,

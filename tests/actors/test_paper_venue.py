@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.paper_orders import draw
+from actors.paper_params import PaperVenueParams
 from actors.paper_venue import PaperVenue
-from actors.params import PaperVenueParams
 from market.messages import (
     BUY,
     CAUSE_KILL_SWITCH,

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.params import RiskParams
 from actors.risk import Risk, scaled
+from actors.risk_params import RiskParams
 from market.messages import (
     BUY,
     LIVE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
+from actors.venue_book_params import VenueBookParams
 from market.dialect import BY_REQUEST
 from market.instruments import Instrument, InstrumentTable
 from market.messages import FRAME_STREAM, ConnectionUp, RawFrame, RunStarted

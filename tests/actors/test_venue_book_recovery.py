@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
 from actors.venue_book_notes import MOST_FRAMES, MOST_NAMES, MOST_TRADES, SeenTrades
+from actors.venue_book_params import VenueBookParams
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     BROKEN,

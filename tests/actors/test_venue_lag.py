@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
+from actors.venue_book_params import VenueBookParams
 from actors.venue_lag import STRETCH_NS, VenueLag
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (

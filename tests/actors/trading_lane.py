@@ -10,20 +10,18 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from actors.fair_value import FairValueActor
+from actors.fair_value_params import FairValueParams
 from actors.limit_keeper import LimitKeeper
+from actors.limit_keeper_params import LimitKeeperParams
 from actors.order_manager import OrderManager
+from actors.order_manager_params import OrderManagerParams
+from actors.paper_params import PaperVenueParams
 from actors.paper_venue import PaperVenue
-from actors.params import (
-    FairValueParams,
-    LimitKeeperParams,
-    OrderManagerParams,
-    PaperVenueParams,
-    RiskParams,
-    VenueBookParams,
-)
 from actors.portfolio import Portfolio
 from actors.risk import Risk
+from actors.risk_params import RiskParams
 from actors.venue_book import VenueBook
+from actors.venue_book_params import VenueBookParams
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     FRAME_SNAPSHOT,

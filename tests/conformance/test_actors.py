@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from actors.limit_keeper import LimitKeeper
-from actors.params import LimitKeeperParams, RiskParams
+from actors.limit_keeper_params import LimitKeeperParams
 from actors.risk import Risk
+from actors.risk_params import RiskParams
 from exchange.agents import MarketAgents
 from market.messages import (
     FRAME_SNAPSHOT,

@@ -12,9 +12,9 @@ import attrs
 import pytest
 import trio
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
 from actors.venue_book_legs import Leg
+from actors.venue_book_params import VenueBookParams
 from actors.venue_book_recovery import CHECKSUM
 from exchange.outside.coinbase import CoinbaseGateway
 from exchange.outside.kraken import KrakenGateway

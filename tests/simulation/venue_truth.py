@@ -16,9 +16,9 @@ from typing import Protocol
 
 import attrs
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
 from actors.venue_book_legs import Leg
+from actors.venue_book_params import VenueBookParams
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     FRAME_AUDIT,

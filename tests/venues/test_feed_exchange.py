@@ -13,9 +13,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.params import VenueBookParams
 from actors.venue_book import VenueBook
 from actors.venue_book_legs import Leg
+from actors.venue_book_params import VenueBookParams
 from actors.venue_book_recovery import GAPPED
 from market.book import Book
 from market.instruments import InstrumentTable

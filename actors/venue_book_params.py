@@ -1,19 +1,14 @@
-"""The settings of the standard actors: one class each, read from `[actors.NAME.params]` and checked before the start.
-
-They stand in a module of their own because the actors are compiled and settings are not. Amounts are decimal text;
-each actor turns them into integers at the scales of its instruments, once, when it is made.
-"""
+"""The settings of `VenueBook`. They stand in a module of their own because the actor is compiled."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 
 import attrs
 
 from market.dialect import Dialect
 from runtime.config.errors import RuleBroken
-from runtime.config.rules import DecimalText, at_least, between, class_name, decimal, each, setting
+from runtime.config.rules import at_least, between, class_name, each, setting
 
 
 def load_dialect(class_path: str, depth: int = 0) -> Dialect:
@@ -116,94 +111,3 @@ class VenueBookParams:
         if len(set(named)) != len(named):
             told = str(list(named))
             raise RuleBroken("connections each named once", "take out the second", key=("connections",), value=told)
-
-
-@attrs.frozen(kw_only=True)
-class FairValueParams:
-    """Settings of `FairValueActor`."""
-
-    microprice_weight: float = setting(
-        "Share of the microprice, which leans to the thinner side; the rest is the mid.",
-        default=0.5, rule=between(0.0, 1.0),
-    )  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class OrderManagerParams:
-    """Settings of `OrderManager`."""
-
-    answer_ms: int = setting(
-        "An order or a cancel that is not answered within this time is cancelled (again).",
-        default=2_000, rule=between(1, 600_000), unit="ms",
-    )  # fmt: skip
-    attempts: int = setting(
-        "After this many unanswered cancels of one order, trading halts.", default=3, rule=between(1, 100)
-    )
-    refusal_pause_ms: int = setting(
-        "After a refused order its side is not tried again for this time.",
-        default=250, rule=between(1, 600_000), unit="ms",
-    )  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class RiskParams:
-    """Settings of `Risk`. Sizes are in base, amounts in quote, each for one instrument."""
-
-    maximum_order_size: DecimalText = setting("Largest size of one order.", rule=decimal(above_zero=True), unit="base")
-    maximum_order_notional: DecimalText = setting(
-        "Largest price times size of one order.", rule=decimal(above_zero=True), unit="quote"
-    )
-    collar_bps: int = setting(
-        "A limit price may be this far from the mid.", default=100, rule=between(1, 10_000), unit="bps"
-    )
-    maximum_position: DecimalText = setting(
-        "Largest position, with every open order of one side counted as filled.",
-        rule=decimal(above_zero=True), unit="base",
-    )  # fmt: skip
-    maximum_open_orders: int = setting("Most orders open at once.", default=20, rule=between(1, 100_000))
-    maximum_orders: int = setting("Most orders within the window.", default=100, rule=between(1, 1_000_000))
-    window_ms: int = setting("The window of `maximum_orders`.", default=1_000, rule=between(1, 86_400_000), unit="ms")
-    maximum_daily_loss: DecimalText = setting(
-        "A larger loss since midnight UTC halts trading.", rule=decimal(above_zero=True), unit="quote"
-    )
-    leased: bool = setting(
-        "Whether it opens risk only within a lease of the limits of the whole system: true where there is a "
-        "`LimitKeeper`, and only there.",
-        default=False,
-    )  # fmt: skip
-    lease_orders: int = setting(
-        "It asks for what is at risk and so many orders of `maximum_order_notional` on top.",
-        default=4, rule=between(1, 100_000),
-    )  # fmt: skip
-    lease_retry_ms: int = setting(
-        "A request for a lease that was not answered, or not in full, is repeated after this time.",
-        default=250, rule=between(1, 600_000), unit="ms",
-    )  # fmt: skip
-
-
-@attrs.frozen(kw_only=True)
-class LimitKeeperParams:
-    """Settings of `LimitKeeper`: limits over all lanes together."""
-
-    maximum_exposure: Mapping[str, DecimalText] = setting(
-        "Most that may be at risk, by currency: positions at cost, and what open orders could add.",
-        rule=each(decimal(above_zero=True)),
-    )  # fmt: skip
-    maximum_open_orders: int = setting("Most orders open at once.", rule=between(1, 1_000_000))
-    lease_ms: int = setting(
-        "A lane that hears nothing for this long opens no risk.", default=5_000, rule=between(10, 3_600_000), unit="ms"
-    )
-
-
-@attrs.frozen(kw_only=True)
-class PaperVenueParams:
-    """Settings of `PaperVenue`."""
-
-    latency_us: int = setting(
-        "Shortest time until an order or a cancel reaches the venue.",
-        default=5_000, rule=between(0, 60_000_000), unit="us",
-    )  # fmt: skip
-    jitter_us: int = setting(
-        "Up to this much is added, evenly drawn.", default=5_000, rule=between(0, 60_000_000), unit="us"
-    )
-    seed: int = setting("Seed of the draw.", default=1, rule=between(0, 2**63 - 1))
