@@ -35,7 +35,8 @@ CLASSES = (
     "runtime.actor:Actor", "runtime.actor:Strategy", "runtime.service:Service", "venues.simulated:SimulatedFeed",
     "venues.binance:BinanceSpot", "actors.venue_book:VenueBook", "actors.venue_book:KeptBook", "actors.risk:Risk",
     "actors.paper_venue:PaperVenue", "actors.risk_params:RiskParams", "market.dialect:Dialect", "builtins:int",
-    "os:path", "os.path:join", "json:nothing", "nowhere:Nothing", "strategies.market_maker:BASIS_POINT", "missing.py:Actor",
+    "os:path", "os.path:join", "json:nothing", "nowhere:Nothing", "strategies.market_maker:BASIS_POINT",
+    "missing.py:Actor",
     "strategies.market_maker:MarketMaker", "market.messages:Message", "tests.desk:X", "", ":", "a:b:c", "a b:c",
 )  # fmt: skip
 NUMBERS = (
