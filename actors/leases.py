@@ -17,7 +17,8 @@ from market.instruments import Instrument
 from market.messages import BUY, ChildOrder, LeaseGranted, LeaseReturned, LeaseWanted
 from market.numbers import decimal_places, format_decimal_short, parse_decimal
 from runtime.actor import Actor
-from runtime.ledger import Ledger, LedgerOrder
+from runtime.ledger import Ledger
+from runtime.ledger_orders import LedgerOrder
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 # Money in leases has this many decimals, whatever the instrument; what is in use is rounded up.

@@ -2,7 +2,8 @@
 
 The lane shows it each order command and each report before any actor sees them. It never decides anything; what
 contradicts the order life cycle is reported to the lane as an anomaly, and a fill counts even then, because a fill is
-money. Orders that ended are kept for a while, so that late reports find them, and then forgotten.
+money. Orders that ended are kept for a while, so that late reports find them, and then forgotten. What may still be
+filled, and what it is worth, is kept by instrument, strategy and side (`standing`), so that nobody walks all orders.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from market.order_life import (
     EXPIRE,
     FILL_PART,
     FILL_REST,
-    PENDING,
     REJECT,
     REJECT_CANCEL,
     REJECT_REPLACE,
@@ -49,6 +49,7 @@ from market.order_life import (
     next_state,
 )
 from market.positions import AveragePosition
+from runtime.ledger_orders import BUYS, LedgerOrder, MoneyTerms, OpenOrders, OpenSide, Standing, load_order, recount
 
 OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
     ChildOrder,
@@ -70,67 +71,9 @@ OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
 )
 
 
-class MoneyTerms:
-    """How price times size of one instrument becomes money."""
+__all__ = ["OBSERVED_TYPES", "Ledger", "LedgerOrder", "MoneyTerms", "OpenSide", "Standing"]
 
-    def __init__(self, multiplier: int, divisor: int, inverse: bool) -> None:
-        self.multiplier: Final = multiplier
-        self.divisor: Final = divisor
-        self.inverse: Final = inverse
-
-
-class LedgerOrder:
-    """One order as the ledger knows it."""
-
-    def __init__(
-        self, order_id: i64, strategy_id: i64, instrument_id: i64, side: i64, price: i64, size: i64, post_only: bool
-    ) -> None:
-        self.order_id: Final = order_id
-        self.strategy_id: Final = strategy_id
-        self.instrument_id: Final = instrument_id
-        self.side: Final = side
-        self.post_only: Final = post_only
-        self.price: i64 = price
-        self.size: i64 = size
-        self.filled: i64 = 0
-        self.state: i64 = PENDING
-        self.sent: bool = False
-        self.replace_price: i64 = 0
-        self.replace_size: i64 = 0
-        self.trade_ids: list[i64] = []
-
-    @property
-    def remaining(self) -> int:
-        """What is still to be filled."""
-        return self.size - self.filled
-
-    def save(self) -> list[object]:
-        """The order as plain data."""
-        return [
-            self.order_id,
-            self.strategy_id,
-            self.instrument_id,
-            self.side,
-            self.price,
-            self.size,
-            self.post_only,
-            self.filled,
-            self.state,
-            self.sent,
-            self.replace_price,
-            self.replace_size,
-            list(self.trade_ids),
-        ]
-
-
-def load_order(state: object) -> LedgerOrder:
-    """The order that `save` described."""
-    assert isinstance(state, list)
-    order_id, strategy_id, instrument_id, side, price, size, post_only = state[:7]
-    order = LedgerOrder(order_id, strategy_id, instrument_id, side, price, size, post_only)
-    order.filled, order.state, order.sent, order.replace_price, order.replace_size, trade_ids = state[7:]
-    order.trade_ids = list(trade_ids)
-    return order
+PLAIN_TERMS: Final = MoneyTerms(1, 1, False)
 
 
 class Ledger:
@@ -139,8 +82,13 @@ class Ledger:
     def __init__(self, complete: bool = True, ended_capacity: i64 = 1024) -> None:
         # A lane that does not host the order manager sees only part of an order's life, and wonders at nothing.
         self.complete: Final = complete
-        self.open: dict[int, LedgerOrder] = {}
+        self.open_orders: Final = OpenOrders()
+        # The same orders by their ids, oldest first.
+        self.open: Final[dict[int, LedgerOrder]] = self.open_orders.orders
         self.ended: dict[int, LedgerOrder] = {}
+        # The ids of those, a ring: the next to go is at `ended_next`.
+        self.ended_ids: list[int] = []
+        self.ended_next: i64 = 0
         self.positions: dict[tuple[int, int], AveragePosition] = {}
         self.terms: dict[int, MoneyTerms] = {}
         self.halted: bool = False
@@ -165,12 +113,24 @@ class Ledger:
 
     def working_orders(self, strategy_id: int = -1, instrument_id: int = 0) -> list[LedgerOrder]:
         """The orders that are not at their end, oldest first, of one strategy and one instrument where asked."""
-        return [
-            order
-            for order in self.open.values()
-            if (strategy_id < 0 or order.strategy_id == strategy_id)
-            and (instrument_id == 0 or order.instrument_id == instrument_id)
-        ]
+        if instrument_id != 0:
+            return list(self.standing(instrument_id, strategy_id).orders.values())
+        return [order for order in self.open.values() if strategy_id < 0 or order.strategy_id == strategy_id]
+
+    def working_side(self, instrument_id: int, side: int, strategy_id: int = -1) -> list[LedgerOrder]:
+        """The same of one side only."""
+        return list(self.open_side(instrument_id, side, strategy_id).orders.values())
+
+    def standing(self, instrument_id: int, strategy_id: int = -1) -> Standing:
+        """Open orders, their sums and the net size of an instrument, for all strategies or one; it stays up to date."""
+        if strategy_id < 0:
+            return self.open_orders.of_instrument(instrument_id)
+        return self.open_orders.of_strategy(strategy_id, instrument_id)
+
+    def open_side(self, instrument_id: int, side: int, strategy_id: int = -1) -> OpenSide:
+        """The open buys or sells and their sums, for all strategies or one."""
+        standing = self.standing(instrument_id, strategy_id)
+        return standing.buys if side == BUYS else standing.sells
 
     def unsent_orders(self) -> list[LedgerOrder]:
         """The orders that were asked for and that risk has not let through yet."""
@@ -182,7 +142,7 @@ class Ledger:
 
     def net_size(self, instrument_id: int) -> int:
         """The net position of all strategies in one instrument."""
-        return sum(int(p.net_size) for key, p in self.positions.items() if key[1] == instrument_id)
+        return self.open_orders.of_instrument(instrument_id).net_size
 
     # ---- what the lane shows it
 
@@ -232,9 +192,14 @@ class Ledger:
         """A new order is asked for."""
         if message.order_id in self.open or message.order_id in self.ended:
             return f"order id {message.order_id} was used twice"
-        self.orders += 1
-        self.open[message.order_id] = LedgerOrder(
+        self.begin(message)
+        return ""
+
+    def begin(self, message: ChildOrder | NewOrder) -> LedgerOrder:
+        """Keep a new order."""
+        order = LedgerOrder(
             message.order_id,
+            message.parent_id,
             message.strategy_id,
             message.instrument_id,
             message.side,
@@ -242,7 +207,9 @@ class Ledger:
             message.size,
             message.post_only,
         )
-        return ""
+        self.orders += 1
+        self.open_orders.add(order, self.terms_of(order.instrument_id))
+        return order
 
     def send(self, message: NewOrder) -> str:
         """Risk has let an order through."""
@@ -250,17 +217,7 @@ class Ledger:
         if order is None:
             if self.complete:
                 return self.unknown("order to the venue", message.order_id)
-            order = LedgerOrder(
-                message.order_id,
-                message.strategy_id,
-                message.instrument_id,
-                message.side,
-                message.price,
-                message.size,
-                message.post_only,
-            )
-            self.orders += 1
-            self.open[message.order_id] = order
+            order = self.begin(message)
         order.sent = True
         return ""
 
@@ -279,15 +236,30 @@ class Ledger:
             return f"order {order_id}: {error}"
         if is_final(order.state):
             self.end(order)
+        elif event == REJECT_REPLACE:
+            self.recount(order)
         return ""
 
     def end(self, order: LedgerOrder) -> None:
         """Move an order that is at its end out of the way; the oldest ended ones are forgotten."""
-        if self.open.pop(order.order_id, None) is None:
+        if not self.open_orders.remove(order):
             return
         self.ended[order.order_id] = order
-        while len(self.ended) > self.ended_capacity:
-            del self.ended[next(iter(self.ended))]
+        if len(self.ended_ids) < self.ended_capacity:
+            self.ended_ids.append(order.order_id)
+            return
+        self.ended.pop(self.ended_ids[self.ended_next], None)
+        self.ended_ids[self.ended_next] = order.order_id
+        self.ended_next = (self.ended_next + 1) % self.ended_capacity
+
+    def recount(self, order: LedgerOrder) -> None:
+        """Count an order that has changed anew in the sums over the open ones."""
+        recount(order, self.terms_of(order.instrument_id))
+
+    def terms_of(self, instrument_id: int) -> MoneyTerms:
+        """How an instrument counts money."""
+        terms = self.terms.get(instrument_id)
+        return PLAIN_TERMS if terms is None else terms
 
     def request_cancel(self, order_id: i64) -> str:
         """A cancel is on its way; one for an order that has just ended is no mistake, the fill was faster."""
@@ -304,6 +276,7 @@ class Ledger:
         if not problem:
             order.replace_price = message.price
             order.replace_size = message.size
+            self.recount(order)
         return problem
 
     def replaced(self, message: OrderReplaced) -> str:
@@ -313,6 +286,7 @@ class Ledger:
         if order is not None and not problem:
             order.price = message.price
             order.size = message.size
+            self.recount(order)
         return problem
 
     def fill(self, message: OrderFilled) -> str:
@@ -327,22 +301,27 @@ class Ledger:
         position = self.positions.get(key)
         if position is None:
             position = self.new_position(message.instrument_id)
-            self.positions[key] = position
+            self.keep_position(key, position)
         position.apply_fill(message.side, message.price, message.size, message.fee)
+        self.open_orders.trade(strategy_id, message.instrument_id, message.side, message.size)
         if order is None:
             return self.unknown("fill", message.order_id)
         order.trade_ids.append(message.trade_id)
         order.filled += message.size
+        self.recount(order)
         if order.filled > order.size:
             return f"order {order.order_id} of size {order.size} was filled for {order.filled}"
         return self.move(order.order_id, FILL_REST if order.filled == order.size else FILL_PART)
 
     def new_position(self, instrument_id: int) -> AveragePosition:
         """An empty position that counts money as its instrument does."""
-        terms = self.terms.get(instrument_id)
-        if terms is None:
-            return AveragePosition()
+        terms = self.terms_of(instrument_id)
         return AveragePosition(terms.multiplier, terms.divisor, terms.inverse)
+
+    def keep_position(self, key: tuple[int, int], position: AveragePosition) -> None:
+        """A strategy has a position where it had none."""
+        self.positions[key] = position
+        self.open_orders.hold(key[0], key[1], position)
 
     # ---- state
 
@@ -350,7 +329,7 @@ class Ledger:
         """Everything as plain data."""
         return {
             "open": [order.save() for order in self.open.values()],
-            "ended": [order.save() for order in self.ended.values()],
+            "ended": [self.ended[order_id].save() for order_id in self.ended_in_order()],
             "positions": [[key[0], key[1], p.save()] for key, p in self.positions.items()],
             "halted": self.halted,
             "halt_reason": self.halt_reason,
@@ -358,22 +337,32 @@ class Ledger:
             "counts": [self.orders, self.fills, self.duplicates, self.rejections],
         }
 
+    def ended_in_order(self) -> list[int]:
+        """The ids of the orders that ended lately, the first to be forgotten first."""
+        return self.ended_ids[self.ended_next :] + self.ended_ids[: self.ended_next]
+
     def load(self, state: object) -> None:
         """Take back what `save` gave."""
         assert isinstance(state, dict)
-        self.open = {}
+        self.open_orders.clear()
         for saved in state["open"]:
             order = load_order(saved)
-            self.open[order.order_id] = order
+            self.open_orders.add(order, self.terms_of(order.instrument_id))
         self.ended = {}
         for saved in state["ended"]:
             order = load_order(saved)
             self.ended[order.order_id] = order
+        self.ended_ids = list(self.ended)
+        self.ended_next = 0
         self.positions = {}
         for strategy_id, instrument_id, saved in state["positions"]:
             position = self.new_position(instrument_id)
             position.load(saved)
-            self.positions[(strategy_id, instrument_id)] = position
+            self.keep_position((strategy_id, instrument_id), position)
+            signed: int = position.net_size
+            if signed != 0:
+                side = BUYS if signed > 0 else -BUYS
+                self.open_orders.trade(strategy_id, instrument_id, side, abs(signed))
         self.halted = state["halted"]
         self.halt_reason = state["halt_reason"]
         self.closing = state["closing"]
