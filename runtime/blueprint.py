@@ -55,8 +55,8 @@ GIVEN_BY_RUNTIME = frozenset(
         "ServiceRestarted",
         "TradingHalted",
         "HaltReset",
-        # No person can send it yet; the actors that quote heed it, and a wiring without a giver of it is whole.
         "PauseQuoting",
+        "OperatorCommand",
         "ShutdownRequested",
         "ClockCorrected",
         "ChannelTripped",

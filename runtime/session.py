@@ -16,7 +16,15 @@ import attrs
 import trio
 
 import hftrun_kernel
-from market.messages import ClockCorrected, HaltReset, Message, NewOrder, RunStarted
+from market.messages import (
+    ClockCorrected,
+    HaltReset,
+    Message,
+    NewOrder,
+    OperatorCommand,
+    PauseQuoting,
+    RunStarted,
+)
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
@@ -90,6 +98,8 @@ class Session:
         self.tick_to_order = Histogram()
         self.started_ns = 0
         self.sources_sha256 = ""
+        # What an operator has asked for last.
+        self.paused = False
         self._halt_reset_by = ""
         is_built = False
         try:
@@ -167,9 +177,31 @@ class Session:
         if isinstance(message, NewOrder) and message.receive_ns > 0:
             self.tick_to_order.record(max(0, self.clock.now_ns() - message.receive_ns))
 
+    # ---- what an operator asks for: everything enters as a numbered input of every lane
+
     def reset_halt(self, operator: str) -> None:
-        """A person ends a latched halt: the first thing that the lanes hear after the start of this run."""
-        self._halt_reset_by = operator
+        """A person ends a latched halt: at once, or before the start as the first thing that the lanes hear then."""
+        if self.started_ns:
+            self.log.warning("halt reset", operator=operator)
+            self.system.supervisor.tell_lanes(HaltReset(operator))
+        else:
+            self._halt_reset_by = operator
+
+    def pause_quoting(self, paused: bool, operator: str) -> None:
+        """Pull all quotes, or let them be wanted again; orders and positions are watched as before."""
+        self.paused = paused
+        self.log.warning("quoting paused" if paused else "quoting resumed", operator=operator)
+        self.system.supervisor.tell_lanes(PauseQuoting(paused, operator))
+
+    def kill(self, operator: str) -> None:
+        """The kill switch: cancel everything, send nothing more, and stay so until a person resets it."""
+        supervisor = self.system.supervisor
+        supervisor.tell_lanes(OperatorCommand("kill", "", operator))
+        supervisor.halt(f"kill switch, by {operator}", "operator")
+
+    def request_shutdown(self, reason: str) -> None:
+        """Begin the orderly end of the run; asked for once more, it makes it hurry."""
+        self.system.supervisor.request_shutdown(reason)
 
     def _announce(self) -> None:
         """The first input of every lane in every run."""
