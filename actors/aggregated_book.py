@@ -44,6 +44,10 @@ BASIS_POINTS: Final = 10_000
 RATE_PLACES: Final = 2
 MOST_PLACES: Final = 12
 NOT_LIVE: Final = "its book is not LIVE"
+# So many levels a side a dashboard draws of one group, and of all of them together.
+PANEL_LEVELS: Final = 25
+PANEL_LEVELS_IN_ALL: Final = 100
+MOST_PANEL_GROUPS: Final = 100
 
 
 def scales_of(instruments: Sequence[Instrument]) -> tuple[int, int]:
@@ -369,6 +373,34 @@ class AggregatedBookActor(Actor):
             for quote, value in self.parity.items()
         ]
         return {"status": "; ".join(words), "groups": told, "parity": parity}
+
+    def panel(self) -> dict[str, object]:
+        """The best levels of each group with their venues, at the group's scales."""
+        levels = max(1, min(PANEL_LEVELS, PANEL_LEVELS_IN_ALL // max(1, len(self.groups))))
+        return {"kind": "aggregated", "groups": [self.drawn(group, levels) for group in self.groups[:MOST_PANEL_GROUPS]]}
+
+    def drawn(self, group: Group, levels: i64) -> dict[str, object]:
+        """One group as a dashboard draws it."""
+        book = group.book
+        first = group.instruments[0]
+        bids = book.depth(BUY, levels)
+        asks = book.depth(SELL, levels)
+        return {
+            "instrument_id": int(group.common_id),
+            "symbol": f"{first.base}/{self.quote}" if self.quote else first.symbol,
+            "price_scale": group.price_scale,
+            "size_scale": group.size_scale,
+            "live_venues": int(book.live_venues),
+            "venues": {one.venue: self.places[one.instrument_id].entry.included for one in group.instruments},
+            "bid_prices": list(bids.prices),
+            "bid_sizes": list(bids.sizes),
+            "bid_instruments": list(bids.instruments),
+            "ask_prices": list(asks.prices),
+            "ask_sizes": list(asks.sizes),
+            "ask_instruments": list(asks.instruments),
+            "locked": group.locked,
+            "crossed": group.crossed,
+        }
 
     def save(self) -> dict[str, object]:
         """What every venue showed, and what was told."""

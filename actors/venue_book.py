@@ -11,7 +11,7 @@ counts; whatever comes between the pieces is taken as it comes. How a book is lo
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 from mypy_extensions import i64
 
@@ -77,6 +77,10 @@ from market.messages import (
     TopOfBook,
 )
 from runtime.ledger import Ledger
+
+# So many levels a side a dashboard draws of one book, and of all books of one actor together.
+PANEL_LEVELS: Final = 25
+PANEL_LEVELS_IN_ALL: Final = 100
 
 
 class VenueBook(BookAuditor):
@@ -466,6 +470,11 @@ class VenueBook(BookAuditor):
             books[kept.instrument.symbol] = told
             words.append(f"{kept.instrument.symbol} {STATE_NAMES[kept.state]} {told['touch']}")
         return {"status": "; ".join(words), "books": books, **self.oddities.summary()}
+
+    def panel(self) -> dict[str, object]:
+        """The levels next to the touch of every book; fewer where there are many books."""
+        levels = max(1, min(PANEL_LEVELS, PANEL_LEVELS_IN_ALL // len(self.books)))
+        return {"kind": "book", "books": [kept.panel(levels, self.now) for kept in self.books[:PANEL_LEVELS_IN_ALL]]}
 
     def save(self) -> dict[str, object]:
         """Every book with its levels."""

@@ -365,6 +365,31 @@ class KeptBook:
             told["connections"] = {str(leg.line.connection_id): STATE_NAMES[leg.state] for leg in self.legs}
         return told
 
+    def panel(self, levels: i64, now_ns: i64) -> dict[str, object]:
+        """What is drawn of it: the levels next to the touch at the scale of the instrument, and its health."""
+        leg = self.legs[self.leading]
+        bids = leg.decoder.book.bids
+        asks = leg.decoder.book.asks
+        losses = 0
+        for one in self.legs:
+            for count in one.recovery.losses().values():
+                losses += count
+        heard_ns: int = leg.heard_ns
+        return {
+            "instrument_id": int(self.instrument_id),
+            "state": STATE_NAMES[self.state],
+            "cause": leg.cause,
+            "connected": leg.line.presence == UP,
+            "bid_prices": list(bids.prices(levels)),
+            "bid_sizes": list(bids.sizes(levels)),
+            "ask_prices": list(asks.prices(levels)),
+            "ask_sizes": list(asks.sizes(levels)),
+            "heard_ns": heard_ns,
+            "late_ms": leg.lag.summary()["late_ms"],
+            "live_percent": self.live_percent(now_ns),
+            "losses": losses,
+        }
+
     def save(self) -> dict[str, object]:
         """The instrument as plain data, without its legs."""
         return {
