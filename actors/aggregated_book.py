@@ -377,7 +377,8 @@ class AggregatedBookActor(Actor):
     def panel(self) -> dict[str, object]:
         """The best levels of each group with their venues, at the group's scales."""
         levels = max(1, min(PANEL_LEVELS, PANEL_LEVELS_IN_ALL // max(1, len(self.groups))))
-        return {"kind": "aggregated", "groups": [self.drawn(group, levels) for group in self.groups[:MOST_PANEL_GROUPS]]}
+        groups = [self.drawn(group, levels) for group in self.groups[:MOST_PANEL_GROUPS]]
+        return {"kind": "aggregated", "groups": groups}
 
     def drawn(self, group: Group, levels: i64) -> dict[str, object]:
         """One group as a dashboard draws it."""
