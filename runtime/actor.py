@@ -67,9 +67,12 @@ class ActorSetup:
         instrument_ids: list[int],
         actor_ids: Mapping[str, int],
         outlet: Outlet,
+        gateways: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         self.name: Final = name
         self.actor_id: Final = actor_id
+        # The services that take new orders, by name, and their instruments; none named means all.
+        self.gateways: Final[Mapping[str, tuple[int, ...]]] = {} if gateways is None else gateways
         self.params: Final = params
         self.instruments: Final = instruments
         self.instrument_ids: Final = instrument_ids

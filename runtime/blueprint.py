@@ -68,6 +68,23 @@ GIVEN_BY_RUNTIME = frozenset(
     }
 )
 
+# What people and strategies may wish for, and what not every venue tells: without a giver the wiring is whole.
+NEEDS_NO_GIVER = frozenset(
+    {
+        "WantedQuotes",
+        "TargetPosition",
+        "FlattenPosition",
+        "ParentCancel",
+        "BookSnapshot",
+        "OrderReplaced",
+        "OrderExpired",
+        "ServiceStopped",
+    }
+)
+
+# Questions: where nobody answers them, nothing gets lost.
+NEEDS_NO_TAKER = frozenset({"OrderStatusWanted", "VenueStateWanted"})
+
 # What the lanes themselves hear, whether or not an actor takes it.
 TAKEN_BY_RUNTIME = frozenset({*OBSERVED_TYPES, TradingHalted, HaltReset, ActorFailed})
 
@@ -338,7 +355,7 @@ def _check_given(
     blueprint: Blueprint, node: Node, message_type: type[Message], key: tuple[str, ...], problems: PlanProblems
 ) -> None:
     name = name_of(schema_id_of(message_type))
-    if name in GIVEN_BY_RUNTIME:
+    if name in GIVEN_BY_RUNTIME or name in NEEDS_NO_GIVER:
         return
     givers = blueprint.givers_of(message_type)
     if any(giver.shares_instrument(node) for giver in givers):
@@ -360,7 +377,7 @@ def _check_taken(
 ) -> None:
     """A command that nobody takes is an order that gets lost; news that nobody reads is no error."""
     name = name_of(schema_id_of(message_type))
-    if group_of(schema_id_of(message_type)) != GROUP_ORDERS:
+    if group_of(schema_id_of(message_type)) != GROUP_ORDERS or name in NEEDS_NO_TAKER:
         return
     takers = blueprint.takers_of(message_type)
     if any(taker.shares_instrument(node) for taker in takers):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from market.messages import (
     MAX_SCHEMA_ID,
     BalanceReported,
+    NewOrder,
     OrderReported,
     RequestAnswered,
     SessionAnswered,
@@ -72,6 +73,7 @@ def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Act
         list(node.instrument_ids) or sorted(blueprint.instrument_names.values()),
         {one.name: one.node_id for one in blueprint.actors},
         outlet,
+        {one.name: one.instrument_ids for one in blueprint.services if NewOrder in one.takes},
     )
     setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
     for message_type in node.gives:
