@@ -24,6 +24,7 @@ from benchmarks import (
     recovery,
     slowdown,
     start,
+    tick_to_order,
     transport,
 )
 from benchmarks.figures import Figure
@@ -64,6 +65,9 @@ FIGURES: Final[tuple[Figure, ...]] = (
     exchange_gateway.roundtrip_median,
     exchange_gateway.roundtrip_tail,
     recovery.gap_recovery,
+    tick_to_order.median_tick,
+    tick_to_order.slow_tick,
+    tick_to_order.slowest_tick,
     start.help_printed,
     slowdown.pure_slowdown,
 )

@@ -64,6 +64,9 @@ NAMES = [
     "exchange.ws_roundtrip_p50_us",
     "exchange.ws_roundtrip_p99_us",
     "recovery.gap_ms",
+    "tick_to_order.p50_us",
+    "tick_to_order.p99_us",
+    "tick_to_order.p999_us",
     "start.help_ms",
     "pure.slowdown",
 ]
