@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from desk.status import by_symbol
+from desk.status import by_instrument
 
 if TYPE_CHECKING:
+    from runtime.blueprint import Blueprint
     from runtime.session import Session
 
 
@@ -18,13 +19,13 @@ def faults_of_run(session: Session, words: dict[str, dict[str, object]]) -> dict
         for name, port in session.system.ports.items()
         if port.faults is not None
     }
-    return {"injected": injected, "detected": _detected(words)} if injected else {}
+    return {"injected": injected, "detected": _detected(session.blueprint, words)} if injected else {}
 
 
-def _detected(words: dict[str, dict[str, object]]) -> dict[str, int]:
+def _detected(blueprint: Blueprint, words: dict[str, dict[str, object]]) -> dict[str, int]:
     """What the books noticed, by cause; since the state was begun, as they count it."""
     found: Counter[str] = Counter()
-    for told in by_symbol(words).values():
+    for told in by_instrument(blueprint, words).values():
         losses = told.get("losses", {})
         for cause, count in (losses.items() if isinstance(losses, dict) else ()):
             found[f"lost: {cause}"] += int(count)

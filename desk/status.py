@@ -1,23 +1,28 @@
-"""One line about a running system: each instrument's book, our quotes, position and profit; then what is wrong, counts.
+"""One line about a running system: each symbol's books, our quotes, position and profit; then what is wrong, counts.
 
-Everything is read from the ledgers, the supervisor and the actors' `summary()`; nothing is kept here.
+Everything is read from the ledgers, the supervisor and the actors' `summary()` and `panel()`; nothing is kept here.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from desk.ledger_words import quotes
 from runtime.lane import words_of
 
 if TYPE_CHECKING:
+    from market.instruments import Instrument
+    from runtime.blueprint import Blueprint
     from runtime.lane import Lane
     from runtime.session import Session
 
 NANOSECONDS = 1_000_000_000
-# What the standard actors tell by symbol in their summaries; the desk puts it together, instrument by instrument.
+# What the standard actors tell of each instrument in their summaries; the desk puts it together.
 BY_SYMBOL = ("books", "instruments")
+# Tables of which a status line has its own words, or none: what an actor says of them besides is left out.
+TOLD_OTHERWISE = (*BY_SYMBOL, "groups")
 WITH_TOUCH = ("LIVE", "STALE")
 
 
@@ -27,29 +32,57 @@ def status_line(session: Session) -> str:
     words = {slot.name: words_of(slot) for lane in lanes for slot in lane.core.slots}
     parts = [time.strftime("%H:%M:%S", time.gmtime(session.clock.now_ns() // NANOSECONDS))]
     parts += troubles(session)
-    told = by_symbol(words)
+    told = by_instrument(session.blueprint, words)
     ledgers = [lane.core.ledger for lane in order_lanes(lanes)]
-    for instrument in session.blueprint.instruments:
-        own = " ".join(filter(None, (quotes(ledger, instrument) for ledger in ledgers)))
-        parts.append(_instrument_words(instrument.symbol, told.get(instrument.symbol, {}), own))
+    for symbol, instruments in by_symbol(session.blueprint.instruments).items():
+        parts.append(symbol)
+        for one in instruments:
+            own = " ".join(filter(None, (quotes(ledger, one) for ledger in ledgers)))
+            place = f"{one.venue} " if len(instruments) > 1 else ""
+            parts.append(place + _book_words(told.get(name_of_instrument(one), {}), own))
+        parts += _result_words([told.get(name_of_instrument(one), {}) for one in instruments])
     parts += [
         str(one["status"])
         for one in words.values()
-        if one.get("status") and not any(isinstance(one.get(key), dict) for key in BY_SYMBOL)
+        if one.get("status") and not any(isinstance(one.get(key), dict) for key in TOLD_OTHERWISE)
     ]
     parts.append(_counts(session))
     return " | ".join(parts)
 
 
-def by_symbol(words: dict[str, dict[str, object]]) -> dict[str, dict[str, Any]]:
-    """What all actors tell of each instrument, put together."""
+def name_of_instrument(instrument: Instrument) -> str:
+    """What the desk calls an instrument: its venue and the common symbol."""
+    return f"{instrument.venue} {instrument.symbol}"
+
+
+def by_symbol(instruments: Iterable[Instrument]) -> dict[str, list[Instrument]]:
+    """The instruments of each common symbol."""
+    found: dict[str, list[Instrument]] = {}
+    for one in instruments:
+        found.setdefault(one.symbol, []).append(one)
+    return found
+
+
+def by_instrument(blueprint: Blueprint, words: dict[str, dict[str, object]]) -> dict[str, dict[str, Any]]:
+    """What all actors tell of each instrument, put together, by `name_of_instrument`.
+
+    An actor names a row by the instrument's symbol where it has one instrument of that symbol, as a venue book has, and
+    by venue and symbol otherwise.
+    """
     told: dict[str, dict[str, Any]] = {}
-    for one in words.values():
+    for node in blueprint.actors:
+        one = words.get(node.name, {})
         for key in BY_SYMBOL:
             rows = one.get(key)
-            for symbol, row in (rows if isinstance(rows, dict) else {}).items():
+            if not isinstance(rows, dict):
+                continue
+            for instrument in blueprint.instruments:
+                if not node.works_on(instrument.instrument_id):
+                    continue
+                name = name_of_instrument(instrument)
+                row = rows.get(name, rows.get(instrument.symbol))
                 if isinstance(row, dict):
-                    told.setdefault(symbol, {}).update(row)
+                    told.setdefault(name, {}).update(row)
     return told
 
 
@@ -70,15 +103,20 @@ def troubles(session: Session) -> list[str]:
     return found
 
 
-def _instrument_words(symbol: str, told: dict[str, Any], own: str) -> str:
-    words = [symbol]
+def _book_words(told: dict[str, Any], own: str) -> str:
+    words = []
     if "state" in told:
         # A book that is being built has no touch to speak of.
         words.append(f"{told['state']} {told['touch']}" if told["state"] in WITH_TOUCH else told["state"])
     words.append(f"quotes {own}" if own else "no quotes")
-    if "position" in told:
-        words.append(f"position {told['position']} profit {told['profit']} {told['currency']}")
     return " ".join(words)
+
+
+def _result_words(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Position and profit in each instrument that has any; of a single one always."""
+    held = [row for row in rows if "position" in row]
+    shown = [row for row in held if row.get("fills", 1) != 0] or held[:1]
+    return [f"position {row['position']} profit {row['profit']} {row['currency']}" for row in shown]
 
 
 def _counts(session: Session) -> str:

@@ -13,7 +13,7 @@ import hftrun_kernel
 from desk.durations import format_duration
 from desk.fault_words import fault_lines, faults_of_run
 from desk.ledger_words import open_orders, positions
-from desk.status import by_symbol, order_lanes
+from desk.status import by_instrument, order_lanes
 from runtime.config.show import config_sha256
 from runtime.histogram import Histogram
 from runtime.lane import words_of
@@ -46,7 +46,7 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
         "halts": list(system.supervisor.halts),
         "stalls": system.supervisor.stalls,
         "totals": _totals(session),
-        "instruments": by_symbol(words),
+        "instruments": by_instrument(session.blueprint, words),
         "latency": {
             "tick_to_order_ns": _percentiles(session.tick_to_order),
             "input_ns": _percentiles(_merged([lane.drain.input_time for lane in system.lanes])),
@@ -178,8 +178,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     lines = ["", f"{summary['name']} ran {summary['seconds']} s and stopped {how}: {shutdown['reason']}"]
     if not shutdown["orderly"]:
         lines += _disorder(summary)
-    for symbol, told in summary["instruments"].items():
-        lines += _instrument_lines(symbol, told)
+    for name, told in summary["instruments"].items():
+        lines += _instrument_lines(name, told)
     lines += _exchange_lines(summary["actors"])
     if any(lane["knows_every_order"] for lane in summary["lanes"].values()):
         lines.append("  orders     " + _order_words(summary["totals"]))
@@ -194,16 +194,17 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _instrument_lines(symbol: str, told: dict[str, Any]) -> list[str]:
+def _instrument_lines(name: str, told: dict[str, Any]) -> list[str]:
     lines = []
     if "position" in told:
         lines.append(
-            f"  {symbol:<10} position {told['position']}, profit {told['profit']} {told['currency']} "
+            f"  {name:<17} position {told['position']}, profit {told['profit']} {told['currency']} "
             f"(realised {told['realised']}, unrealised {told['unrealised']}, fees {told['fees']})"
         )
     if "gaps" in told:
         live = f"live {told['live_percent']}% of the time, " if "live_percent" in told else ""
-        lines.append(f"  {'':<10} book {live}{told['gaps']} gap{'' if told['gaps'] == 1 else 's'}")
+        place = "" if lines else name
+        lines.append(f"  {place:<17} book {live}{told['gaps']} gap{'' if told['gaps'] == 1 else 's'}")
     return lines
 
 

@@ -10,6 +10,7 @@ import pytest
 from actors.portfolio import Portfolio
 from actors.risk import Risk
 from actors.risk_params import RiskParams
+from actors.venue_book import VenueBook
 from market.messages import (
     BUY,
     FRAME_STREAM,
@@ -214,7 +215,9 @@ def test_shipped_configuration_is_planned_without_a_problem() -> None:
     loaded = load_config(ROOT / "configs" / "mm.toml", {}, params_of)
     blueprint, problems = draw_blueprint(loaded)
     assert problems == []
-    assert [node.class_ for node in blueprint.actors] == list(SimulatedLane.CLASSES)
+    classes = [node.class_ for node in blueprint.actors]
+    assert [one for one in dict.fromkeys(classes) if one in SimulatedLane.CLASSES] == list(SimulatedLane.CLASSES)
+    assert len(set(classes)) == len([one for one in classes if one is not VenueBook]) + 1
 
 
 @pytest.mark.parametrize("name", ["mm.toml", "standard-actors.toml"])

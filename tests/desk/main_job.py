@@ -1,4 +1,4 @@
-"""The main job for tests of what is around it: run in this process in simulated time, on a state of real files."""
+"""The main job in small for tests of what is around it: run in this process in simulated time, on real files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulation.world import Silence, run_inline
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
-CONFIG = ROOT / "configs" / "mm.toml"
+CONFIG = ROOT / "tests" / "desk" / "one_venue.toml"
 
 Summary = dict[str, object]
 

@@ -29,11 +29,15 @@ from tests.simulation.world import Silence
 START_NS = 1_700_000_000_000_000_000
 FILES = ("mm.toml", "standard-actors.toml")
 TOP = "top.toml"
-ACTORS = ("venue_book", "fair_value", "order_manager", "risk", "paper_venue", "portfolio", "market_maker")
+ACTORS = (
+    "book_binance", "book_kraken", "aggregated_book", "fair_value", "order_manager", "risk", "paper_venue", "portfolio",
+    "market_maker",
+)  # fmt: skip
 
 CLASSES = (
     "runtime.actor:Actor", "runtime.actor:Strategy", "runtime.service:Service", "venues.simulated:SimulatedFeed",
-    "venues.binance:BinanceSpot", "actors.venue_book:VenueBook", "actors.venue_book:KeptBook", "actors.risk:Risk",
+    "venues.feed:Feed", "venues.binance:BinanceSpot", "actors.venue_book:VenueBook", "actors.venue_book:KeptBook",
+    "actors.risk:Risk",
     "actors.paper_venue:PaperVenue", "actors.risk_params:RiskParams", "market.dialect:Dialect", "builtins:int",
     "os:path", "os.path:join", "json:nothing", "nowhere:Nothing", "strategies.market_maker:BASIS_POINT",
     "missing.py:Actor",
@@ -48,10 +52,11 @@ DECIMALS = (
     '"-1"', '"1e5"', '"0.123456789012345678"', '"60000.123456"', '"00.10"', '"0.3"', '"7"', '"nan"', '" 1"', '"1."',
 )  # fmt: skip
 TEXTS = (
-    '""', '"own"', '"main"', '"feed"', '"market_maker"', '"venue_book.inbox"', '"a.b-c_d"', '"ü"', '"x" ', '"\\u0000"',
+    '""', '"own"', '"main"', '"market_maker"', '"book_binance.inbox"', '"a.b-c_d"', '"ü"', '"x" ', '"\\u0000"',
     '"' + "n" * 64 + '"', '"' + "n" * 65 + '"', '"../x"', '"BTC/USDT"', '"spot"', '"perpetual"', '"option"', '"live"',
     '"halt_trading"', '"stop"', '"restart_with_dependents"', '"always"', '"never"', '"coalesce"', '"\U0001f600"',
-    '["btc"]', "[]", '["btc", "btc"]', '["eth"]', '["btc", "eth"]', "[1]", "{}", "2026-01-01",
+    '["btc_binance"]', "[]", '["btc_kraken", "btc_kraken"]', '["eth"]', '["btc_kraken", "eth"]', "[1]", "{}",
+    "2026-01-01",
 )  # fmt: skip
 VALUES = (*NUMBERS, *DECIMALS, *TEXTS, *(f'"{one}"' for one in CLASSES))
 
@@ -70,7 +75,8 @@ multiplier = {multiplier}
 """
 SERVICE = '\n[services.{name}]\nclass = "{class_}"\n[services.{name}.params]\ninitial_price = {price}\n'
 CHANNEL_NAMES = (
-    "main.inbox", "main.lanes", "main.urgent", "feed.inbox", "feed.urgent", "risk.inbox", "main", "inbox", "", "main.x",
+    "main.inbox", "main.lanes", "main.urgent", "feed_binance.inbox", "feed_binance.urgent", "risk.inbox", "main", "inbox",
+    "", "main.x",
 )  # fmt: skip
 
 SETTINGS = (
@@ -78,13 +84,13 @@ SETTINGS = (
     ("actors.market_maker.params", "half_spread_bps", "number"), ("actors.market_maker.params", "skew_bps", "number"),
     ("actors.market_maker.params", "maximum_position", "decimal"), ("actors.risk.params", "window_ms", "number"),
     ("actors.risk.params", "maximum_order_notional", "decimal"), ("actors.risk.params", "maximum_position", "decimal"),
-    ("actors.risk.params", "maximum_daily_loss", "decimal"), ("actors.venue_book.params", "connection_id", "number"),
-    ("actors.venue_book.params", "dialect", "class"), ("actors.paper_venue.params", "latency_us", "number"),
-    ("services.feed.params", "initial_price", "decimal"), ("services.feed.params", "connection_id", "number"),
-    ("services.feed.params", "grid_bps", "number"), ("services.feed.params", "message_limit", "number"),
-    ("instruments.btc", "tick", "decimal"), ("instruments.btc", "lot", "decimal"),
-    ("instruments.btc", "minimum_size", "decimal"), ("instruments.btc", "taker_fee_bps", "decimal"),
-    ("instruments.btc", "multiplier", "decimal"), ("runtime", "inbox_capacity", "number"),
+    ("actors.risk.params", "maximum_daily_loss", "decimal"), ("actors.book_binance.params", "connection_id", "number"),
+    ("actors.book_binance.params", "dialect", "class"), ("actors.paper_venue.params", "latency_us", "number"),
+    ("services.feed_kraken.params", "url", "text"), ("services.feed_kraken.params", "connection_id", "number"),
+    ("services.feed_kraken.params", "silence_s", "number"), ("services.feed_binance.params", "venue", "text"),
+    ("instruments.btc_kraken", "tick", "decimal"), ("instruments.btc_kraken", "lot", "decimal"),
+    ("instruments.btc_kraken", "minimum_size", "decimal"), ("instruments.btc_kraken", "taker_fee_bps", "decimal"),
+    ("instruments.btc_kraken", "multiplier", "decimal"), ("runtime", "inbox_capacity", "number"),
     ("runtime", "urgent_capacity", "number"), ("runtime", "dispatch_limit", "number"), ("restart", "factor", "number"),
     ("restart", "maximum_ms", "number"), ("journal", "segment_mb", "number"), ("journal", "keep_snapshots", "number"),
 )  # fmt: skip
@@ -156,32 +162,33 @@ def add_to_actor(lines: list[str], draw: random.Random) -> None:
         [
             ("lane", ('"own"', '"main"', '"other"', '"feed"', '"risk"')),
             ("policy", ('"restart"', '"stop"', '"halt_trading"', '"restart_with_dependents"')),
-            ("instruments", ('["btc"]', "[]", '["eth"]', '["btc", "btc"]')),
+            ("instruments", ('["btc_binance"]', "[]", '["eth"]', '["btc_kraken", "btc_kraken"]')),
             ("class", tuple(f'"{one}"' for one in CLASSES)),
             ("nonsense", TEXTS),
         ]
     )
-    place = draw.choice(["services.feed", *(f"actors.{name}" for name in ACTORS)])
+    place = draw.choice(["services.feed_kraken", *(f"actors.{name}" for name in ACTORS)])
     lines += ["", f"[{place}]", f"{key} = {draw.choice(values if draw.random() < 0.8 else TEXTS)}"]
 
 
 def add_setting(lines: list[str], draw: random.Random) -> None:
     """A setting gets another value, most of them of the right kind."""
     place, key, kind = draw.choice(SETTINGS)
-    values = {"decimal": DECIMALS, "number": NUMBERS, "class": tuple(f'"{one}"' for one in CLASSES)}[kind]
+    classes = tuple(f'"{one}"' for one in CLASSES)
+    values = {"decimal": DECIMALS, "number": NUMBERS, "class": classes, "text": TEXTS}[kind]
     lines += ["", f"[{place}]", f"{key} = {draw.choice(values if draw.random() < 0.9 else VALUES)}"]
 
 
 def add_actor(lines: list[str], draw: random.Random) -> None:
     """One more actor or service, which may own what another owns or be called as another is."""
-    section, name = draw.choice(["actors", "services"]), draw.choice(["second", "feed", "main", *ACTORS])
+    section, name = draw.choice(["actors", "services"]), draw.choice(["second", "feed_kraken", "main", *ACTORS])
     lines += ["", f"[{section}.{name}]", f'class = "{draw.choice(CLASSES)}"']
 
 
 def add_instrument(lines: list[str], draw: random.Random) -> None:
     """One more instrument, of any kind, maybe the same one again."""
     text = INSTRUMENT.format(
-        name=draw.choice(["eth", "btc", "x"]), symbol=draw.choice(["ETH/USDT", "BTC/USDT", "X"]),
+        name=draw.choice(["eth", "btc_binance", "x"]), symbol=draw.choice(["ETH/USDT", "BTC/USDT", "X"]),
         venue_symbol=draw.choice(["ETHUSDT", "BTCUSDT", '\\"']), kind=draw.choice(["spot", "perpetual", "option"]),
         inverse=draw.choice(["false", "false", "true"]), tick=draw.choice(DECIMALS), lot=draw.choice(DECIMALS),
         multiplier=draw.choice(['"1"', *DECIMALS]),
@@ -199,7 +206,7 @@ def add_channel(lines: list[str], draw: random.Random) -> None:
 def add_service(lines: list[str], draw: random.Random) -> None:
     """A second feed, of which nobody may want to hear."""
     class_ = draw.choice(["venues.simulated:SimulatedFeed", *CLASSES])
-    name = draw.choice(["second", "feed", "main", "risk"])
+    name = draw.choice(["second", "feed_kraken", "main", "risk"])
     lines += SERVICE.format(name=name, class_=class_, price=draw.choice(DECIMALS)).split("\n")
 
 

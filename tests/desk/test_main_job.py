@@ -9,10 +9,13 @@ import pytest
 import tomli
 
 from runtime.replay import replay_state
+from tests.data import ROOT
 from tests.desk.main_job import CONFIG, START_NS, run_main_job
 from tests.desk.processes import run
 
-ACTORS = ("venue_book", "fair_value", "order_manager", "risk", "paper_venue", "portfolio", "market_maker")
+ACTORS = (
+    "venue_book", "aggregated_book", "fair_value", "order_manager", "risk", "paper_venue", "portfolio", "market_maker",
+)  # fmt: skip
 CRITICAL = ("order_manager", "risk", "paper_venue", "portfolio")
 LATER_NS = START_NS + 3_600_000_000_000
 
@@ -71,11 +74,12 @@ def own_lanes(folder: Path, *names: str) -> Path:
 
 
 def test_the_list_of_actors_is_the_shipped_one() -> None:
-    """What these tests kill and move is everything there is."""
+    """What these tests kill and move is everything that is shipped, with one venue book for three."""
     names: list[str] = []
-    for path in (CONFIG.with_name("standard-actors.toml"), CONFIG):
-        names += tomli.loads(path.read_text(encoding="utf-8"))["actors"]
-    assert tuple(names) == ACTORS
+    for name in ("standard-actors.toml", "mm.toml"):
+        names += tomli.loads((ROOT / "configs" / name).read_text(encoding="utf-8"))["actors"]
+    assert tuple(tomli.loads(CONFIG.read_text(encoding="utf-8"))["actors"]) == ACTORS
+    assert ("venue_book", *(name for name in names if not name.startswith("book_"))) == ACTORS
 
 
 @pytest.mark.parametrize("name", ACTORS)
@@ -94,7 +98,7 @@ def test_every_actor_works_in_a_lane_of_its_own(tmp_path: Path, name: str) -> No
 
 
 def test_all_lanes_own_with_the_command(tmp_path: Path) -> None:
-    """Seven lanes in a process: status, summary and replay tell of all of them."""
+    """Eight lanes in a process: status, summary and replay tell of all of them."""
     config, state = own_lanes(tmp_path, *ACTORS), tmp_path / "state"
     code, output, errors = run(config, "--duration", "500ms", "--status-every", "100ms", "--state", state)
     assert code == 0, errors

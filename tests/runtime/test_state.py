@@ -35,8 +35,8 @@ START_NS = 1_700_000_000_000_000_000
 
 
 def main_job() -> Blueprint:
-    """The plan of the shipped configuration."""
-    return plan_checked(load_config(ROOT / "configs" / "mm.toml", {}, params_of))
+    """The plan of the main job in small."""
+    return plan_checked(load_config(ROOT / "tests" / "desk" / "one_venue.toml", {}, params_of))
 
 
 def session_on(path: Path | None, blueprint: Blueprint | None = None) -> Session:

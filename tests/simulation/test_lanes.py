@@ -34,7 +34,7 @@ from venues.simulated import SimulatedFeed
 if TYPE_CHECKING:
     from runtime.logs import Logger
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "mm.toml"
+CONFIG = Path(__file__).resolve().parents[1] / "desk" / "one_venue.toml"
 FEED = {"message_limit": 1_300, "burst_share": 0.0, "messages_per_second": 400}
 
 
@@ -57,7 +57,7 @@ class SeparateFrames(SimulatedFeed):
 
 
 def main_job(own_lanes: bool, seed: int = 1) -> Blueprint:
-    """The shipped configuration with a limited feed, fused or with every actor in a lane of its own."""
+    """The main job in small with a limited feed, fused or with every actor in a lane of its own."""
 
     def changed(config: SystemConfig) -> SystemConfig:
         lane = "own" if own_lanes else "main"
@@ -157,7 +157,7 @@ def test_a_run_does_not_depend_on_process_or_hash_seed() -> None:
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment,
-            cwd=CONFIG.parents[1],
+            cwd=CONFIG.parents[2],
         )  # fmt: skip
         found.add(done.stdout)
     assert len(found) == 1
