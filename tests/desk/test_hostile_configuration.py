@@ -75,8 +75,8 @@ multiplier = {multiplier}
 """
 SERVICE = '\n[services.{name}]\nclass = "{class_}"\n[services.{name}.params]\ninitial_price = {price}\n'
 CHANNEL_NAMES = (
-    "main.inbox", "main.lanes", "main.urgent", "feed_binance.inbox", "feed_binance.urgent", "risk.inbox", "main", "inbox",
-    "", "main.x",
+    "main.inbox", "main.lanes", "main.urgent", "feed_binance.inbox", "feed_binance.urgent", "risk.inbox", "main",
+    "inbox", "", "main.x",
 )  # fmt: skip
 
 SETTINGS = (
