@@ -211,7 +211,7 @@ async def test_bytes_of_every_kind(autojump_clock: object, tmp_path: Path, seed:
         for _ in range(examples(40, 400)):
             stream = here.connect()
             data = bytearray(chance.choice(heads) + chance.randbytes(chance.randrange(200)))
-            if chance.random() < 0.5:
+            if data and chance.random() < 0.5:
                 data[chance.randrange(len(data)) : len(data)] = b""
             with trio.move_on_after(0.5):
                 await said(stream, bytes(data), 0.5)
