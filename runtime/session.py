@@ -28,6 +28,7 @@ from market.messages import (
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.clock import LiveClock
+from runtime.collector import Collector
 from runtime.config.show import config_sha256
 from runtime.faults import Faults, faults_of, inject
 from runtime.histogram import Histogram
@@ -104,6 +105,7 @@ class Session:
         is_built = False
         try:
             self.system = self._build(asked_faults(blueprint, faults or Faults()))
+            self.collector = Collector(self._is_idle, self.system.metrics)
             is_built = True
         finally:
             if not is_built:
@@ -158,19 +160,27 @@ class Session:
         """Run until the duration is over or a shutdown is asked for."""
         self.started_ns = self.clock.now_ns()
         self._announce()
-        supervisor = self.system.supervisor
         watchdog = self._watchdog()
         watchdog.start()
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_clock)
-                if duration_ns is not None:
-                    nursery.start_soon(self._end_after, duration_ns)
-                report = await supervisor.run()
-                nursery.cancel_scope.cancel()
+            with self.collector.collecting_later():
+                return await self._run_system(duration_ns)
         finally:
             watchdog.stop()
+
+    async def _run_system(self, duration_ns: int | None) -> ShutdownReport:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_clock)
+            nursery.start_soon(self.collector.run)
+            if duration_ns is not None:
+                nursery.start_soon(self._end_after, duration_ns)
+            report = await self.system.supervisor.run()
+            nursery.cancel_scope.cancel()
         return report
+
+    def _is_idle(self) -> bool:
+        """Whether every lane has taken what had arrived."""
+        return all(lane.drain.is_empty() for lane in self.system.lanes)
 
     def _time_order(self, message: Message, _sequence: int) -> None:
         """Note how long an order took from the frame that caused it; one that no frame caused has no such time."""
