@@ -11,5 +11,7 @@ EXIT_WRONG: Final = 1
 EXIT_USAGE: Final = 2
 # The run failed on its way, or the command itself did.
 EXIT_FAILED: Final = 3
+# No public feed can be reached, and nothing may stand in for them.
+EXIT_OFFLINE: Final = 4
 # Ctrl-C before or after the run; during a run Ctrl-C is how it is meant to end.
 EXIT_INTERRUPTED: Final = 130

@@ -20,8 +20,10 @@ import trio
 
 import hftrun_kernel
 from desk.durations import DurationError, parse_duration_ns
-from desk.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE, EXIT_WRONG
+from desk.exits import EXIT_FAILED, EXIT_OFFLINE, EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
+from desk.offline import MarketChoice, NoFeedReached, OfflineError, choose_market
+from desk.offline_market import SimulatedMarketError, market_process
 from desk.output import Output, abandon
 from desk.status import status_line
 from desk.summary import summary_lines, summary_of
@@ -75,6 +77,8 @@ class RunRequest:
     live: bool
     status_every: str
     reset_halt: bool = False
+    # Which market: one that can be reached, or the one that was asked for by `online` or `offline`.
+    market: str = ""
     face: Face = attrs.field(factory=Face)
 
 
@@ -109,12 +113,15 @@ def run_system(request: RunRequest) -> int:
             raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
         if request.summary is not None:
             _check_writable(request.summary)
+        choice = choose_market(blueprint, request.market)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
-    except (DurationError, FaultError, RequestError) as error:
+    except (DurationError, FaultError, RequestError, OfflineError) as error:
         return _refuse(str(error))
-    return run_blueprint(request, settings, blueprint)
+    except NoFeedReached as error:
+        return _refuse(str(error), EXIT_OFFLINE)
+    return run_choice(request, settings, choice)
 
 
 def _operator() -> str:
@@ -144,7 +151,24 @@ def _check_writable(path: Path) -> None:
         raise RequestError(f"--summary {path} cannot be written: check its permissions")
 
 
-def run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Blueprint) -> int:
+def run_choice(request: RunRequest, settings: RunSettings, choice: MarketChoice) -> int:
+    """Run a plan with the market that was chosen for it; a simulated one lives as long as the run."""
+    market = market_process(choice.blueprint)
+    if market is None:
+        return run_blueprint(request, settings, choice.blueprint, choice)
+    market.start()
+    try:
+        market.wait_until_listening()
+        return run_blueprint(request, settings, choice.blueprint, choice)
+    except SimulatedMarketError as error:
+        return _refuse(str(error), EXIT_FAILED)
+    finally:
+        market.stop()
+
+
+def run_blueprint(
+    request: RunRequest, settings: RunSettings, blueprint: Blueprint, choice: MarketChoice | None = None
+) -> int:
     """Run a plan in this terminal, to its summary; gives the exit code."""
     clock = LiveClock()
     try:
@@ -155,6 +179,9 @@ def run_blueprint(request: RunRequest, settings: RunSettings, blueprint: Bluepri
     output = Output(sys.stdout)
     try:
         with _session(request, settings, blueprint, clock) as session:
+            if choice is not None:
+                session.market = choice.market
+                output.say_all(choice.words)
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
