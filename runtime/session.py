@@ -89,6 +89,8 @@ class Session:
         self.clock = clock
         self.log = log
         self.is_temporary = state is None
+        # Which market the feeds are connected to, as people are to be told: public, simulated, or nothing to say.
+        self.market = ""
         # Without a directory of its own a run still journals: a critical actor is rebuilt from it.
         path = Path(tempfile.mkdtemp(prefix="hftrun-")) if state is None else state
         self.state = StateDirectory(path)
