@@ -8,6 +8,7 @@ machine, and any other an error. A run with real money is never looked at here: 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -24,6 +25,7 @@ CHECK_SECONDS: Final = 2.0
 
 PUBLIC: Final = "public"
 SIMULATED: Final = "simulated"
+MARKET_NAME: Final = "market"
 
 # What the command was told.
 ASK: Final = ""
@@ -88,8 +90,8 @@ def choose_market(
     reasons = list(dict.fromkeys(f"{one.venue}: {one.failure}" for one in missing))
     if blueprint.config.offline != "simulate":
         raise NoFeedReached(
-            f'no public feed can be reached ({"; ".join(reasons)}). Check the network, or say offline = "simulate" in the '
-            "configuration, or --offline, to trade on a simulated market"
+            f"no public feed can be reached ({'; '.join(reasons)}). Check the network, or trade on a simulated market: "
+            'offline = "simulate" in the configuration, or --offline'
         )
     return _simulate(blueprint, feeds, "no public feed can be reached", reasons)
 
@@ -101,6 +103,32 @@ def _simulate(blueprint: Blueprint, feeds: Sequence[Node], reason: str, details:
         raise OfflineError(f"{reason}, and it cannot be simulated: {error}") from error
     banner = f"SIMULATED MARKET: {reason}. Prices are made by seeded agents on this machine, and mean nothing."
     return MarketChoice(simulated, SIMULATED, (banner, *(f"  {detail}" for detail in details)))
+
+
+# ---- a state belongs to one market
+
+
+def check_state(state: Path | None, market: str) -> None:
+    """Refuse to go on in one market with what was held in another."""
+    target = None if state is None else state / MARKET_NAME
+    if target is None or not market or not target.is_file():
+        return
+    found = target.read_text(encoding="utf-8").strip()
+    if found != market:
+        remedy = "--offline goes on there" if found == SIMULATED else "--online goes on there"
+        raise OfflineError(
+            f"{state} was begun on the {found} market and this run has the {market} one: {remedy}; or give this run "
+            "another directory with --state"
+        )
+
+
+def bind_state(path: Path, market: str) -> None:
+    """Remember which market a state was begun on."""
+    if market:
+        (path / MARKET_NAME).write_text(market + "\n", encoding="utf-8")
+
+
+# ---- looking
 
 
 async def reach_all(

@@ -205,7 +205,7 @@ class MarketProcess:
         # What it has to say is read when it has failed; on the terminal it would tear the dashboard.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "desk.offline_process"],
+            [sys.executable, "-P", "-m", "desk.offline_process"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
             env={**os.environ, "PYTHONPATH": path},
             # A Ctrl-C on the terminal is for this process; the other hears of the end by its input.

@@ -1,7 +1,8 @@
-"""`hftrun CONFIG`: runs a system in this terminal, prints status lines, and ends with a summary.
+"""`hftrun CONFIG`: runs a system with a dashboard in this terminal, or with status lines, and ends with a summary.
 
 Ctrl-C, SIGTERM and a terminal that closes ask for an orderly shutdown: stop quoting, cancel, confirm, flush. A second
-one makes it hurry. So does nobody reading the output any more, as in `hftrun CONFIG | head`, ask for it.
+one makes it hurry. So does nobody reading the output any more, as in `hftrun CONFIG | head`, ask for it. SIGUSR1 is the
+kill switch: everything is cancelled, and nothing is sent until a person resets it.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import attrs
 import trio
 
 import hftrun_kernel
+from desk.dashboard.process import can_show, run_dashboard
 from desk.durations import DurationError, parse_duration_ns
 from desk.exits import EXIT_FAILED, EXIT_OFFLINE, EXIT_OK, EXIT_USAGE, EXIT_WRONG
+from desk.link_log import LogTail
 from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
-from desk.offline import MarketChoice, NoFeedReached, OfflineError, choose_market
+from desk.offline import MarketChoice, NoFeedReached, OfflineError, bind_state, check_state, choose_market
 from desk.offline_market import SimulatedMarketError, market_process
 from desk.output import Output, abandon
 from desk.status import status_line
@@ -79,6 +82,8 @@ class RunRequest:
     reset_halt: bool = False
     # Which market: one that can be reached, or the one that was asked for by `online` or `offline`.
     market: str = ""
+    # Whether a dashboard is drawn where there is a terminal for it.
+    dashboard: bool = False
     face: Face = attrs.field(factory=Face)
 
 
@@ -114,6 +119,7 @@ def run_system(request: RunRequest) -> int:
         if request.summary is not None:
             _check_writable(request.summary)
         choice = choose_market(blueprint, request.market)
+        check_state(request.state, choice.market)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
@@ -171,21 +177,25 @@ def run_blueprint(
 ) -> int:
     """Run a plan in this terminal, to its summary; gives the exit code."""
     clock = LiveClock()
+    choice = choice or MarketChoice(blueprint)
+    tail = _tail() if request.dashboard and can_show() else None
+    stream = request.face.log or cast("TextIO", tail or sys.stderr)
     try:
-        logs = configure_logs(blueprint.config.log, request.face.log or sys.stderr, clock.now_ns)
+        logs = configure_logs(blueprint.config.log, stream, clock.now_ns)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
     output = Output(sys.stdout)
     try:
         with _session(request, settings, blueprint, clock) as session:
-            if choice is not None:
-                session.market = choice.market
-                output.say_all(choice.words)
+            session.market = choice.market
+            bind_state(session.state.path, choice.market)
+            output.say_all(choice.words)
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
-            report = trio.run(_run, session, settings, request.face, output)
+            view = View(session, settings.status_every_ns, request.face, output, tail, choice.words)
+            report = trio.run(_run, view, settings.duration_ns)
             return _finish(session, report, request, output, logs)
     except (JournalError, StateError, FaultError) as error:
         return _refuse(str(error))
@@ -203,53 +213,88 @@ def _session(request: RunRequest, settings: RunSettings, blueprint: Blueprint, c
         raise StateUnusable(f"the state cannot be kept: {place}{error.strerror or error}") from error
 
 
-async def _run(session: Session, settings: RunSettings, face: Face, output: Output) -> ShutdownReport:
+def _tail() -> LogTail:
+    """Where the log goes while a dashboard is drawn; to an error stream that is no terminal as well."""
+    return LogTail(None if sys.stderr.isatty() else sys.stderr)
+
+
+@attrs.frozen
+class View:
+    """How a run is shown while it goes on: by a dashboard, on a screen of the face's own, or in lines."""
+
+    session: Session
+    every_ns: int
+    face: Face
+    output: Output
+    tail: LogTail | None = None
+    banner: tuple[str, ...] = ()
+
+    async def show(self) -> None:
+        """Show it until cancelled."""
+        if self.tail is not None:
+            await run_dashboard(self.session, _operator(), self.tail, self.banner[0] if self.banner else "")
+            # It could not be kept in the terminal.
+            self.tail.also = sys.stderr
+        if self.face.screen is not None:
+            await self._draw()
+        elif self.every_ns:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Print a line now and then."""
+        while True:
+            await trio.sleep(self.every_ns / NANOSECONDS)
+            if not self.output.say(self.face.status(self.session)):
+                self.session.request_shutdown("nobody reads the output any more")
+                return
+
+    async def _draw(self) -> None:
+        """Draw the face's screen in place of lines, as long as this terminal is there."""
+        from rich.console import Console
+        from rich.live import Live
+
+        assert self.face.screen is not None
+        console = Console()
+        try:
+            with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
+                while self.every_ns:
+                    live.update(self.face.screen(self.session), refresh=True)
+                    await trio.sleep(self.every_ns / NANOSECONDS)
+        except OSError:
+            self.session.request_shutdown("nobody sees the screen any more")
+
+    def say(self, words: str) -> None:
+        """Tell a person of what was just asked for, beside the lines or in the dashboard's log."""
+        if self.tail is None:
+            Output(sys.stderr).say("", f"hftrun: {words}")
+        else:
+            get_logger("hftrun").warning(words)
+
+
+async def _run(view: View, duration_ns: int | None) -> ShutdownReport:
     async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, session)
-        if settings.status_every_ns:
-            show = _tell_status if face.screen is None else _show_screen
-            nursery.start_soon(show, session, settings.status_every_ns, face, output)
-        report = await session.run(settings.duration_ns)
+        await nursery.start(_heed_signals, view)
+        nursery.start_soon(view.show)
+        report = await view.session.run(duration_ns)
         nursery.cancel_scope.cancel()
     return report
 
 
-async def _heed_signals(session: Session, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    heeded = [signal.SIGINT, signal.SIGTERM]
+async def _heed_signals(view: View, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     # Under nohup the hang-up is ignored already, and stays so.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         heeded.append(signal.SIGHUP)
-    words = Output(sys.stderr)
     with trio.open_signal_receiver(*heeded) as signals:
         task_status.started()
         async for number in signals:
             name = signal.Signals(number).name
-            words.say("", f"hftrun: {name}, stopping in order; once more to hurry")
-            session.system.supervisor.request_shutdown(name)
-
-
-async def _tell_status(session: Session, every_ns: int, face: Face, output: Output) -> None:
-    while True:
-        await trio.sleep(every_ns / NANOSECONDS)
-        if not output.say(face.status(session)):
-            session.system.supervisor.request_shutdown("nobody reads the output any more")
-            return
-
-
-async def _show_screen(session: Session, every_ns: int, face: Face, output: Output) -> None:
-    """Draw the face's screen in place of lines, as long as this terminal is there."""
-    from rich.console import Console
-    from rich.live import Live
-
-    assert face.screen is not None
-    console = Console()
-    try:
-        with Live(console=console, screen=True, auto_refresh=False, transient=True) as live:
-            while True:
-                live.update(face.screen(session), refresh=True)
-                await trio.sleep(every_ns / NANOSECONDS)
-    except OSError:
-        session.system.supervisor.request_shutdown("nobody sees the screen any more")
+            if number == signal.SIGUSR1:
+                view.say(f"{name}, the kill switch: everything is cancelled and trading is halted")
+                view.session.kill(f"{_operator()} ({name})")
+            else:
+                view.say(f"{name}, stopping in order; once more to hurry")
+                view.session.request_shutdown(name)
 
 
 def _greet(session: Session, request: RunRequest, output: Output) -> None:
