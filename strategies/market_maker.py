@@ -1,19 +1,19 @@
-"""A market maker for one or more instruments: a bid and an ask around the fair value, leaning against its inventory.
+"""A market maker for one or more instruments: bids and asks around the fair value, leaning against its inventory.
 
-With a long position both quotes go down, with a short one up, by as much as `skew_bps` when the position is at its
-limit; near the limit the quote that would pass it gets smaller and then goes away. It wants nothing while it cannot
-trust what it knows: no fair value, a lane that lags, a pause, a halt, a shutdown. Prices and sizes that it wants are
-exact, on the tick and on the lot; only the model in between uses floats.
+Its position counts over all venues of one base together: with a long one all its quotes go down, with a short one up;
+near the limit the quotes that would pass it get smaller and then go away. It never crosses a venue's own touch, and it
+wants nothing while it cannot trust what it knows: a book that is not live, no fair value or one that is far from the
+touch, too few live venues, a lane that lags, a pause, a halt, a shutdown. Prices and sizes that it wants are exact, on
+the tick and on the lot; only the model in between uses floats. Every quote says why it is where it is.
+
+`docs/market-making.md` has the formulas and the settings; `market_maker_spread.py` and `quote_ladder.py` keep them.
 """
 
 from __future__ import annotations
 
-from math import ceil, floor
-from typing import ClassVar
+from typing import ClassVar, Final, cast
 
-import attrs
-from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from market.instruments import Instrument
 from market.messages import (
@@ -27,64 +27,31 @@ from market.messages import (
     Message,
     OrderFilled,
     PauseQuoting,
+    PublicTrade,
     RunStarted,
     ShutdownRequested,
+    TopOfBook,
     TradingHalted,
     WantedQuotes,
 )
 from runtime.actor import ActorSetup, Strategy
-from runtime.config.rules import DecimalText, at_least, between, decimal, setting
+from runtime.ledger import Ledger
+from strategies.market_maker_params import BASE, MarketMakerParams
+from strategies.market_maker_quoting import BASIS_POINT, Inventory, Quoting
+from strategies.quote_ladder import QuoteSide
 
-BASIS_POINT = 1e-4
-
-
-@attrs.frozen(kw_only=True)
-class MarketMakerParams:
-    """Settings of `MarketMaker`. Sizes are in base."""
-
-    size: DecimalText = setting("Size of a quote.", rule=decimal(above_zero=True), unit="base")
-    maximum_position: DecimalText = setting(
-        "It never wants a quote that could take the position further from the target than this.",
-        rule=decimal(above_zero=True), unit="base",
-    )  # fmt: skip
-    target: DecimalText = setting(
-        "The position that it leans towards.", default=DecimalText("0"), rule=decimal(), unit="base"
-    )
-    half_spread_bps: float = setting(
-        "Distance of a quote from the (skewed) fair value.", default=2.0, rule=at_least(0.0), unit="bps"
-    )
-    skew_bps: float = setting(
-        "How far both quotes move at the largest position.", default=2.0, rule=at_least(0.0), unit="bps"
-    )
-    requote_bps: float = setting(
-        "Quotes stay where they are until they should move by more than this.",
-        default=0.2, rule=at_least(0.0), unit="bps",
-    )  # fmt: skip
-    minimum_confidence: float = setting(
-        "It trusts a fair value of at least this confidence.", default=0.5, rule=between(0.0, 1.0)
-    )
+# How much nearer than its target a level that stays may be, as a share of the half spread.
+NEARER_SHARE: Final = 0.5
 
 
-class Quoting:
-    """What the strategy knows and wants in one instrument."""
-
-    def __init__(self, instrument: Instrument, params: MarketMakerParams) -> None:
-        self.instrument = instrument
-        self.size = instrument.round_size_down(instrument.parse_size(params.size))
-        self.target = instrument.parse_size(params.target)
-        self.maximum_position = instrument.parse_size(params.maximum_position)
-        self.fair_value: float | None = None
-        self.receive_ns = 0
-        self.changed = False
-        # Bid price, bid size, ask price, ask size as last wanted; a size of 0 is no quote, None is "not told yet".
-        self.wanted: tuple[int, int, int, int] | None = None
-
-
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MarketMaker(Strategy):
     """See the head of this file."""
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
+        TopOfBook: "on_top_of_book",
         FairValue: "on_fair_value",
+        PublicTrade: "on_trade",
         OrderFilled: "on_filled",
         BookStateChanged: "on_book_state",
         Lagging: "on_lagging",
@@ -102,37 +69,121 @@ class MarketMaker(Strategy):
 
     def __init__(self, setup: ActorSetup) -> None:
         super().__init__(setup)
-        assert isinstance(setup.params, MarketMakerParams)
-        self.params = setup.params
-        self.lagging = False
-        self.paused = False
-        self.stopping = False
-        self.quoting = {
-            instrument_id: Quoting(setup.instruments.by_id(instrument_id), self.params)
-            for instrument_id in setup.instrument_ids
-        }
+        params = setup.params
+        assert isinstance(params, MarketMakerParams)
+        self.mode: Final[str] = params.mode
+        self.minimum_confidence: Final[float] = params.minimum_confidence
+        self.min_live_venues: Final[i64] = params.min_live_venues
+        self.requote: Final[float] = params.requote_bps * BASIS_POINT
+        self.patience: Final[float] = params.queue_patience
+        self.spacing: Final[float] = params.level_spacing_bps * BASIS_POINT
+        self.deviation: Final[float] = params.maximum_deviation_bps * BASIS_POINT
+        self.measures_arrivals: Final[bool] = params.calibrate and params.mode != BASE
+        self.lagging: bool = False
+        self.paused: bool = False
+        self.stopping: bool = False
+        self.quoting: Final[dict[int, Quoting]] = {}
+        self.inventories: Final[list[Inventory]] = []
+        alike: dict[tuple[str, str], list[Instrument]] = {}
+        for instrument_id in setup.instrument_ids:
+            one = setup.instruments.by_id(instrument_id)
+            alike.setdefault((one.base, str(one.kind)), []).append(one)
+        for instruments in alike.values():
+            inventory = Inventory(instruments, params)
+            self.inventories.append(inventory)
+            for one in instruments:
+                quoting = Quoting(one, inventory, params)
+                inventory.members.append(quoting)
+                self.quoting[one.instrument_id] = quoting
+
+    @classmethod
+    def unused(cls, params: object) -> tuple[type[Message], ...]:
+        """Trades tell where quotes stand in their queue, and how orders arrive; without both nobody needs them."""
+        if not isinstance(params, MarketMakerParams) or params.queue_patience > 0.0:
+            return ()
+        return () if params.calibrate and params.mode != BASE else (PublicTrade,)
 
     # ---- what it learns
 
+    def on_top_of_book(self, top: TopOfBook) -> None:
+        """A venue's touch, or the news that its book is not to be trusted."""
+        quoting = self.quoting.get(top.instrument_id)
+        if quoting is None:
+            return
+        if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
+            quoting.bid = top.bid_price
+            quoting.ask = top.ask_price
+            quoting.bids.see_touch(top.bid_price, top.bid_size)
+            quoting.asks.see_touch(top.ask_price, top.ask_size)
+            quoting.changed = True
+            if not quoting.live:
+                quoting.live = True
+                quoting.inventory.count_live()
+        elif quoting.live:
+            self.lose(quoting)
+
     def on_fair_value(self, fair: FairValue) -> None:
         """A new fair value, or the news that there is none."""
-        quoting = self.quoting[fair.instrument_id]
-        trusted = fair.confidence > 0.0 and fair.confidence >= self.params.minimum_confidence
-        quoting.fair_value = fair.price if trusted else None
+        quoting = self.quoting.get(fair.instrument_id)
+        if quoting is None:
+            return
+        quoting.trusted = fair.confidence > 0.0 and fair.confidence >= self.minimum_confidence
+        quoting.fair_value = fair.price
         quoting.receive_ns = fair.receive_ns
         quoting.changed = True
+        if not quoting.trusted:
+            quoting.spread.volatility.gap()
+        elif quoting.spread.volatility.add(fair.price, self.outlet.now_ns):
+            quoting.spread.measure(self.outlet.now_ns)
+            quoting.stale = True
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        """Somebody traded: those ahead of a quote are fewer, and an order came that reached so far."""
+        quoting = self.quoting.get(trade.instrument_id)
+        if quoting is None or not quoting.live:
+            return
+        side = quoting.asks if trade.aggressor_side > 0 else quoting.bids
+        side.see_trade(trade.price, trade.size)
+        if self.measures_arrivals:
+            middle = (float(quoting.bid) + float(quoting.ask)) / 2.0
+            unit = middle * BASIS_POINT
+            distance = float(trade.price) - middle
+            quoting.spread.arrivals.add(
+                self.outlet.now_ns,
+                trade.aggressor_side,
+                (distance if trade.aggressor_side > 0 else -distance) / unit,
+                (float(quoting.ask) - float(quoting.bid)) / 2.0 / unit,
+                quoting.half_tick / unit,
+            )
 
     def on_filled(self, fill: OrderFilled) -> None:
-        """Its inventory changed, and a quote is used up."""
-        if fill.strategy_id == self.strategy_id:
-            self.want_anew(self.quoting[fill.instrument_id])
+        """Its position changed, and with it every quote in that base; a quote is used up."""
+        if fill.strategy_id != self.strategy_id:
+            return
+        quoting = self.quoting.get(fill.instrument_id)
+        if quoting is None:
+            return
+        side = quoting.bids if fill.side > 0 else quoting.asks
+        side.see_fill(fill.price, fill.remaining)
+        quoting.inventory.stale = True
+        for member in quoting.inventory.members:
+            member.changed = True
+        quoting.told = False
 
     def on_book_state(self, book: BookStateChanged) -> None:
-        """The order manager drops every want on a book that is not live: want again when there is a new price."""
-        quoting = self.quoting[book.instrument_id]
-        if book.state != LIVE:
-            quoting.fair_value = None
+        """The order manager drops every want on a book that is not live: want again when it is."""
+        quoting = self.quoting.get(book.instrument_id)
+        if quoting is None:
+            return
+        if book.state != LIVE and quoting.live:
+            self.lose(quoting)
         self.want_anew(quoting)
+
+    def lose(self, quoting: Quoting) -> None:
+        """Nothing is known of a venue's book any more."""
+        quoting.live = False
+        quoting.spread.volatility.gap()
+        quoting.inventory.count_live()
 
     def on_lagging(self, lagging: Lagging) -> None:
         """What arrives is old, or no longer is."""
@@ -153,12 +204,16 @@ class MarketMaker(Strategy):
         """A new run begins without prices."""
         self.stopping = False
         self.lagging = False
+        for quoting in self.quoting.values():
+            quoting.spread.arrivals.begin(self.outlet.now_ns)
         self.on_somebody_failed(started)
 
     def on_somebody_failed(self, message: Message) -> None:
-        """It may have been who made the price: wait for a new one."""
+        """It may have been who made the book or the price: wait for new ones."""
         for quoting in self.quoting.values():
-            quoting.fair_value = None
+            quoting.trusted = False
+            if quoting.live:
+                self.lose(quoting)
         self.on_trust_changed(message)
 
     def on_trust_changed(self, _: Message) -> None:
@@ -168,7 +223,7 @@ class MarketMaker(Strategy):
 
     def want_anew(self, quoting: Quoting) -> None:
         """Say at the end of the batch what is wanted, whatever was said before."""
-        quoting.wanted = None
+        quoting.told = False
         quoting.changed = True
 
     # ---- what it wants
@@ -181,19 +236,67 @@ class MarketMaker(Strategy):
                 self.quote(quoting)
 
     def quote(self, quoting: Quoting) -> None:
-        """Say what is wanted, when it differs enough from what was wanted before."""
-        fair_value = quoting.fair_value
-        distrust = self.distrust(fair_value)
-        if fair_value is None or distrust:
-            self.want(quoting, (0, 0, 0, 0), 0.0, distrust)
+        """Say what is wanted, when it differs from what was wanted before by more than it may."""
+        bids = quoting.bids
+        asks = quoting.asks
+        distrust = self.distrust(quoting)
+        if len(distrust) > 0:
+            quoting.reason = distrust
+            if bids.count + asks.count > 0 or not quoting.told:
+                bids.clear()
+                asks.clear()
+                self.tell(quoting, 0.0)
             return
-        position = self.position(quoting)
-        wanted = self.quotes_around(quoting, fair_value, position)
-        if self.is_news(quoting, wanted, fair_value):
-            reason = f"fair {fair_value:.2f}, position {quoting.instrument.format_size(position)}"
-            self.want(quoting, wanted, fair_value, reason)
+        if self.plan(quoting) or not quoting.told:
+            bids.take_plan()
+            asks.take_plan()
+            quoting.reason = quoting.reason_now()
+            self.tell(quoting, quoting.fair_value)
 
-    def distrust(self, fair_value: float | None) -> str:
+    def plan(self, quoting: Quoting) -> bool:
+        """Work out both sides around the skewed fair value; says whether they are news."""
+        inventory = quoting.inventory
+        if inventory.stale:
+            self.add_up(inventory)
+        if quoting.stale:
+            quoting.refresh()
+        bids = quoting.bids
+        asks = quoting.asks
+        fair = quoting.fair_value
+        spread = quoting.spread
+        tick = quoting.tick
+        centre = fair * (1.0 - spread.skew * BASIS_POINT)
+        half = fair * max(spread.half(), 0.0) * BASIS_POINT
+        spacing = fair * self.spacing
+        threshold = fair * self.requote
+        nearer = half * NEARER_SHARE
+        # Post-only: at least one tick before the touch of the other side, and asks above our own bids.
+        limit = quoting.ask - tick
+        news = bids.plan(
+            centre - half, spacing, threshold, self.patience, nearer, limit - limit % tick,
+            quoting.bid_size, quoting.size_step, quoting.bid_room,
+        )  # fmt: skip
+        limit = -quoting.bid - tick
+        if bids.planned > 0 and -bids.planned_prices[0] - tick < limit:
+            limit = -bids.planned_prices[0] - tick
+        return asks.plan(
+            -centre - half, spacing, threshold, self.patience, nearer, limit - limit % tick,
+            quoting.ask_size, quoting.size_step, quoting.ask_room,
+        ) or news  # fmt: skip
+
+    def add_up(self, inventory: Inventory) -> None:
+        """The position over all venues, from the ledger."""
+        inventory.stale = False
+        held: int = 0
+        for member in inventory.members:
+            position = self.ledger.position(self.strategy_id, member.instrument.instrument_id)
+            if position is not None:
+                net: int = position.net_size
+                held += net * member.factor
+            member.stale = True
+        inventory.held = held
+
+    def distrust(self, quoting: Quoting) -> str:
         """Why nothing should be wanted, empty when quotes are fine."""
         if self.stopping:
             return "shutting down"
@@ -203,79 +306,112 @@ class MarketMaker(Strategy):
             return "paused"
         if self.lagging:
             return "lagging"
-        return "no fair value" if fair_value is None else ""
+        if not quoting.live:
+            return "the book is not live"
+        if not quoting.trusted:
+            return "no fair value"
+        inventory = quoting.inventory
+        if inventory.live < self.min_live_venues and inventory.live < i64(len(inventory.members)):
+            return f"only {inventory.live} of {len(inventory.members)} venues live"
+        most = quoting.fair_value * self.deviation
+        if most > 0.0:
+            above = quoting.fair_value - float(quoting.ask)
+            below = float(quoting.bid) - quoting.fair_value
+            if above > most or below > most:
+                return f"the fair value is further than {self.deviation / BASIS_POINT:.0f} bps from the touch"
+        return ""
 
-    def position(self, quoting: Quoting) -> int:
-        """What it holds now."""
-        position = self.ledger.position(self.strategy_id, quoting.instrument.instrument_id)
-        return 0 if position is None else position.net_size
-
-    def quotes_around(self, quoting: Quoting, fair_value: float, position: int) -> tuple[int, int, int, int]:
-        """Bid price, bid size, ask price, ask size. The bid is rounded down and the ask up: never nearer than meant."""
-        instrument = quoting.instrument
-        inventory = position - quoting.target
-        lean = max(-1.0, min(1.0, inventory / quoting.maximum_position))
-        centre = fair_value * (1.0 - lean * self.params.skew_bps * BASIS_POINT)
-        half_spread = centre * self.params.half_spread_bps * BASIS_POINT
-        return (
-            instrument.round_price_down(floor(centre - half_spread)),
-            self.size_within(quoting, quoting.maximum_position - inventory),
-            instrument.round_price_up(ceil(centre + half_spread)),
-            self.size_within(quoting, quoting.maximum_position + inventory),
-        )
-
-    def size_within(self, quoting: Quoting, room: int) -> int:
-        """The size of a quote as far as the position has room for it; 0 when that is less than the venue takes."""
-        size = min(quoting.size, quoting.instrument.round_size_down(max(room, 0)))
-        return size if size > 0 and size >= quoting.instrument.minimum_size else 0
-
-    def is_news(self, quoting: Quoting, wanted: tuple[int, int, int, int], fair_value: float) -> bool:
-        """Whether the quotes moved by more than the threshold, or changed in size."""
-        before = quoting.wanted
-        if before is None or before[1] != wanted[1] or before[3] != wanted[3]:
-            return True
-        threshold = fair_value * self.params.requote_bps * BASIS_POINT
-        return abs(wanted[0] - before[0]) > threshold or abs(wanted[2] - before[2]) > threshold
-
-    def want(self, quoting: Quoting, wanted: tuple[int, int, int, int], fair_value: float, reason: str) -> None:
-        """Tell the order manager, unless it is what was told before."""
-        if wanted == quoting.wanted:
-            return
-        quoting.wanted = wanted
-        bid_price, bid_size, ask_price, ask_size = wanted
+    def tell(self, quoting: Quoting, fair_value: float) -> None:
+        """Tell the order manager."""
+        quoting.told = True
+        bids = quoting.bids
+        asks = quoting.asks
         self.emit(
             WantedQuotes(
-                strategy_id=self.strategy_id,
-                instrument_id=quoting.instrument.instrument_id,
-                bid_prices=vec[i64]([bid_price] if bid_size else []),
-                bid_sizes=vec[i64]([bid_size] if bid_size else []),
-                ask_prices=vec[i64]([ask_price] if ask_size else []),
-                ask_sizes=vec[i64]([ask_size] if ask_size else []),
-                fair_value=fair_value,
-                reason=reason,
-                receive_ns=quoting.receive_ns,
+                self.actor_id, quoting.instrument_id, bids.told_prices(), bids.told_sizes(), asks.told_prices(),
+                asks.told_sizes(), fair_value, quoting.reason, quoting.receive_ns,
             )
-        )
+        )  # fmt: skip
 
-    # ---- state
+    # ---- words and state
+
+    def prime(self, ledger: Ledger) -> None:
+        """Fresh after a failure: the position is the ledger's, and is added up before the first quote."""
+        for inventory in self.inventories:
+            inventory.stale = True
+
+    def summary(self) -> dict[str, object]:
+        """Mode, position, and what was measured."""
+        return {
+            "mode": self.mode,
+            "held": {f"{one.base}": one.text() for one in self.inventories},
+            "volatility_bps": {
+                f"{one.instrument.symbol}@{one.instrument.venue}": round(one.spread.sigma, 3)
+                for one in self.quoting.values()
+            },
+        }
+
+    def panel(self) -> dict[str, object]:
+        """The quotes it wants, each with its reason, and what they are made of."""
+        quotes: list[dict[str, object]] = []
+        facts: list[list[str]] = [["model", self.mode]]
+        why = ""
+        for one in self.quoting.values():
+            self.add_quotes(quotes, one, one.bids, "buy")
+            self.add_quotes(quotes, one, one.asks, "sell")
+            if one.bids.count + one.asks.count == 0 and one.reason:
+                why = f"{one.instrument.venue}: {one.reason}"
+        for inventory in self.inventories:
+            spread = inventory.members[0].spread
+            facts += [
+                [f"{inventory.base} held", inventory.text()],
+                ["volatility", f"{spread.sigma:.2f} bps/s"],
+                ["half spread", f"{spread.base:.2f} base + {spread.moved:.2f} volatility + {spread.fee:.2f} fee bps"],
+                ["skew", f"{-spread.skew:.2f} bps"],
+            ]
+            if self.mode != BASE:
+                facts.append(["arrivals", f"{spread.rate:.2f}/s, decay {spread.decay:.2f}/bps"])
+        return {
+            "kind": "strategy",
+            "name": self.name,
+            "status": why or "quoting",
+            "quoting": len(quotes) > 0,
+            "quotes": quotes,
+            "facts": facts,
+        }
+
+    def add_quotes(self, quotes: list[dict[str, object]], one: Quoting, side: QuoteSide, word: str) -> None:
+        """The levels of one side, for people."""
+        instrument = one.instrument
+        prices = side.told_prices()
+        sizes = side.told_sizes()
+        for level in range(len(prices)):
+            quotes.append(
+                {
+                    "instrument_id": int(one.instrument_id),
+                    "side": word,
+                    "price": instrument.format_price(prices[level]),
+                    "size": instrument.format_size(sizes[level]),
+                    "why": f"level {level + 1}: {one.reason}",
+                }
+            )
 
     def save(self) -> dict[str, object]:
-        """What it knows and wants; positions are the ledger's."""
+        """What it knows, wants and has measured; positions are the ledger's."""
         return {
             "flags": [self.lagging, self.paused, self.stopping],
-            "quoting": [
-                [instrument_id, one.fair_value, one.receive_ns, one.changed, one.wanted and list(one.wanted)]
-                for instrument_id, one in self.quoting.items()
-            ],
+            "inventories": [[str(one.held), int(one.live), one.stale] for one in self.inventories],
+            "quoting": [[number, one.save()] for number, one in self.quoting.items()],
         }
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        flags, rows = state["flags"], state["quoting"]
-        assert isinstance(flags, list)
-        assert isinstance(rows, list)
-        self.lagging, self.paused, self.stopping = flags
-        for instrument_id, fair_value, receive_ns, changed, wanted in rows:
-            one = self.quoting[instrument_id]
-            one.fair_value, one.receive_ns, one.changed = fair_value, receive_ns, changed
-            one.wanted = None if wanted is None else tuple(wanted)
+        flags = cast("list[bool]", state["flags"])
+        self.lagging, self.paused, self.stopping = flags[0], flags[1], flags[2]
+        for inventory, row in zip(self.inventories, cast("list[list[object]]", state["inventories"]), strict=True):
+            inventory.held = int(cast(str, row[0]))
+            inventory.live = cast(int, row[1])
+            inventory.stale = cast(bool, row[2])
+        for number, saved in cast("list[list[object]]", state["quoting"]):
+            self.quoting[cast(int, number)].load(cast("list[object]", saved))
+

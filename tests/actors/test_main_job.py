@@ -33,7 +33,6 @@ from runtime.blueprint import draw_blueprint
 from runtime.classes import params_of
 from runtime.config.load import load_config
 from runtime.config.rules import DecimalText
-from strategies.market_maker import MarketMaker
 from tests.actors.trading_lane import CONNECTION, INSTRUMENT, INSTRUMENT_ID, STANDARD, SimulatedLane
 from tests.data import ROOT
 from tests.seeds import seeds
@@ -53,39 +52,6 @@ def test_quotes_both_sides_around_the_fair_value() -> None:
     assert float(wants.bid_prices[0]) < wants.fair_value < float(wants.ask_prices[0])
     assert wants.bid_prices[0] % INSTRUMENT.tick == 0
     assert lane.failures() == []
-
-
-@pytest.mark.parametrize(("side", "sign"), [(BUY, -1), (SELL, 1)])
-def test_inventory_moves_both_quotes_against_it(side: int, sign: int) -> None:
-    """A long position lowers both quotes, a short one raises them, by more the larger it is."""
-    lane = SimulatedLane()
-    maker = lane.actor(MarketMaker)
-    quoting = maker.quoting[INSTRUMENT_ID]
-    flat = maker.quotes_around(quoting, 6_000_000.0, 0)
-    some = maker.quotes_around(quoting, 6_000_000.0, side * 1_000)
-    more = maker.quotes_around(quoting, 6_000_000.0, side * 4_000)
-    assert (some[0] - flat[0]) * sign > 0
-    assert (some[2] - flat[2]) * sign > 0
-    assert (more[0] - some[0]) * sign > 0
-    assert (more[2] - some[2]) * sign > 0
-
-
-def test_quote_that_would_pass_the_limit_shrinks_and_goes() -> None:
-    """Near the limit the quote has the size that is left, at the limit there is none; the other side stays."""
-    maker = SimulatedLane().actor(MarketMaker)
-    quoting = maker.quoting[INSTRUMENT_ID]
-    assert maker.quotes_around(quoting, 6_000_000.0, 4_400)[1::2] == (600, 1_000)
-    assert maker.quotes_around(quoting, 6_000_000.0, 5_000)[1::2] == (0, 1_000)
-    assert maker.quotes_around(quoting, 6_000_000.0, -5_000)[1::2] == (1_000, 0)
-
-
-def test_bid_is_rounded_down_and_ask_up() -> None:
-    """A quote is never nearer to the fair value than meant."""
-    maker = SimulatedLane().actor(MarketMaker)
-    quoting = maker.quoting[INSTRUMENT_ID]
-    bid, _, ask, _ = maker.quotes_around(quoting, 6_000_000.5, 0)
-    assert bid == 5_999_760
-    assert ask == 6_000_241
 
 
 def test_gap_pulls_the_quotes_in_the_same_step_and_they_come_back() -> None:

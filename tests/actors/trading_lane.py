@@ -46,7 +46,8 @@ from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.config.model import SystemConfig
 from runtime.config.rules import DecimalText
-from strategies.market_maker import MarketMaker, MarketMakerParams
+from strategies.market_maker import MarketMaker
+from strategies.market_maker_params import MarketMakerParams
 from tests.runtime.lanes import node_of
 from venues.binance import BinanceSpot
 from venues.simulated import Line
@@ -78,7 +79,7 @@ STANDARD: dict[type[Actor], object] = {
     Portfolio: None,
     MarketMaker: MarketMakerParams(
         size=DecimalText("0.01"), maximum_position=DecimalText("0.05"), half_spread_bps=0.4, skew_bps=0.5,
-        requote_bps=0.25,
+        requote_bps=0.25, fee_share=0.0,
     ),
 }  # fmt: skip
 

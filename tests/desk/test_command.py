@@ -264,9 +264,11 @@ def test_a_run_on_a_diverged_journal_does_not_start(
     run_main_job(tmp_path, 0.5)
     for snapshot in tmp_path.glob("lanes/main/snapshot-*"):
         snapshot.unlink()
-    from strategies.market_maker import MarketMaker
+    from strategies.market_maker_params import MarketMakerParams
 
-    monkeypatch.setattr(MarketMaker, "quotes_around", lambda *_: (0, 0, 0, 0))
+    # As if its source were another one: the compiled strategy itself cannot be changed from here.
+    wider = property(lambda _: 50.0, lambda _, __: None)
+    monkeypatch.setattr(MarketMakerParams, "half_spread_bps", wider)
     code, output, errors = call(monkeypatch, capsys, CONFIG, "--state", tmp_path, "--duration", "100ms")
     assert (code, output) == (EXIT_USAGE, "")
     assert "cannot be gone on from: lane main does not decide what its journal says it decided" in errors

@@ -25,7 +25,8 @@ from runtime.config.load import load_config
 from runtime.config.model import ActorConfig, ServiceConfig, SystemConfig
 from runtime.config.rules import DecimalText
 from runtime.wiring import build_system
-from strategies.market_maker import MarketMaker, MarketMakerParams
+from strategies.market_maker import MarketMaker
+from strategies.market_maker_params import MarketMakerParams
 from tests.actors.trading_lane import SimulatedLane
 from tests.simulation.factory import START_NS
 from tests.simulation.world import Silence, simulate

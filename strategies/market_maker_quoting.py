@@ -1,0 +1,158 @@
+"""What a market maker knows and wants in one instrument, and the position that several of them share. Compiled.
+
+`Inventory` is the position over all venues of one base; `Quoting` is one venue's instrument: what its market shows, its
+two sides, and how wide it is quoted. Sizes are whole numbers, each at the scale of its owner; only models use floats.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from mypy_extensions import i64
+
+from market.instruments import Instrument
+from market.numbers import format_decimal, parse_decimal
+from strategies.market_maker_params import MarketMakerParams
+from strategies.market_maker_spread import Spread
+from strategies.quote_ladder import QuoteSide
+
+PPM: Final = 1_000_000
+BASIS_POINT: Final = 1e-4
+
+
+class Inventory:
+    """The position of the strategy in one base, over all venues, at a scale that holds each of them exactly."""
+
+    def __init__(self, instruments: list[Instrument], params: MarketMakerParams) -> None:
+        for one in instruments:
+            if one.inverse:
+                raise ValueError(
+                    f"{one.symbol} at {one.venue} is an inverse contract, whose size in {one.base} changes with the "
+                    "price: the market maker quotes linear instruments"
+                )
+        self.scale: Final[int] = max(one.size_scale + one.multiplier_scale for one in instruments)
+        self.base: Final[str] = instruments[0].base
+        self.size: Final[int] = int(parse_decimal(params.size, self.scale))
+        self.size_step: Final[int] = int(parse_decimal(params.size_step, self.scale))
+        self.maximum: Final[int] = int(parse_decimal(params.maximum_position, self.scale))
+        self.target: Final[int] = int(parse_decimal(params.target, self.scale))
+        self.shading_ppm: Final[int] = round(params.size_shading * PPM)
+        self.members: Final[list[Quoting]] = []
+        self.held: int = 0
+        self.live: i64 = 0
+        # Whether a fill came since it was added up.
+        self.stale: bool = True
+
+    def factor(self, instrument: Instrument) -> int:
+        """What one unit of an instrument's size is here."""
+        power: int = self.scale - instrument.size_scale - instrument.multiplier_scale
+        factor: int = 10**power
+        return factor * instrument.multiplier
+
+    def count_live(self) -> None:
+        """How many of the venues are live; the room is shared among them."""
+        live: i64 = 0
+        for member in self.members:
+            if member.live:
+                live += 1
+            member.stale = True
+            member.changed = True
+        self.live = live
+
+    def text(self) -> str:
+        """What is held, as decimal text."""
+        return format_decimal(self.held, self.scale)
+
+
+class Quoting:
+    """One instrument. See the head of this file."""
+
+    def __init__(self, instrument: Instrument, inventory: Inventory, params: MarketMakerParams) -> None:
+        self.instrument: Final = instrument
+        self.instrument_id: Final[i64] = instrument.instrument_id
+        self.inventory: Final = inventory
+        self.factor: Final[int] = inventory.factor(instrument)
+        self.tick: Final[i64] = instrument.tick
+        self.half_tick: Final[float] = float(instrument.tick) / 2.0
+        worth = float(instrument.minimum_notional) * float(instrument.money_divisor) / float(instrument.multiplier)
+        levels: int = params.levels
+        lot: int = instrument.lot
+        least: int = instrument.minimum_size
+        self.bids: Final = QuoteSide(1, levels, instrument.tick, lot, least, worth)
+        self.asks: Final = QuoteSide(-1, levels, instrument.tick, lot, least, worth)
+        self.spread: Final = Spread(params, params.fee_share * float(instrument.maker_fee_ppm) / 100.0)
+        # The venue's touch, while its book is live and has two sides.
+        self.live: bool = False
+        self.bid: i64 = 0
+        self.ask: i64 = 0
+        self.trusted: bool = False
+        self.fair_value: float = 0.0
+        self.receive_ns: i64 = 0
+        self.changed: bool = False
+        # Whether what is wanted was told since something may have dropped it.
+        self.told: bool = False
+        self.reason: str = ""
+        # Worked out when volatility or position change: sizes and room of both sides, and words for the reason.
+        self.stale: bool = True
+        self.bid_size: i64 = 0
+        self.ask_size: i64 = 0
+        self.size_step: i64 = 0
+        self.bid_room: i64 = 0
+        self.ask_room: i64 = 0
+        self.words: str = ""
+        self.refresh()
+        self.stale = True
+
+    def refresh(self) -> None:
+        """Work out what depends on position and volatility."""
+        self.stale = False
+        inventory = self.inventory
+        held = inventory.held - inventory.target
+        size = inventory.size
+        maximum = inventory.maximum
+        self.spread.work_out(float(held) / float(size), float(maximum) / float(size))
+        sharing: int = inventory.live if inventory.live > 1 else 1
+        factor = self.factor
+        self.bid_room = max(maximum - held, 0) // sharing // factor
+        self.ask_room = max(maximum + held, 0) // sharing // factor
+        lean_ppm = min(max(held * PPM // maximum, -PPM), PPM)
+        longer = size * inventory.shading_ppm * max(lean_ppm, 0) // (PPM * PPM)
+        shorter = size * inventory.shading_ppm * max(-lean_ppm, 0) // (PPM * PPM)
+        self.bid_size = (size - longer) // factor
+        self.ask_size = (size - shorter) // factor
+        self.size_step = inventory.size_step // factor
+        spread = self.spread
+        self.words = (
+            f"; half {spread.half():.2f} bps = base {spread.base:.2f} + volatility {spread.moved:.2f} + fee "
+            f"{spread.fee:.2f}; skew {-spread.skew:.2f} bps; held {inventory.text()}"
+        )
+
+    def reason_now(self) -> str:
+        """Why the quotes are where they are."""
+        return f"fair {self.instrument.format_price(int(self.fair_value))}{self.words}"
+
+    def save(self) -> list[object]:
+        """What it knows and wants."""
+        return [
+            self.live, int(self.bid), int(self.ask), self.trusted, self.fair_value, int(self.receive_ns), self.changed,
+            self.told, self.reason, self.stale, self.bids.save(), self.asks.save(), self.spread.save(),
+        ]  # fmt: skip
+
+    def load(self, state: list[object]) -> None:
+        """Take back what `save` gave; the inventory comes before."""
+        self.live = cast(bool, state[0])
+        self.bid = cast(int, state[1])
+        self.ask = cast(int, state[2])
+        self.trusted = cast(bool, state[3])
+        self.fair_value = cast(float, state[4])
+        self.receive_ns = cast(int, state[5])
+        self.changed = cast(bool, state[6])
+        self.told = cast(bool, state[7])
+        self.reason = cast(str, state[8])
+        self.bids.load(cast("list[object]", state[10]))
+        self.asks.load(cast("list[object]", state[11]))
+        self.spread.load(cast("list[object]", state[12]))
+        self.refresh()
+        self.stale = cast(bool, state[9])
+        # What was worked out is as it was, also where it is due to be worked out anew.
+        self.spread.load(cast("list[object]", state[12]))

@@ -1,0 +1,244 @@
+"""One side of a market maker's quotes in one instrument: its prices and sizes, and which old ones stay. Compiled.
+
+Both sides are computed as bids: the ask side holds its prices with the sign turned. So a larger number is nearer to the
+market on either side, and every rule is written once.
+
+The rules, level by level, the best first:
+- A price is rounded away from the fair value, onto the tick, and a level lies at least one tick behind the one before.
+- Post-only: no level is at or beyond the venue's own touch of the other side; it is clamped one tick before it.
+- A level that is told stays while its target is within the threshold of it, tick included. An order that stands well
+  in its queue stays longer: the threshold grows by `patience` times the share of the queue that is behind it. It never
+  stays nearer to the fair value than its target by more than half of the half spread.
+- Where the order stands is what the market shows: at the touch it is behind what was displayed when it came there,
+  trades at its price and a smaller display move it up, and a fill means that it is first.
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Final, cast, final
+
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+UNKNOWN: Final = -1
+# Prices beyond this are none; far below what 64 bits hold, so that sums cannot wrap.
+MOST_PRICE: Final = 4e18
+
+
+@final
+class QuoteSide:
+    """See the head of this file. Prices are the instrument's, times `sign`."""
+
+    def __init__(self, sign: i64, levels: i64, tick: i64, lot: i64, minimum_size: i64, minimum_worth: float) -> None:
+        """The bids (sign 1) or asks (sign -1) of one instrument; `minimum_worth` is price times size, scaled."""
+        count: int = levels
+        self.sign: Final[i64] = sign
+        self.levels: Final[i64] = levels
+        self.tick: Final[i64] = tick
+        self.lot: Final[i64] = lot
+        self.minimum_size: Final[i64] = minimum_size
+        self.minimum_worth: Final[float] = minimum_worth
+        # What was told last, and what is planned.
+        self.prices: vec[i64] = vec[i64]([0] * count)
+        self.sizes: vec[i64] = vec[i64]([0] * count)
+        self.count: i64 = 0
+        self.ahead: vec[i64] = vec[i64]([UNKNOWN] * count)
+        self.planned_prices: vec[i64] = vec[i64]([0] * count)
+        self.planned_sizes: vec[i64] = vec[i64]([0] * count)
+        self.planned: i64 = 0
+        # The venue's touch on this side, times sign, and its size; 0 is none.
+        self.touch: i64 = 0
+        self.touch_size: i64 = 0
+
+    # ---- what the market shows
+
+    def see_touch(self, price: i64, size: i64) -> None:
+        """The venue's touch of this side: a level that stands there learns how much is ahead of it."""
+        touch = price * self.sign
+        self.touch = touch
+        self.touch_size = size
+        place: i64 = 0
+        while place < self.count:
+            held = self.prices[place]
+            if held < touch:
+                return
+            ahead = self.ahead[place]
+            if held > touch:
+                # Nobody else is there.
+                self.ahead[place] = 0
+            elif ahead == UNKNOWN or ahead > size:
+                self.ahead[place] = size
+            place += 1
+
+    def see_trade(self, price: i64, size: i64) -> None:
+        """A trade at the price of a level serves those ahead of it."""
+        held = price * self.sign
+        place: i64 = 0
+        while place < self.count:
+            if self.prices[place] == held:
+                ahead = self.ahead[place]
+                if ahead != UNKNOWN:
+                    self.ahead[place] = ahead - size if ahead > size else 0
+                return
+            place += 1
+
+    def see_fill(self, price: i64, remaining: i64) -> None:
+        """An own order traded: what is left of it is the first in its queue; the next order there is the last."""
+        held = price * self.sign
+        place: i64 = 0
+        while place < self.count:
+            if self.prices[place] == held:
+                self.ahead[place] = 0 if remaining > 0 else UNKNOWN
+                return
+            place += 1
+
+    def standing(self, place: i64) -> float:
+        """From 0, last in the queue or unknown, to 1, first."""
+        ahead = self.ahead[place]
+        if ahead == UNKNOWN or self.touch_size <= 0 or ahead >= self.touch_size:
+            return 0.0
+        return 1.0 - float(ahead) / float(self.touch_size)
+
+    # ---- what is wanted
+
+    def plan(
+        self,
+        target: float,
+        spacing: float,
+        threshold: float,
+        patience: float,
+        nearer: float,
+        limit: i64,
+        size: i64,
+        size_step: i64,
+        room: i64,
+    ) -> bool:
+        """Work out the levels from the target of the best one; says whether they differ from what was told.
+
+        `threshold` is how far a target may leave its level, `nearer` how much nearer than its target a level may be,
+        `limit` the best price that takes nothing, `room` the size that all levels may have together.
+        """
+        prices = self.planned_prices
+        sizes = self.planned_sizes
+        tick = self.tick
+        highest = limit
+        news = False
+        place: i64 = 0
+        while place < self.levels:
+            level_size = size if size < room else room
+            level_size -= level_size % self.lot
+            price = i64(floor(target)) if -MOST_PRICE < target < MOST_PRICE else highest
+            price -= price % tick
+            if place < self.count and self.stays(place, target, threshold, patience, nearer):
+                price = self.prices[place]
+            if price > highest:
+                price = highest
+            worth = float(price * self.sign) * float(level_size)
+            if level_size <= 0 or level_size < self.minimum_size or worth < self.minimum_worth or worth <= 0.0:
+                break
+            prices[place] = price
+            sizes[place] = level_size
+            if place >= self.count or price != self.prices[place] or level_size != self.sizes[place]:
+                news = True
+            room -= level_size
+            highest = price - tick
+            target -= spacing
+            size += size_step
+            place += 1
+        self.planned = place
+        return news or place != self.count
+
+    def stays(self, place: i64, target: float, threshold: float, patience: float, nearer: float) -> bool:
+        """Whether a told level is near enough to its target to keep its place in the queue."""
+        held = float(self.prices[place])
+        # A target up to one tick above a level is what rounding makes of it.
+        beyond = target - held - float(self.tick)
+        if beyond <= 0.0 and target >= held:
+            return True
+        if patience > 0.0:
+            threshold += threshold * patience * self.standing(place)
+        if beyond > 0.0:
+            return beyond <= threshold
+        below = held - target
+        return below <= threshold and below <= nearer
+
+    def take_plan(self) -> None:
+        """What is planned is told; a level at a price that was told before keeps its place in the queue."""
+        kept = self.planned_prices
+        kept_sizes = self.planned_sizes
+        ahead = vec[i64]()
+        place: i64 = 0
+        while place < self.levels:
+            found: i64 = UNKNOWN
+            if place < self.planned:
+                before: i64 = 0
+                while before < self.count:
+                    if self.prices[before] == kept[place]:
+                        found = self.ahead[before]
+                    before += 1
+            ahead = append(ahead, found)
+            place += 1
+        self.planned_prices = self.prices
+        self.planned_sizes = self.sizes
+        self.prices = kept
+        self.sizes = kept_sizes
+        self.ahead = ahead
+        self.count = self.planned
+
+    def clear(self) -> None:
+        """Nothing is wanted."""
+        self.count = 0
+        self.planned = 0
+
+    def told_prices(self) -> vec[i64]:
+        """The prices as the venue has them, best first."""
+        found = vec[i64]()
+        place: i64 = 0
+        while place < self.count:
+            found = append(found, self.prices[place] * self.sign)
+            place += 1
+        return found
+
+    def told_sizes(self) -> vec[i64]:
+        """The sizes, best first."""
+        found = vec[i64]()
+        place: i64 = 0
+        while place < self.count:
+            found = append(found, self.sizes[place])
+            place += 1
+        return found
+
+    def total_size(self) -> i64:
+        """Of all told levels together."""
+        total: i64 = 0
+        place: i64 = 0
+        while place < self.count:
+            total += self.sizes[place]
+            place += 1
+        return total
+
+    # ---- state
+
+    def save(self) -> list[object]:
+        """What was told, and where it stands."""
+        count: int = self.count
+        return [
+            [int(one) for one in self.prices][:count], [int(one) for one in self.sizes][:count],
+            [int(one) for one in self.ahead][:count], int(self.touch), int(self.touch_size),
+        ]  # fmt: skip
+
+    def load(self, state: list[object]) -> None:
+        """Take back what `save` gave."""
+        prices = cast("list[int]", state[0])
+        self.count = len(prices)
+        sizes = cast("list[int]", state[1])
+        ahead = cast("list[int]", state[2])
+        place: i64 = 0
+        while place < self.count:
+            self.prices[place] = prices[place]
+            self.sizes[place] = sizes[place]
+            self.ahead[place] = ahead[place]
+            place += 1
+        self.touch = cast(int, state[3])
+        self.touch_size = cast(int, state[4])
