@@ -13,4 +13,4 @@ LEFT_BY_USER: Final = 11
 # Nobody sees the screen any more.
 TERMINAL_GONE: Final = 12
 # Whoever ends so has given the terminal back.
-GAVE_BACK: Final = frozenset({ENDED, LINK_GONE, LEFT_BY_USER, TERMINAL_GONE})
+GAVE_BACK: Final = frozenset({ENDED, LINK_GONE, LEFT_BY_USER, TERMINAL_GONE, 128 + 15, 128 + 1})

@@ -1,0 +1,349 @@
+"""The parts that pages are put together from: profit, positions, fills, quotes, gauges, orders, health.
+
+Each takes the view and a size and gives a block of exactly that size. Where nothing tells a thing, the part says in
+words that there is none, and never leaves an empty place that could be taken for a zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from desk.dashboard.text import Block, Line, block, cell, gauge, sparkline, spread, table, titled
+from desk.dashboard.view import (
+    View,
+    clock_text,
+    count_text,
+    duration_text,
+    list_of,
+    number_of,
+    rows_of,
+    share_of,
+    style_of_amount,
+    table_of,
+    text_of,
+    whole,
+)
+
+MODELS = ("pessimistic", "queue", "optimistic")
+SIDE_STYLES = {"buy": "buy", "sell": "sell"}
+BAR_WIDTH = 12
+
+
+def none(words: str) -> list[Line]:
+    """What stands where there is nothing to show."""
+    return [[(words, "dim")]]
+
+
+# ---- money
+
+
+def profit(view: View, width: int, height: int) -> Block:
+    """The bracket of the three models over the same orders, and the course of the one that drives."""
+    bracket = view.bracket()
+    if not bracket:
+        return titled("profit", none("no portfolio tells of profit here"), width, height)
+    lines: list[Line] = [
+        [
+            ("between ", "dim"), (text_of(bracket, "low"), style_of_amount(bracket.get("low"))), (" and ", "dim"),
+            (text_of(bracket, "high"), style_of_amount(bracket.get("high"))), (f" {view.currency()}", "dim"),
+        ]
+    ]  # fmt: skip
+    for model in MODELS:
+        if model in bracket:
+            touch = text_of(bracket, f"{model}_at_touch")
+            lines.append(
+                [
+                    cell(model, 12, "dim"),
+                    cell(text_of(bracket, model), 14, style_of_amount(bracket.get(model)), True),
+                    (f"  closed at the touch {touch}" if touch else "", "dim"),
+                ]
+            )  # fmt: skip
+    course = sparkline(list(view.profits), max(0, width - 2))
+    if course and height > len(lines) + 1:
+        lines.append([(course, "spark")])
+    return titled("profit, same orders, three models", lines, width, height)
+
+
+def positions(view: View, width: int, height: int) -> Block:
+    """What is held, by strategy and venue."""
+    rows: list[list[Any]] = []
+    for one in rows_of(view.panel("portfolio"), "positions"):
+        money = [(text_of(one, key), style_of_amount(one.get(key))) for key in ("profit", "realised", "unrealised")]
+        rows.append(
+            [
+                text_of(one, "venue"), text_of(one, "symbol"), (text_of(one, "net"), style_of_amount(one.get("net"))),
+                *money, text_of(one, "fees"), text_of(one, "average"), text_of(one, "mark"), text_of(one, "strategy"),
+            ]
+        )  # fmt: skip
+    if rows:
+        heads = [
+            ("venue", 7), ("symbol", 8), ("net", -9), ("profit", -9), ("realised", -8), ("unrealised", -8),
+            ("fees", -6), ("average", -8), ("mark", -8), ("strategy", 8),
+        ]  # fmt: skip
+        return titled("positions", table(heads, rows, width, height), width, height)
+    held = []
+    for row in list_of(view.state, "positions"):
+        if isinstance(row, list | tuple) and len(row) == 3:
+            traded = view.instrument(whole(row[1]))
+            held.append([traded.venue, traded.symbol, traded.size(whole(row[2])), view.actor_name(whole(row[0]))])
+    if not held:
+        return titled("positions", none("nothing was traded yet"), width, height)
+    heads = [("venue", 7), ("symbol", 8), ("net", -9), ("strategy", 8)]
+    return titled("positions", table(heads, held, width, height), width, height)
+
+
+def markouts(view: View, width: int, height: int) -> Block:
+    """What the market did after our fills."""
+    rows = [
+        [
+            f"{text_of(one, 'horizon_s')} s", (text_of(one, "maker_bps"), style_of_amount(one.get("maker_bps"))),
+            (text_of(one, "taker_bps"), style_of_amount(one.get("taker_bps"))), text_of(one, "count"),
+        ]
+        for one in rows_of(view.panel("portfolio"), "markouts")
+    ]  # fmt: skip
+    heads = [("after", -6), ("maker bps", -9), ("taker bps", -9), ("fills", -6)]
+    lines = table(heads, rows, width, height) if rows else none("no fill is old enough yet")
+    return titled("markouts", lines, width, height)
+
+
+def fills(view: View, width: int, height: int, most: int = 50) -> Block:
+    """The last fills, newest first."""
+    rows = []
+    told = rows_of(view.panel("portfolio"), "fills")
+    told.sort(key=lambda one: number_of(one, "time_ns"), reverse=True)
+    for one in told[:most]:
+        side = text_of(one, "side")
+        rows.append(
+            [
+                (clock_text(number_of(one, "time_ns")), "dim"), (side, SIDE_STYLES.get(side, "")), text_of(one, "size"),
+                (text_of(one, "price"), SIDE_STYLES.get(side, "")), text_of(one, "venue"), text_of(one, "liquidity"),
+                text_of(one, "fee"), text_of(one, "symbol"),
+            ]
+        )  # fmt: skip
+    heads = [
+        ("time", 8), ("side", 4), ("size", -8), ("price", -9), ("venue", 7), ("", 5), ("fee", -8), ("symbol", 8),
+    ]  # fmt: skip
+    lines = table(heads, rows, width, height) if rows else none("no fills yet")
+    return titled("fills", lines, width, height, f"{count_text(view.total('fills'))} in all")
+
+
+# ---- what we want, and what is working
+
+
+def quotes(view: View, width: int, height: int) -> Block:
+    """What each strategy wants, and why its quotes are where they are."""
+    lines: list[Line] = []
+    for name, panel in view.panels("strategy"):
+        state: Line = [("quoting", "good") if panel.get("quoting") else (text_of(panel, "status") or "idle", "warn")]
+        lines.append(spread([(text_of(panel, "name") or name, "bold")], state, width))
+        facts = [one for one in list_of(panel, "facts") if isinstance(one, list | tuple) and len(one) == 2]
+        for place in range(0, len(facts), 2):
+            line: Line = []
+            for label, told in facts[place : place + 2]:
+                line += [cell(f"{label} ", 12, "dim"), cell(str(told), max(8, width // 2 - 13))]
+            lines.append(line)
+        for one in rows_of(panel, "quotes"):
+            traded = view.instrument(number_of(one, "instrument_id"))
+            side = text_of(one, "side")
+            lines.append(
+                [
+                    cell(side, 5, SIDE_STYLES.get(side, "")), cell(text_of(one, "size"), 8, "", True), (" at ", "dim"),
+                    (text_of(one, "price"), SIDE_STYLES.get(side, "")), (f" {traded.venue} ", ""),
+                    (text_of(one, "why"), "dim"),
+                ]
+            )  # fmt: skip
+    for one in rows_of(view.panel("orders"), "why_pulled"):
+        traded = view.instrument(number_of(one, "instrument_id"))
+        lines.append([(f"{traded.venue} pulled: ", "warn"), (text_of(one, "reason"), "dim")])
+    return titled("quotes and why", lines or none("no strategy tells of quotes"), width, height)
+
+
+def open_orders(view: View, width: int, height: int) -> Block:
+    """Every open order with its place in the queue where the venue model knows that."""
+    queues: dict[int, dict[str, Any]] = {}
+    for _, panel in view.panels("paper"):
+        queues |= {number_of(one, "order_id"): one for one in rows_of(panel, "orders")}
+    rows: list[list[Any]] = []
+    for one in sorted(view.orders, key=lambda one: (one.instrument_id, one.side, -one.price)):
+        traded = view.instrument(one.instrument_id)
+        style = SIDE_STYLES.get(one.side, "")
+        queue = queues.get(one.order_id, {})
+        ahead = text_of(queue, "queue_ahead")
+        level = text_of(queue, "level_size")
+        rows.append(
+            [
+                traded.venue, traded.symbol, (one.side, style), (traded.price(one.price), style),
+                traded.size(one.size), traded.size(one.filled), one.state,
+                f"{ahead} of {level}" if ahead and level else ahead, view.actor_name(one.strategy_id),
+                str(one.order_id),
+            ]
+        )  # fmt: skip
+    heads = [
+        ("venue", 7), ("symbol", 8), ("side", 4), ("price", -9), ("size", -8), ("filled", -8), ("state", 7),
+        ("queue ahead", -11), ("strategy", 8), ("order", -8),
+    ]  # fmt: skip
+    lines = table(heads, rows, width, height) if rows else none("no open orders")
+    return titled("open orders", lines, width, height, f"{len(view.orders)} open, {view.total('orders')} sent")
+
+
+def routes(view: View, width: int, height: int) -> Block:
+    """How the router split the last orders, and what it has learnt of the venues."""
+    panel = view.panel("router")
+    rows = [
+        [text_of(one, "venue"), text_of(one, "fill_rate"), text_of(one, "latency_ms")]
+        for one in rows_of(panel, "venues")
+    ]
+    lines = table([("venue", 8), ("fill rate", -9), ("latency ms", -10)], rows, width) if rows else []
+    lines += [[(str(one), "")] for one in reversed(list_of(panel, "routes"))]
+    return titled("routes", lines or none("nothing was routed yet"), width, height)
+
+
+# ---- risk
+
+
+def gauges(view: View, width: int, height: int) -> Block:
+    """How much of each limit is used, the most used first."""
+    lines: list[Line] = []
+    room = min(BAR_WIDTH if width < 60 else 2 * BAR_WIDTH, max(4, width // 4))
+    for one in sorted(rows_of(view.panel("risk"), "gauges"), key=lambda one: -share_of(one.get("used"))):
+        share = share_of(one.get("used"))
+        scope = text_of(one, "scope")
+        words = text_of(one, "limit").replace("_", " ")
+        label = f"{words} {scope}" if scope else words
+        value: Line = [(f" {text_of(one, 'value')}", "bold"), (f" of {text_of(one, 'bound')}", "dim")]
+        lines.append(spread([*gauge(share, room), (f" {share:4.0%} ", ""), (label, "")], value, width))
+    return titled("limits", lines or none("no risk actor tells of limits"), width, height)
+
+
+def halts(view: View, width: int, height: int) -> Block:
+    """Whether trading is halted, why, whether it is confirmed that nothing is open, and the halts before."""
+    risk = view.panel("risk")
+    lines: list[Line] = []
+    if view.state.get("halted"):
+        lines.append([("HALTED ", "bad"), (text_of(view.state, "halt_reason"), "")])
+        if risk.get("confirmed") is True:
+            lines.append([("confirmed: nothing is open", "good")])
+        elif risk.get("confirmed") is False:
+            lines.append([("not confirmed yet that nothing is open", "warn")])
+        lines.append([("r resets it, once the cause is understood", "dim")])
+    else:
+        lines.append([("trading is not halted", "good")])
+    lines += [[(str(one), "dim")] for one in reversed(list_of(view.state, "halts"))]
+    return titled("halts", lines, width, height)
+
+
+def refusals(view: View, width: int, height: int) -> Block:
+    """The last orders that risk refused."""
+    lines: list[Line] = [[(str(one), "")] for one in reversed(list_of(view.panel("risk"), "refusals"))]
+    refused = view.total("rejections")
+    return titled("refusals", lines or none("none"), width, height, f"{refused} in all" if refused else "")
+
+
+# ---- the system
+
+
+def units(view: View, width: int, height: int) -> Block:
+    """Every service and actor: its state, restarts, and what went wrong last."""
+    lanes = {}
+    for row in list_of(view.state, "actors"):
+        if isinstance(row, list | tuple) and len(row) == 8:
+            lanes[str(row[0])] = row
+    rows: list[list[Any]] = []
+    for row in list_of(view.state, "units"):
+        if not isinstance(row, list | tuple) or len(row) != 6:
+            continue
+        name, kind, state, failures, restarts, error = row
+        actor = lanes.get(str(name))
+        down = bool(actor and actor[2])
+        shown = "down" if down and state == "running" else str(state)
+        style = "good" if shown == "running" else "dim" if shown in ("finished", "stopped", "waiting") else "bad"
+        rate = view.rates.get(str(name))
+        again = max(whole(restarts), whole(actor[7]) if actor else 0)
+        # A lane of the same name as an actor is told apart by its kind.
+        rows.append(
+            [
+                ("●" if shown == "running" else "○", style), str(name).removeprefix("lane "), kind, (shown, style),
+                f"{rate:,.0f}/s" if rate is not None else "", again or "", whole(failures) or "", (error, "warn"),
+            ]
+        )  # fmt: skip
+    rows.sort(key=lambda row: row[3][0] in ("running", "finished"))
+    heads = [("", 1), ("unit", 12), ("kind", 7), ("state", 7), ("rate", -6), ("restarts", -3), ("failed", -3), ("", 0)]
+    return titled("actors, lanes and services", table(heads, rows, width), width, height)
+
+
+def channels(view: View, width: int, height: int) -> Block:
+    """The channels, the fullest first."""
+    found = [row for row in list_of(view.state, "channels") if isinstance(row, list | tuple) and len(row) == 9]
+    found.sort(key=lambda row: (-whole(row[8]), -whole(row[6]), -whole(row[1]), -whole(row[3])))
+    rows = []
+    for row in found:
+        name, depth, capacity, high, sent, waits, dropped, coalesced, tripped = row
+        lost = whole(dropped) + whole(tripped)
+        rows.append(
+            [
+                name, (f"{depth}/{capacity}", "bad" if lost else ""), high, count_text(whole(sent)), waits or "",
+                (dropped or "", "bad"), coalesced or "", (tripped or "", "bad"),
+            ]
+        )  # fmt: skip
+    heads = [
+        ("channel", 14), ("depth", -7), ("most", -4), ("sent", -5), ("waits", -5), ("dropped", -4), ("coalesced", -4),
+        ("tripped", -4),
+    ]  # fmt: skip
+    return titled("channels", table(heads, rows, width), width, height)
+
+
+def latencies(view: View, width: int, height: int) -> Block:
+    """How long each stage takes."""
+    rows = []
+    for row in list_of(view.state, "latency"):
+        if isinstance(row, list | tuple) and len(row) == 6:
+            times = [duration_text(whole(one)) if whole(row[1]) else "-" for one in row[2:]]
+            rows.append([row[0], *times, count_text(whole(row[1]))])
+    heads = [("stage", 14), ("p50", -8), ("p99", -8), ("p99.9", -8), ("max", -8), ("count", -6)]
+    return titled("latency", table(heads, rows, width), width, height)
+
+
+def lanes(view: View, width: int, height: int) -> Block:
+    """The lanes: inputs, orders, and what their ledgers could not explain."""
+    rows = []
+    for one in rows_of(view.state, "lanes"):
+        name = text_of(one, "name")
+        anomalies = number_of(one, "anomalies")
+        rate = view.rates.get(f"lane {name}")
+        rows.append(
+            [
+                name, count_text(number_of(one, "inputs")), f"{rate:,.0f}/s" if rate is not None else "",
+                number_of(one, "open_orders"), count_text(number_of(one, "decisions")),
+                (anomalies or "", "bad"), (text_of(one, "anomaly"), "bad"),
+            ]
+        )  # fmt: skip
+    heads = [
+        ("lane", 10), ("inputs", -6), ("rate", -7), ("open", -4), ("decisions", -6), ("anomalies", -3), ("", 0),
+    ]  # fmt: skip
+    return titled("lanes", table(heads, rows, width), width, height)
+
+
+def log(view: View, width: int, height: int) -> Block:
+    """The end of the log, newest below."""
+    told = [str(one) for one in list_of(view.state, "log")]
+    lines: list[Line] = [[(one, _style_of_log(one))] for one in told[-max(0, height - 1) :]]
+    return titled("log", lines or none("nothing was logged"), width, height)
+
+
+def _style_of_log(line: str) -> str:
+    """Levels stand second in a line of the log."""
+    level = line.split(maxsplit=2)[1:2]
+    return {"error": "bad", "critical": "bad", "warning": "warn"}.get(level[0] if level else "", "dim")
+
+
+def words(view: View, width: int, height: int) -> Block:
+    """The panels of actors whose kind has no drawing of its own, as they are."""
+    known = {
+        "book", "aggregated", "fair_value", "strategy", "paper", "risk", "portfolio", "orders", "router",
+    }  # fmt: skip
+    lines: list[Line] = []
+    for name, panel in view.all_panels():
+        if panel.get("kind") not in known:
+            told = ", ".join(f"{key} {table_of(panel, key) or panel[key]}" for key in panel if key != "kind")
+            lines.append([(f"{name} ", "bold"), (told, "dim")])
+    return block(lines, width, height) if lines else []
