@@ -1,0 +1,420 @@
+"""Trades at an embedded exchange over its native protocol: the way out of a system for orders, the way in for reports.
+
+Orders are named by our order ids, so that whatever was lost on the way is found again. It promises that every order
+has one acknowledgement, each trade once and one end; that after a lost connection reports are taken up without a gap
+and every order of which nothing is known is asked for; that a cancel is sent again until it is answered. While there
+is no connection new orders are refused, and cancels are kept. It decides nothing about the market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import trio
+
+from exchange.keys import KeyFileError, read_keys
+from exchange.protocol import Cancel, Replace
+from exchange.protocol_events import Answer, Balance, Report
+from exchange.trading_desk import CANCEL, NEW, REPLACE, About, TradingDesk
+from exchange.trading_gateway_params import TradingGatewayParams
+from exchange.trading_link import LinkEnded, LoginRefused, TradingLink
+from exchange.trading_words import Unsupported, order_request
+from market.instruments import InstrumentKind
+from market.messages import (
+    CAUSE_DISCONNECT,
+    CAUSE_RECONCILIATION,
+    REJECT_AUTHENTICATION,
+    REJECT_CONNECTION,
+    REJECT_DUPLICATE,
+    REJECT_RATE_LIMITED,
+    REJECT_TOO_LATE,
+    REJECT_UNKNOWN_INSTRUMENT,
+    REJECT_UNKNOWN_ORDER,
+    STATE_BALANCES,
+    STATE_FILLS,
+    STATE_OPEN_ORDERS,
+    BalanceChanged,
+    CancelAll,
+    CancelOrder,
+    CancelRejected,
+    ConnectionDown,
+    ConnectionUp,
+    ForeignOrder,
+    Message,
+    NewOrder,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderReduced,
+    OrderRejected,
+    OrderReplaced,
+    OrderRepriced,
+    OrderStatus,
+    OrderStatusWanted,
+    OrderTriggered,
+    ReplaceOrder,
+    ReplaceRejected,
+    TradingHalted,
+    VenueStateComplete,
+    VenueStateWanted,
+)
+from runtime.actor import HALT_TRADING
+from runtime.backoff import BackoffOptions, RestartTracker
+from runtime.service import Service, ServiceSetup
+from venues.dialing import DialFailed, Dialing
+from venues.gateway_keys import KeysMissing, read_key
+from venues.gateway_money import UnreadableAmount
+from venues.gateway_orders import SOURCE, Stage, kept_orders
+from venues.transport import StreamOptions, TransportError, open_stream
+
+Heard = Report | Balance | tuple[object, Answer]
+
+NANOSECONDS: Final = 1_000_000_000
+FAREWELL_S: Final = 0.5
+PRESS_S: Final = 0.1
+_HEALTHY_NS: Final = 60 * NANOSECONDS
+_UNBOUNDED: Final = 2**31
+
+
+class TradingGateway(Service):
+    """See the head of this file."""
+
+    TAKES: ClassVar[tuple[type[Message], ...]] = (
+        NewOrder, ReplaceOrder, CancelOrder, CancelAll, OrderStatusWanted, VenueStateWanted,
+    )  # fmt: skip
+    GIVES: ClassVar[tuple[type[Message], ...]] = (
+        OrderAccepted, OrderRejected, OrderFilled, OrderCancelled, OrderExpired, OrderReduced, OrderRepriced,
+        OrderTriggered, CancelRejected, OrderReplaced, ReplaceRejected, OrderStatus, ForeignOrder, BalanceChanged,
+        VenueStateComplete, ConnectionUp, ConnectionDown, TradingHalted,
+    )  # fmt: skip
+    OWNS: ClassVar[tuple[type[Message], ...]] = (OrderAccepted, OrderFilled, OrderCancelled)
+    PARAMS: ClassVar[type | None] = TradingGatewayParams
+    POLICY: ClassVar[str] = HALT_TRADING
+    REAL_MONEY: ClassVar[bool] = False
+
+    def __init__(self, setup: ServiceSetup, dialing: Dialing | None = None) -> None:
+        """Prepare; a test hands in how streams are opened."""
+        super().__init__(setup)
+        assert isinstance(setup.params, TradingGatewayParams)
+        self.params: Final = setup.params
+        found = [self.instruments.by_id(number) for number in self.instrument_ids]
+        for one in found:
+            if one.kind is not InstrumentKind.SPOT:
+                raise ValueError(f"{one.symbol} is no spot pair: an embedded exchange trades nothing else")
+        self.by_id: Final = {one.instrument_id: one for one in found}
+        self.orders: Final = kept_orders(self.mailbox.doorbell, self.params.order_prefix)
+        self.desk: Final = TradingDesk(self.orders, found, self.params.connection_id)
+        self.dialing: Final = dialing or Dialing(
+            ca_file=self.params.ca_file, timeout_s=self.params.connect_timeout_s
+        )
+        self.link: TradingLink | None = None
+        """The connection that orders may use: logged in, and everything that was missed is known."""
+        self.last_error = "not connected yet"
+        self.is_key_refused = False
+        self._epoch = 0
+        self._nonce = 0
+        self._clearing: set[int] = set()
+        """Instruments, 0 for all, of which every order is to be out of the book, until the exchange says so."""
+        self._held: list[Heard] | None = None
+        """What was heard while older fills are still asked for."""
+        label = {"service": self.name}
+        self._requests = self.metrics.counter("gateway_requests_total", "Requests that were posted.", label)
+        self._losses = self.metrics.counter("gateway_losses_total", "Connections that were lost.", label)
+        self.metrics.gauge(
+            "gateway_connected", "Whether orders can be sent.", label, read=lambda: float(self.link is not None)
+        )
+
+    # ---- the life of the gateway
+
+    async def run(self) -> None:
+        """Be connected and take orders until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stay_connected)
+            while True:
+                await self._take(await self.mailbox.receive(), nursery)
+
+    async def _stay_connected(self) -> None:
+        params = self.params
+        options = BackoffOptions(
+            params.first_pause_ms * 1_000_000, 2.0, max(params.first_pause_ms, params.longest_pause_ms) * 1_000_000,
+            _HEALTHY_NS, _UNBOUNDED, 0,
+        )  # fmt: skip
+        tracker = RestartTracker(options, self.randomness)
+        while True:
+            self._epoch = max(self._epoch + 1, self.clock.now_ns())
+            reason = "the gateway stopped"
+            try:
+                await self._connected(tracker)
+            except* (TransportError, DialFailed, KeysMissing, KeyFileError, UnreadableAmount) as group:
+                reason = _first(group)
+                self.is_key_refused = group.subgroup((LoginRefused, KeysMissing, KeyFileError)) is not None
+            finally:
+                await self._tell_down(reason)
+            wait_ns = tracker.failed(self.clock.now_ns())
+            assert wait_ns is not None
+            await trio.sleep(wait_ns / NANOSECONDS)
+
+    async def _tell_down(self, reason: str) -> None:
+        self._losses.add()
+        self.link = None
+        self.desk.cancelling.clear()
+        for order in self.orders.open.values():
+            if order.stage is Stage.REQUESTED:
+                order.stage = Stage.UNKNOWN
+        if reason == self.last_error:
+            return
+        self.log.warning("not connected", reason=reason)
+        self.last_error = reason
+        with trio.move_on_after(FAREWELL_S, shield=True):
+            await self.send([ConnectionDown(self.params.connection_id, self._epoch, reason)])
+
+    async def _connected(self, tracker: RestartTracker) -> None:
+        """One connection, from its handshake to its end, which is raised."""
+        params = self.params
+        secret = self._secret()
+        options = StreamOptions(dialing=self.dialing, handshake_s=params.connect_timeout_s)
+        async with open_stream(params.url, options, self.clock.now_ns) as stream, trio.open_nursery() as nursery:
+            link = TradingLink(stream, self._hear, params.answer_ms / 1_000)
+            for task in (link.read, link.write, link.watch):
+                nursery.start_soon(task)
+            try:
+                await self._log_in(link, secret)
+                tracker.started(self.clock.now_ns())
+                while True:
+                    await self._press(link)
+                    await trio.sleep(PRESS_S)
+            finally:
+                link.end()
+
+    async def _log_in(self, link: TradingLink, secret: str) -> None:
+        """Prove who we are, learn what was missed, and let orders use the connection."""
+        params = self.params
+        self._nonce = max(self._nonce + 1, self.clock.now_ns())
+        known, self._held = self.orders.mark, []
+        answer = await link.login(
+            params.key, secret, self._nonce, params.cancel_on_disconnect, params.messages_per_second
+        )
+        await self._catch_up(link, known, answer)
+        self.link = link
+        self.is_key_refused = False
+        self.last_error = ""
+        self.log.info("connected", account=answer.account, session=answer.session)
+        await self.send([ConnectionUp(params.connection_id, self._epoch)])
+
+    def _secret(self) -> str:
+        params = self.params
+        if params.secret:
+            return read_key(f"services.{self.name}.params.secret", params.secret).reveal()
+        key = read_keys(params.keys_file).find(params.key)
+        if key is None:
+            raise KeysMissing(f"{params.keys_file} has no key {params.key}: name one of those in it as key")
+        return key.secret.reveal()
+
+    async def _catch_up(self, link: TradingLink, known: int, answer: Answer) -> None:
+        """Take up everything that was missed: fills first, then what is still open, then balances."""
+        if known > answer.sequence:
+            reason = "the exchange has lost reports that it had told: what was traded has to be compared by a person"
+            await self.send([TradingHalted(reason, self.name)])
+        elif 0 <= known < answer.sequence:
+            question = await link.state("fills", known)
+            assert question.answer is not None
+            if question.answer.text:
+                await self.send([TradingHalted(f"fills may be missing: {question.answer.text}", self.name)])
+            await self.send(self.desk.fills(question.rows))
+        self.orders.mark = answer.sequence
+        # What came meanwhile is younger than those fills: an end among it must not come before them.
+        while held := self._held:
+            self._held = []
+            await self._pass_on(held)
+        self._held = None
+        await self._look(link, CAUSE_DISCONNECT if self.params.cancel_on_disconnect else CAUSE_RECONCILIATION)
+        balances = await link.state("balances")
+        await self.send([one for row in balances.rows if isinstance(row, Balance) for one in self.desk.balance(row)])
+
+    async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> None:
+        """Ask what is open, and tell it; what was posted before the question is decided by the answer."""
+        self.desk.is_look_wanted = False
+        expected = list(self.orders.open.values())
+        question = await link.state("open_orders")
+        assert question.answer is not None
+        told, count = self.desk.open_orders(expected, question.rows, cause)
+        told.append(
+            VenueStateComplete(self.params.connection_id, STATE_OPEN_ORDERS, count, question.answer.time_ns)
+        )
+        await self.send(told)
+
+    async def _hear(self, heard: Sequence[Heard]) -> None:
+        """What one frame told, sent on as one batch."""
+        if self._held is not None:
+            self._held += heard
+        else:
+            await self._pass_on(heard)
+
+    async def _pass_on(self, heard: Sequence[Heard]) -> None:
+        told: list[Message] = []
+        for one in heard:
+            if isinstance(one, tuple):
+                about, answer = one
+                assert isinstance(about, About)
+                told += self.desk.answered(about, answer)
+            else:
+                told += self.desk.heard(one)
+                self.orders.mark = max(self.orders.mark, one.sequence)
+        if told:
+            await self.send(told)
+
+    async def _press(self, link: TradingLink) -> None:
+        """Send the cancels that are wanted and not on their way, and look where a look is due."""
+        clearing = list(self._clearing)
+        for instrument_id in clearing:
+            for order in self.orders.open_in(instrument_id):
+                # What an earlier run has left is not known to whoever asked, and is meant.
+                order.is_cancel_wanted = order.is_cancel_wanted or order.is_adopted
+        for order in list(self.orders.open.values()):
+            if order.is_cancel_wanted and order.order_id not in self.desk.cancelling:
+                self._post_cancel(link, order.order_id, order.instrument_id)
+        for order_id in list(self.desk.ghosts):
+            ghost = self.orders.find(order_id)
+            if ghost is not None and order_id not in self.desk.cancelling:
+                self._post_cancel(link, order_id, ghost.instrument_id)
+        if clearing or self.desk.is_look_wanted:
+            await self._look(link)
+        for instrument_id in clearing:
+            left = self.orders.open_in(instrument_id)
+            if not any(order.is_cancel_wanted or order.is_adopted for order in left):
+                self._clearing.discard(instrument_id)
+
+    # ---- commands
+
+    async def _take(self, message: Message, nursery: trio.Nursery) -> None:
+        told: Sequence[Message] = ()
+        if isinstance(message, NewOrder):
+            told = self._enter(message)
+        elif isinstance(message, CancelOrder):
+            told = self._cancel(message)
+        elif isinstance(message, ReplaceOrder):
+            told = self._replace(message)
+        elif isinstance(message, CancelAll):
+            self._cancel_all(message)
+        elif isinstance(message, OrderStatusWanted | VenueStateWanted):
+            nursery.start_soon(self._answer, message)
+        if told:
+            await self.send(told)
+
+    def _enter(self, new: NewOrder) -> Sequence[Message]:
+        link, instrument = self.link, self.by_id.get(new.instrument_id)
+        if instrument is None:
+            return self._refused(new, REJECT_UNKNOWN_INSTRUMENT, "this gateway does not trade its instrument")
+        if self.orders.find(new.order_id) is not None:
+            return self._refused(new, REJECT_DUPLICATE, "an order of this id was sent before")
+        if link is None:
+            code = REJECT_AUTHENTICATION if self.is_key_refused else REJECT_CONNECTION
+            return self._refused(new, code, f"no connection, nothing was sent: {self.last_error}")
+        try:
+            request = order_request(link.next_id(), new, instrument, self.orders.name_of(new.order_id))
+        except Unsupported as error:
+            return self._refused(new, error.code, error.reason)
+        if not link.pace.spend():
+            return self._refused(new, REJECT_RATE_LIMITED, "the rate of requests is used up but for cancels")
+        self.orders.begin(new, self.clock.now_ns())
+        self._requests.add()
+        link.post(request, About(NEW, new.order_id, new.instrument_id))
+        return ()
+
+    def _refused(self, new: NewOrder, code: int, reason: str) -> Sequence[Message]:
+        return [OrderRejected(new.order_id, new.instrument_id, code, reason, SOURCE)]
+
+    def _cancel(self, cancel: CancelOrder) -> Sequence[Message]:
+        order_id, instrument_id = cancel.order_id, cancel.instrument_id
+        order = self.orders.find(order_id)
+        if order is not None and not order.is_open:
+            reason = "it has ended already"
+            return self.orders.cancel_rejected(order_id, instrument_id, REJECT_TOO_LATE, reason)
+        if order is not None:
+            order.is_cancel_wanted, order.cancel_reason = True, cancel.reason
+        if self.link is None:
+            if order is not None:
+                # It is sent as soon as there is a connection.
+                return ()
+            return self.orders.cancel_rejected(order_id, instrument_id, REJECT_CONNECTION, "no connection")
+        if order_id not in self.desk.cancelling and instrument_id in self.by_id:
+            self._post_cancel(self.link, order_id, instrument_id)
+        return ()
+
+    def _post_cancel(self, link: TradingLink, order_id: int, instrument_id: int) -> None:
+        self.desk.cancelling.add(order_id)
+        self._requests.add()
+        symbol, name = self.by_id[instrument_id].venue_symbol, self.orders.name_of(order_id)
+        request = Cancel(id=link.next_id(), symbol=symbol, client_order_id=name)
+        link.post(request, About(CANCEL, order_id, instrument_id), is_urgent=True)
+
+    def _replace(self, change: ReplaceOrder) -> Sequence[Message]:
+        order_id, instrument_id = change.order_id, change.instrument_id
+        order, link = self.orders.find(order_id), self.link
+        if order is None or not order.is_open:
+            code = REJECT_UNKNOWN_ORDER if order is None else REJECT_TOO_LATE
+            return self.orders.replace_rejected(order_id, instrument_id, code, "there is no such order any more")
+        if link is None or order.stage is Stage.UNKNOWN:
+            return self.orders.replace_rejected(order_id, instrument_id, REJECT_CONNECTION, "no connection")
+        if not link.pace.spend():
+            reason = "the rate of requests is used up but for cancels"
+            return self.orders.replace_rejected(order_id, instrument_id, REJECT_RATE_LIMITED, reason)
+        instrument = self.by_id[instrument_id]
+        self._requests.add()
+        request = Replace(
+            id=link.next_id(), symbol=instrument.venue_symbol, client_order_id=order.name,
+            price=instrument.format_price(change.price), size=instrument.format_size(change.size),
+        )  # fmt: skip
+        link.post(request, About(REPLACE, order_id, instrument_id))
+        return ()
+
+    def _cancel_all(self, message: CancelAll) -> None:
+        """Cancel every order of ours, until the exchange says that none is left."""
+        for order in self.orders.open_in(message.instrument_id):
+            order.is_cancel_wanted, order.cancel_reason = True, message.reason
+            if self.link is not None and order.order_id not in self.desk.cancelling:
+                self._post_cancel(self.link, order.order_id, order.instrument_id)
+        self._clearing.add(message.instrument_id)
+
+    # ---- questions
+
+    async def _answer(self, message: OrderStatusWanted | VenueStateWanted) -> None:
+        """Answer with the exchange's word; a question without a connection is answered by the look at the next one."""
+        link = self.link
+        if link is None:
+            return
+        try:
+            if isinstance(message, OrderStatusWanted):
+                working = await link.state("open_orders")
+                fills = await link.state("fills")
+                await self.send(self.desk.status(message, working.rows, fills.rows))
+            elif message.connection_id in (0, self.params.connection_id):
+                await self._answer_state(link, message)
+        except LinkEnded as error:
+            self.log.warning("a question has no answer", reason=str(error))
+
+    async def _answer_state(self, link: TradingLink, wanted: VenueStateWanted) -> None:
+        connection_id = self.params.connection_id
+        if wanted.state == STATE_OPEN_ORDERS:
+            await self._look(link)
+        elif wanted.state == STATE_BALANCES:
+            question = await link.state("balances")
+            assert question.answer is not None
+            told = [one for row in question.rows if isinstance(row, Balance) for one in self.desk.balance(row)]
+            done = VenueStateComplete(connection_id, STATE_BALANCES, len(told), question.answer.time_ns)
+            await self.send([*told, done])
+        elif wanted.state == STATE_FILLS:
+            question = await link.state("fills")
+            assert question.answer is not None
+            told = self.desk.fills([row for row in question.rows if row.time_ns >= wanted.since_ns])
+            await self.send([*told, VenueStateComplete(connection_id, STATE_FILLS, len(told), question.answer.time_ns)])
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    """What went wrong first, in words."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

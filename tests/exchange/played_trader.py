@@ -1,0 +1,182 @@
+"""A trading gateway with a lane that is played by the test: it sends commands and writes down every report.
+
+Every report is shown to a real ledger first, so that a gateway which breaks the life of an order fails its test.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import attrs
+import trio
+
+from market.instruments import InstrumentTable
+from market.messages import (
+    BUY,
+    GTC,
+    LIMIT,
+    CancelAll,
+    CancelOrder,
+    ChildOrder,
+    ChildReplace,
+    ConnectionUp,
+    Message,
+    NewOrder,
+    OrderFilled,
+    OrderRejected,
+    ReplaceOrder,
+    schema_id_of,
+)
+from market.order_life import is_final
+from runtime.channels import BLOCK, Channel, Doorbell, policy_of
+from runtime.clock import Clock
+from runtime.ledger import Ledger
+from runtime.service import Delivery, Mailbox, Service, ServiceSetup
+from tests.exchange.desk_of_orders import BTC, BTC_USDT, INSTRUMENTS
+from tests.simulation.world import Silence
+
+if TYPE_CHECKING:
+    from runtime.logs import Logger
+
+M = TypeVar("M", bound=Message)
+STRATEGY = 9
+URGENT = (CancelOrder, CancelAll)
+
+
+@attrs.define
+class Trader:
+    """See the head of this file."""
+
+    setup: ServiceSetup
+    inbox: Channel
+    make: Callable[[ServiceSetup], Service]
+    ledger: Ledger = attrs.field(factory=Ledger)
+    heard: list[Message] = attrs.field(factory=list)
+    anomalies: list[str] = attrs.field(factory=list)
+    last_id: int = 7 << 31
+
+    gateway: Any = None
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+
+    # ---- commands
+
+    def tell(self, message: Message) -> None:
+        """Send a message of the lane."""
+        self._note(message)
+        mailbox = self.setup.mailbox
+        (mailbox.urgent if isinstance(message, URGENT) else mailbox.inbox).offer(message)
+
+    def order(
+        self, price: str, size: str = "0.1", side: int = BUY, *, instrument_id: int = BTC, order_type: int = LIMIT,
+        time_in_force: int = GTC, post_only: bool = False,
+    ) -> int:  # fmt: skip
+        """Send a new order; gives its id."""
+        self.last_id += 1
+        instrument = self.setup.instruments.by_id(instrument_id)
+        values = (
+            self.last_id, 0, STRATEGY, instrument_id, side, order_type, time_in_force,
+            instrument.parse_price(price) if price else 0, instrument.parse_size(size), 0, 0, post_only, False, 0, 0,
+        )  # fmt: skip
+        self._note(ChildOrder(*values))
+        self.tell(NewOrder(*values))
+        return self.last_id
+
+    def cancel(self, order_id: int, instrument_id: int = BTC) -> None:
+        """Send a cancel."""
+        self.tell(CancelOrder(order_id, instrument_id, "the test wants it", 0))
+
+    def replace(self, order_id: int, price: str, size: str) -> None:
+        """Send a change."""
+        values = (order_id, BTC, BTC_USDT.parse_price(price), BTC_USDT.parse_size(size), 0)
+        self._note(ChildReplace(*values))
+        self.tell(ReplaceOrder(*values))
+
+    # ---- reports
+
+    def of(self, kind: type[M], order_id: int = 0) -> list[M]:
+        """Everything of one type that was heard, of one order where asked."""
+        return [
+            one for one in self.heard if isinstance(one, kind) and order_id in (0, getattr(one, "order_id", order_id))
+        ]
+
+    async def until(self, holds: Callable[[], object], seconds: float = 20.0) -> None:
+        """Wait for something to be so."""
+        with trio.move_on_after(seconds) as patience:
+            while not holds():
+                await trio.sleep(0.01)
+        assert not patience.cancelled_caught, [*map(repr, self.heard[-12:])]
+
+    async def expect(self, kind: type[M], order_id: int = 0, count: int = 1) -> M:
+        """Wait for so many reports of a type; gives the last of them."""
+        await self.until(lambda: len(self.of(kind, order_id)) >= count)
+        return self.of(kind, order_id)[count - 1]
+
+    async def connected(self, count: int = 1) -> None:
+        """Wait for a connection."""
+        await self.expect(ConnectionUp, count=count)
+
+    def is_over(self, order_id: int) -> bool:
+        """Whether the ledger holds an order for over."""
+        order = self.ledger.order(order_id)
+        return order is not None and is_final(order.state)
+
+    def net(self, instrument_id: int = BTC) -> int:
+        """The position by the fills."""
+        position = self.ledger.position(STRATEGY, instrument_id)
+        return 0 if position is None else int(position.net_size)
+
+    def filled(self, order_id: int) -> int:
+        """What of an order was reported as filled."""
+        return sum(one.size for one in self.of(OrderFilled, order_id))
+
+    def codes(self) -> list[int]:
+        """Why orders were refused."""
+        return [one.code for one in self.of(OrderRejected)]
+
+    async def listen(self) -> None:
+        """Take reports for ever."""
+        while True:
+            await self.inbox.doorbell.wait()
+            taken: list[Message] = []
+            self.inbox.drain_into(taken)
+            for message in taken:
+                self._note(message)
+                self.heard.append(message)
+
+    def _note(self, message: Message) -> None:
+        told = self.ledger.observe(message)
+        if told:
+            self.anomalies.append(told)
+
+    async def serve(self) -> None:
+        """Run the gateway until it is stopped."""
+        self.scope = trio.CancelScope()
+        self.gateway = self.make(self.setup)
+        with self.scope:
+            await self.gateway.run()
+
+
+@asynccontextmanager
+async def trader(
+    make: Callable[[ServiceSetup], Service], params: object, clock: Clock, gives: Sequence[type[Message]]
+) -> AsyncIterator[Trader]:
+    """A gateway that runs, with its lane; whatever breaks the life of an order fails the test at the end."""
+    bell, lane_bell = Doorbell(), Doorbell()
+    mailbox = Mailbox(bell, *(Channel(name, 256, policy_of("halt"), doorbell=bell) for name in ("inbox", "urgent")))
+    inbox = Channel("lane", 1_024, BLOCK, doorbell=lane_bell)
+    setup = ServiceSetup(
+        name="gateway", params=params, instruments=InstrumentTable(INSTRUMENTS), instrument_ids=(1, 2), clock=clock,
+        randomness=random.Random(0), mailbox=mailbox, log=cast("Logger", Silence()),
+        deliveries={schema_id_of(kind): [Delivery(inbox, False, None)] for kind in gives},
+    )  # fmt: skip
+    made = Trader(setup, inbox, make)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(made.listen)
+        nursery.start_soon(made.serve)
+        yield made
+        made.scope.cancel()
+        nursery.cancel_scope.cancel()
+    assert made.anomalies == []
