@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from desk.status import by_instrument
+from desk.told import by_instrument
 
 if TYPE_CHECKING:
     from runtime.blueprint import Blueprint

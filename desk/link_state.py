@@ -15,7 +15,7 @@ import trio
 
 import hftrun_kernel
 from desk.link_codec import encode
-from desk.status import order_lanes
+from desk.told import order_lanes
 from market.messages import BUY
 from market.order_life import state_name
 from runtime.actor import Strategy

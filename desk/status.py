@@ -6,21 +6,18 @@ Everything is read from the ledgers, the supervisor and the actors' `summary()` 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from desk.ledger_words import quotes
+from desk.result import result_of, result_words
+from desk.told import BY_SYMBOL, by_instrument, by_symbol, name_of_instrument, order_lanes
 from runtime.lane import words_of
 
 if TYPE_CHECKING:
-    from market.instruments import Instrument
-    from runtime.blueprint import Blueprint
-    from runtime.lane import Lane
     from runtime.session import Session
 
 NANOSECONDS = 1_000_000_000
-# What the standard actors tell of each instrument in their summaries; the desk puts it together.
-BY_SYMBOL = ("books", "instruments")
+SIMULATED = "simulated"
 # Tables of which a status line has its own words, or none: what an actor says of them besides is left out.
 TOLD_OTHERWISE = (*BY_SYMBOL, "groups")
 WITH_TOUCH = ("LIVE", "STALE")
@@ -31,6 +28,8 @@ def status_line(session: Session) -> str:
     lanes = session.system.lanes
     words = {slot.name: words_of(slot) for lane in lanes for slot in lane.core.slots}
     parts = [time.strftime("%H:%M:%S", time.gmtime(session.clock.now_ns() // NANOSECONDS))]
+    if session.market == SIMULATED:
+        parts.append("SIMULATED MARKET")
     parts += troubles(session)
     told = by_instrument(session.blueprint, words)
     ledgers = [lane.core.ledger for lane in order_lanes(lanes)]
@@ -40,7 +39,8 @@ def status_line(session: Session) -> str:
             own = " ".join(filter(None, (quotes(ledger, one) for ledger in ledgers)))
             place = f"{one.venue} " if len(instruments) > 1 else ""
             parts.append(place + _book_words(told.get(name_of_instrument(one), {}), own))
-        parts += _result_words([told.get(name_of_instrument(one), {}) for one in instruments])
+    if ledgers:
+        parts.append(" ".join(result_words(result_of(session, words))))
     parts += [
         str(one["status"])
         for one in words.values()
@@ -48,47 +48,6 @@ def status_line(session: Session) -> str:
     ]
     parts.append(_counts(session))
     return " | ".join(parts)
-
-
-def name_of_instrument(instrument: Instrument) -> str:
-    """What the desk calls an instrument: its venue and the common symbol."""
-    return f"{instrument.venue} {instrument.symbol}"
-
-
-def by_symbol(instruments: Iterable[Instrument]) -> dict[str, list[Instrument]]:
-    """The instruments of each common symbol."""
-    found: dict[str, list[Instrument]] = {}
-    for one in instruments:
-        found.setdefault(one.symbol, []).append(one)
-    return found
-
-
-def by_instrument(blueprint: Blueprint, words: dict[str, dict[str, object]]) -> dict[str, dict[str, Any]]:
-    """What all actors tell of each instrument, put together, by `name_of_instrument`.
-
-    An actor names a row by the instrument's symbol where it has one instrument of that symbol, as a venue book has, and
-    by venue and symbol otherwise.
-    """
-    told: dict[str, dict[str, Any]] = {}
-    for node in blueprint.actors:
-        one = words.get(node.name, {})
-        for key in BY_SYMBOL:
-            rows = one.get(key)
-            if not isinstance(rows, dict):
-                continue
-            for instrument in blueprint.instruments:
-                if not node.works_on(instrument.instrument_id):
-                    continue
-                name = name_of_instrument(instrument)
-                row = rows.get(name, rows.get(instrument.symbol))
-                if isinstance(row, dict):
-                    told.setdefault(name, {}).update(row)
-    return told
-
-
-def order_lanes(lanes: list[Lane]) -> list[Lane]:
-    """The lanes whose ledgers know every order from its birth to its end."""
-    return [lane for lane in lanes if lane.core.ledger.complete]
 
 
 def troubles(session: Session) -> list[str]:
@@ -110,13 +69,6 @@ def _book_words(told: dict[str, Any], own: str) -> str:
         words.append(f"{told['state']} {told['touch']}" if told["state"] in WITH_TOUCH else told["state"])
     words.append(f"quotes {own}" if own else "no quotes")
     return " ".join(words)
-
-
-def _result_words(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Position and profit in each instrument that has any; of a single one always."""
-    held = [row for row in rows if "position" in row]
-    shown = [row for row in held if row.get("fills", 1) != 0] or held[:1]
-    return [f"position {row['position']} profit {row['profit']} {row['currency']}" for row in shown]
 
 
 def _counts(session: Session) -> str:

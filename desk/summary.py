@@ -13,7 +13,8 @@ import hftrun_kernel
 from desk.durations import format_duration
 from desk.fault_words import fault_lines, faults_of_run
 from desk.ledger_words import open_orders, positions
-from desk.status import by_instrument, order_lanes
+from desk.result import result_of, result_words
+from desk.told import by_instrument, order_lanes
 from runtime.config.show import config_sha256
 from runtime.histogram import Histogram
 from runtime.lane import words_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.supervisor import ShutdownReport
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+SIMULATED = "simulated"
 SHOWN_PERCENTILES = ("p50", "p99", "p99.9", "max")
 
 
@@ -38,6 +40,7 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
     return {
         "name": config.name,
         "mode": config.mode,
+        "market": session.market,
         "modules": hftrun_kernel.mode(),
         "config_sha256": config_sha256(config),
         "started_ns": session.started_ns,
@@ -45,6 +48,7 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
         "shutdown": {**attrs.asdict(report), "orderly": report.orderly},
         "halts": list(system.supervisor.halts),
         "stalls": system.supervisor.stalls,
+        "result": result_of(session, words),
         "totals": _totals(session),
         "instruments": by_instrument(session.blueprint, words),
         "latency": {
@@ -178,6 +182,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     lines = ["", f"{summary['name']} ran {summary['seconds']} s and stopped {how}: {shutdown['reason']}"]
     if not shutdown["orderly"]:
         lines += _disorder(summary)
+    if any(lane["knows_every_order"] for lane in summary["lanes"].values()):
+        place = "SIMULATED  " if summary["market"] == SIMULATED else "result     "
+        lines.append(f"  {place}{' '.join(result_words(summary['result']))}")
     for name, told in summary["instruments"].items():
         lines += _instrument_lines(name, told)
     lines += _exchange_lines(summary["actors"])

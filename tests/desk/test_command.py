@@ -304,7 +304,7 @@ def test_a_run_prints_status_and_summary(tmp_path: Path) -> None:
     price = r"\d+\.\d\d"
     assert re.fullmatch(
         rf"\d\d:\d\d:\d\d \| BTC/USDT \| LIVE {price}/{price} quotes ({price}|-)/({price}|-) "
-        r"\| position -?0\.\d{5} profit -?[\d.]+ USDT \| inputs \d+ orders \d+ fills \d+ failures 0",
+        r"\| position -?0(\.\d{1,5})? BTC profit -?[\d.]+ USDT \| inputs \d+ orders \d+ fills \d+ failures 0",
         status,
     )
     assert "stopped in order: the duration is over" in output
