@@ -68,7 +68,8 @@ GIVEN_BY_RUNTIME = frozenset(
     }
 )
 
-# What people and strategies may wish for, and what not every venue tells: without a giver the wiring is whole.
+# What people and strategies may wish for, what not every venue tells, and what a venue can be asked and nobody asks:
+# without a giver the wiring is whole.
 NEEDS_NO_GIVER = frozenset(
     {
         "WantedQuotes",
@@ -76,9 +77,17 @@ NEEDS_NO_GIVER = frozenset(
         "FlattenPosition",
         "ParentCancel",
         "BookSnapshot",
+        "ChildReplace",
+        "ConfigChanged",
+        "FundingPaid",
         "OrderReplaced",
         "OrderExpired",
+        "ReplaceOrder",
+        "OrderStatusWanted",
+        "VenueStateWanted",
         "ServiceStopped",
+        "ShadowFilled",
+        "VenueStateComplete",
     }
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actors.paper_orders import draw
+from actors.paper_lines import draw
 from actors.paper_params import PaperVenueParams
 from actors.paper_venue import PaperVenue
 from market.messages import (
@@ -17,7 +17,8 @@ from market.messages import (
     MAKER,
     MARKET,
     NO_SIDE,
-    REJECT_BAD_PRICE,
+    REJECT_BAD_SIZE,
+    REJECT_MINIMUM_NOTIONAL,
     REJECT_NOT_FILLABLE,
     REJECT_POST_ONLY,
     REJECT_TOO_LATE,
@@ -116,11 +117,12 @@ def test_queues_behind_what_is_displayed() -> None:
 
 
 def test_moves_up_when_less_is_displayed_than_was_ahead() -> None:
-    """Those ahead may cancel: no more can be ahead than is displayed."""
+    """Those ahead may cancel: once no trade has explained it, no more can be ahead than was displayed."""
     lane = venue()
     place(lane, 1, BUY, BID, 1_000)
     lane.take(top(BID, ASK, 200, 5_000))
     lane.take(top(BID, ASK, 9_000, 5_000))
+    lane.pass_ms(500)
     lane.take(trade(BID, 700, SELL))
     assert fills(lane) == [(1, BID, 500, 500)]
 
@@ -214,7 +216,9 @@ def test_touch_that_comes_to_a_resting_order_fills_it_as_maker() -> None:
         (BUY, ASK, {"time_in_force": FOK, "size": 6_000}, REJECT_NOT_FILLABLE),
         (BUY, BID, {"time_in_force": FOK}, REJECT_NOT_FILLABLE),
         (BUY, BID, {"order_type": STOP}, REJECT_UNSUPPORTED),
-        (BUY, BID, {"size": 1}, REJECT_BAD_PRICE),
+        (BUY, BID, {"size": 1}, REJECT_MINIMUM_NOTIONAL),
+        (BUY, BID, {"size": 0}, REJECT_BAD_SIZE),
+        (BUY, BID, {"time_in_force": 5}, REJECT_UNSUPPORTED),
     ],
 )
 def test_what_the_venue_refuses(side: int, price: int, changes: dict[str, int], code: int) -> None:
