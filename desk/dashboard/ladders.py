@@ -115,7 +115,21 @@ def _common_levels(
         if finer >= 0 and price % 10**finer == 0:
             own = view.own(number, word).get(price // 10**finer, 0)
         levels.append(Level(price, size, traded.venue, own))
+    # Ours between the levels; in another currency their price would not be one of these.
+    quote = text_of(group, "symbol").partition("/")[2].partition(":")[0]
+    marked = {(one.venue, one.price) for one in levels if one.own}
+    for traded in view.traded.values():
+        if traded.base != _base(view, group) or traded.quote != quote or traded.price_scale > price_scale:
+            continue
+        for price, size in view.own(traded.instrument_id, word).items():
+            common = price * 10 ** (price_scale - traded.price_scale)
+            if (traded.venue, common) not in marked:
+                levels.append(Level(common, 0, traded.venue, size))
     return sorted(levels, key=lambda one: one.price * away)
+
+
+def _base(view: View, group: dict[str, object]) -> str:
+    return view.instrument(number_of(group, "instrument_id")).base
 
 
 # ---- drawing

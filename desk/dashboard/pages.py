@@ -13,7 +13,8 @@ import attrs
 
 from desk.dashboard import parts
 from desk.dashboard.ladders import Ladder, draw_ladder, ladder_of_book, ladder_of_group
-from desk.dashboard.text import Block, Line, beside, block, shares, titled
+from desk.dashboard.parts import Part
+from desk.dashboard.text import Block, Line, allot, beside, block, shares, titled
 from desk.dashboard.view import View, duration_text, list_of, number_of, rows_of, text_of, whole
 from market.numbers import format_decimal
 
@@ -23,7 +24,7 @@ LADDER_MOST = 46
 WIDE = 120
 TALL = 36
 
-Part = Callable[[View, int, int], Block]
+Draw = Callable[[View, int], Part]
 
 
 @attrs.frozen
@@ -34,22 +35,31 @@ class Choice:
     shift: int = 0
 
 
-def side_by_side(view: View, drawn: Sequence[Part], width: int, height: int) -> Block:
+def drawn(part: Part, width: int, height: int) -> Block:
+    """A part in exactly this much room."""
+    return titled(part.title, part.lines, width, height, part.note, part.is_tail)
+
+
+def side_by_side(view: View, draws: Sequence[Draw], width: int, height: int) -> Block:
     """Parts next to each other, equally wide."""
-    wides = shares(width, len(drawn), 2)
-    return beside([part(view, wide, height) for part, wide in zip(drawn, wides, strict=True)], 2)
+    wides = shares(width, len(draws), 2)
+    return beside([drawn(draw(view, wide), wide, height) for draw, wide in zip(draws, wides, strict=True)], 2)
 
 
-def stacked(view: View, drawn: Sequence[tuple[Part, int]], width: int, height: int) -> Block:
-    """Parts below each other; each number is a weight, and nobody gets less than three lines while there are some."""
-    weights = sum(weight for _, weight in drawn)
+def wanted(view: View, draws: Sequence[Draw], width: int) -> int:
+    """The rows that parts next to each other would like to have."""
+    wides = shares(width, len(draws), 2)
+    return max(len(draw(view, wide).lines) + 1 for draw, wide in zip(draws, wides, strict=True))
+
+
+def stacked(view: View, draws: Sequence[Draw], width: int, height: int) -> Block:
+    """Parts below each other: who wants little leaves the rest to the others, and the last one has what is left."""
+    parts_drawn = [draw(view, width) for draw in draws]
+    given = allot([len(part.lines) + 1 for part in parts_drawn], height)
+    given[-1] += height - sum(given)
     lines: Block = []
-    left = height
-    for place, (part, weight) in enumerate(drawn):
-        last = place == len(drawn) - 1
-        tall = left if last else min(left, max(3, height * weight // weights))
-        lines += part(view, width, tall)
-        left -= tall
+    for part, tall in zip(parts_drawn, given, strict=True):
+        lines += drawn(part, width, tall)
     return lines
 
 
@@ -59,9 +69,9 @@ def ladders(view: View, choice: Choice, deep: bool) -> list[Ladder]:
     base = choice.base
     books = [one for one in view.books() if not base or view.instrument(number_of(one, "instrument_id")).base == base]
     groups = [one for one in view.groups() if not base or _base_of(view, one) == base]
-    drawn = [ladder_of_group(view, one) for one in groups]
-    drawn += [ladder_of_book(view, one, now_ns) for one in books]
-    return drawn[choice.shift :] if deep and choice.shift < len(drawn) else drawn
+    found = [ladder_of_group(view, one) for one in groups]
+    found += [ladder_of_book(view, one, now_ns) for one in books]
+    return found[choice.shift :] if deep and choice.shift < len(found) else found
 
 
 def _base_of(view: View, group: dict[str, Any]) -> str:
@@ -76,18 +86,16 @@ def ladder_row(found: list[Ladder], width: int, height: int, more: str = "") -> 
     hidden = len(found) - fits
     wides = [min(wide, LADDER_MOST) for wide in shares(width, fits)]
     told: list[Line] = [[(f"{hidden} more books{more}", "dim")]] if hidden else []
-    drawn = [draw_ladder(one, wide, height - len(told)) for one, wide in zip(found, wides, strict=False)]
-    return block([*beside(drawn), *told], width, height)
+    rows = [draw_ladder(one, wide, height - len(told)) for one, wide in zip(found, wides, strict=False)]
+    return block([*beside(rows), *told], width, height)
 
 
 def overview(view: View, choice: Choice, width: int, height: int) -> Block:
     """Everything at a glance."""
     found = ladders(view, choice, False)
-    bottom: list[Part] = [_money, parts.fills]
+    columns: list[list[Draw]] = [[parts.profit, parts.positions], [parts.fills]]
     if width >= WIDE:
-        bottom = [_money, parts.quotes, parts.fills]
-    if width >= WIDE and height >= TALL:
-        bottom = [_money, parts.quotes, _risk_and_health]
+        columns = [[parts.profit, parts.positions, health], [parts.quotes], [parts.fills, parts.gauges]]
     summary: Block = []
     if len(found) > 1 and found[0].has_venues and width < (LADDER_WIDTH + 1) * len(found) - 1:
         # Where not all fit, all venues together are told in a line, so that each venue is seen.
@@ -98,8 +106,14 @@ def overview(view: View, choice: Choice, width: int, height: int) -> Block:
     return [
         *ladder_row(found, width, top, " (page 2)"),
         *summary,
-        *side_by_side(view, bottom, width, room - top),
+        *beside_stacks(view, columns, width, room - top),
     ]
+
+
+def beside_stacks(view: View, columns: Sequence[Sequence[Draw]], width: int, height: int) -> Block:
+    """Stacks of parts next to each other."""
+    wides = shares(width, len(columns), 2)
+    return beside([stacked(view, one, wide, height) for one, wide in zip(columns, wides, strict=True)], 2)
 
 
 def _together(view: View, ladder: Ladder) -> Line:
@@ -122,16 +136,7 @@ def fair_line(view: View) -> Line:
     return []
 
 
-def _money(view: View, width: int, height: int) -> Block:
-    bracket = min(height // 2 + 1, 6 if height < 20 else 7)
-    return [*parts.profit(view, width, bracket), *parts.positions(view, width, height - bracket)]
-
-
-def _risk_and_health(view: View, width: int, height: int) -> Block:
-    return stacked(view, [(parts.fills, 3), (parts.gauges, 3), (health, 2)], width, height)
-
-
-def health(view: View, width: int, height: int) -> Block:
+def health(view: View, width: int) -> Part:
     """Lanes, actors and services in few lines: what is wrong first."""
     wrong: list[Line] = []
     running = 0
@@ -149,7 +154,7 @@ def health(view: View, width: int, height: int) -> Block:
         if isinstance(row, list | tuple) and len(row) == 6 and row[1]:
             times = f"p50 {duration_text(whole(row[2]))}, p99 {duration_text(whole(row[3]))}"
             lines.append([(f"{row[0]} ", "dim"), (times, "")])
-    return titled("health", lines, width, height)
+    return Part("health", lines)
 
 
 def books(view: View, choice: Choice, width: int, height: int) -> Block:
@@ -161,53 +166,46 @@ def books(view: View, choice: Choice, width: int, height: int) -> Block:
 def orders(view: View, choice: Choice, width: int, height: int) -> Block:
     """What is working, why, and what traded."""
     if width >= WIDE:
-        top = height // 2
-        return [
-            *side_by_side(view, [parts.open_orders, parts.quotes], width, top),
-            *side_by_side(view, [parts.fills, parts.routes], width, height - top),
-        ]
-    return stacked(view, [(parts.open_orders, 3), (parts.quotes, 2), (parts.fills, 3)], width, height)
+        upper: list[Draw] = [parts.open_orders, parts.quotes]
+        lower: list[Draw] = [parts.fills, parts.routes]
+        top, _ = allot([wanted(view, upper, width), wanted(view, lower, width)], height)
+        return [*side_by_side(view, upper, width, top), *side_by_side(view, lower, width, height - top)]
+    return stacked(view, [parts.open_orders, parts.quotes, parts.fills], width, height)
 
 
 def money(view: View, choice: Choice, width: int, height: int) -> Block:
     """Profit and positions."""
     if width >= WIDE:
-        top = max(8, height // 4)
+        top = min(height // 3, wanted(view, [parts.profit, parts.markouts], width))
         return [
             *side_by_side(view, [parts.profit, parts.markouts], width, top),
-            *parts.positions(view, width, max(5, (height - top) // 2)),
-            *parts.fills(view, width, height - top - max(5, (height - top) // 2)),
+            *stacked(view, [parts.positions, parts.fills], width, height - top),
         ]
-    return stacked(view, [(parts.profit, 3), (parts.positions, 4), (parts.markouts, 2)], width, height)
+    return stacked(view, [parts.profit, parts.positions, parts.markouts], width, height)
 
 
 def risk(view: View, choice: Choice, width: int, height: int) -> Block:
     """Limits, halts and refusals."""
     if width >= WIDE:
-        top = height * 2 // 3
-        return [
-            *side_by_side(view, [parts.gauges, parts.halts], width, top),
-            *parts.refusals(view, width, height - top),
-        ]
-    return stacked(view, [(parts.gauges, 4), (parts.halts, 2), (parts.refusals, 2)], width, height)
+        upper: list[Draw] = [parts.gauges, parts.halts]
+        top = min(height * 2 // 3, wanted(view, upper, width))
+        return [*side_by_side(view, upper, width, top), *stacked(view, [parts.refusals], width, height - top)]
+    return stacked(view, [parts.gauges, parts.halts, parts.refusals], width, height)
 
 
 def system(view: View, choice: Choice, width: int, height: int) -> Block:
     """Actors, lanes, services, channels, latencies and the log."""
+    others: list[Draw] = [parts.others] if parts.others(view, width).lines else []
     if width >= WIDE:
-        tall = max(6, height // 4)
-        rest = height - tall
-        small = min(len(list_of(view.state, "lanes")) + 2, rest // 4)
-        slow = min(len(list_of(view.state, "latency")) + 3, rest // 3)
+        right: list[Draw] = [parts.lanes, parts.latencies, parts.channels, *others]
         wides = shares(width, 2, 2)
-        right = [
-            *parts.lanes(view, wides[1], small),
-            *parts.latencies(view, wides[1], slow),
-            *parts.channels(view, wides[1], rest - small - slow),
+        most = max(wanted(view, [parts.units], wides[0]), sum(wanted(view, [one], wides[1]) for one in right))
+        top = min(height * 3 // 4, most)
+        return [
+            *beside_stacks(view, [[parts.units], right], width, top),
+            *stacked(view, [parts.log], width, height - top),
         ]
-        return [*beside([parts.units(view, wides[0], rest), right], 2), *parts.log(view, width, tall)]
-    found: list[tuple[Part, int]] = [(parts.units, 4), (parts.latencies, 3), (parts.channels, 2), (parts.log, 3)]
-    return stacked(view, found, width, height)
+    return stacked(view, [parts.units, parts.latencies, parts.channels, *others, parts.log], width, height)
 
 
 PAGES: tuple[tuple[str, Callable[[View, Choice, int, int], Block]], ...] = (

@@ -1,14 +1,17 @@
 """The parts that pages are put together from: profit, positions, fills, quotes, gauges, orders, health.
 
-Each takes the view and a size and gives a block of exactly that size. Where nothing tells a thing, the part says in
-words that there is none, and never leaves an empty place that could be taken for a zero.
+Each takes the view and a width and gives a title with the lines that it would like to have; a page gives it as many as
+there is room for. Where nothing tells a thing, the part says in words that there is none, and never leaves an empty
+place that could be taken for a zero.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from desk.dashboard.text import Block, Line, block, cell, gauge, sparkline, spread, table, titled
+import attrs
+
+from desk.dashboard.text import Line, cell, gauge, sparkline, spread, table
 from desk.dashboard.view import (
     View,
     clock_text,
@@ -19,14 +22,31 @@ from desk.dashboard.view import (
     rows_of,
     share_of,
     style_of_amount,
-    table_of,
     text_of,
     whole,
 )
 
+KNOWN_KINDS = frozenset(
+    {"book", "aggregated", "fair_value", "strategy", "paper", "risk", "portfolio", "orders", "router"}
+)
 MODELS = ("pessimistic", "queue", "optimistic")
+# Words of the order life cycle as short as a column needs them, the first that fits.
+STATES = {"replace and cancel": "cancelling", "cancel": "cancelling", "replace": "replacing", "partially": "partly"}
 SIDE_STYLES = {"buy": "buy", "sell": "sell"}
 BAR_WIDTH = 12
+# No terminal has more rows for one part.
+MOST_ROWS = 60
+
+
+@attrs.frozen
+class Part:
+    """A title, the lines under it, and a note beside the title."""
+
+    title: str
+    lines: list[Line]
+    note: str = ""
+    # Where not all lines fit, whether the last ones are wanted rather than the first ones.
+    is_tail: bool = False
 
 
 def none(words: str) -> list[Line]:
@@ -37,11 +57,11 @@ def none(words: str) -> list[Line]:
 # ---- money
 
 
-def profit(view: View, width: int, height: int) -> Block:
+def profit(view: View, width: int) -> Part:
     """The bracket of the three models over the same orders, and the course of the one that drives."""
     bracket = view.bracket()
     if not bracket:
-        return titled("profit", none("no portfolio tells of profit here"), width, height)
+        return Part("profit", none("no portfolio tells of profit here"))
     lines: list[Line] = [
         [
             ("between ", "dim"), (text_of(bracket, "low"), style_of_amount(bracket.get("low"))), (" and ", "dim"),
@@ -59,12 +79,12 @@ def profit(view: View, width: int, height: int) -> Block:
                 ]
             )  # fmt: skip
     course = sparkline(list(view.profits), max(0, width - 2))
-    if course and height > len(lines) + 1:
+    if course:
         lines.append([(course, "spark")])
-    return titled("profit, same orders, three models", lines, width, height)
+    return Part("profit, same orders, three models", lines)
 
 
-def positions(view: View, width: int, height: int) -> Block:
+def positions(view: View, width: int) -> Part:
     """What is held, by strategy and venue."""
     rows: list[list[Any]] = []
     for one in rows_of(view.panel("portfolio"), "positions"):
@@ -80,19 +100,19 @@ def positions(view: View, width: int, height: int) -> Block:
             ("venue", 7), ("symbol", 8), ("net", -9), ("profit", -9), ("realised", -8), ("unrealised", -8),
             ("fees", -6), ("average", -8), ("mark", -8), ("strategy", 8),
         ]  # fmt: skip
-        return titled("positions", table(heads, rows, width, height), width, height)
+        return Part("positions", table(heads, rows, width))
     held = []
     for row in list_of(view.state, "positions"):
         if isinstance(row, list | tuple) and len(row) == 3:
             traded = view.instrument(whole(row[1]))
             held.append([traded.venue, traded.symbol, traded.size(whole(row[2])), view.actor_name(whole(row[0]))])
     if not held:
-        return titled("positions", none("nothing was traded yet"), width, height)
+        return Part("positions", none("nothing was traded yet"))
     heads = [("venue", 7), ("symbol", 8), ("net", -9), ("strategy", 8)]
-    return titled("positions", table(heads, held, width, height), width, height)
+    return Part("positions", table(heads, held, width))
 
 
-def markouts(view: View, width: int, height: int) -> Block:
+def markouts(view: View, width: int) -> Part:
     """What the market did after our fills."""
     rows = [
         [
@@ -102,16 +122,16 @@ def markouts(view: View, width: int, height: int) -> Block:
         for one in rows_of(view.panel("portfolio"), "markouts")
     ]  # fmt: skip
     heads = [("after", -6), ("maker bps", -9), ("taker bps", -9), ("fills", -6)]
-    lines = table(heads, rows, width, height) if rows else none("no fill is old enough yet")
-    return titled("markouts", lines, width, height)
+    lines = table(heads, rows, width) if rows else none("no fill is old enough yet")
+    return Part("markouts", lines)
 
 
-def fills(view: View, width: int, height: int, most: int = 50) -> Block:
+def fills(view: View, width: int) -> Part:
     """The last fills, newest first."""
     rows = []
     told = rows_of(view.panel("portfolio"), "fills")
     told.sort(key=lambda one: number_of(one, "time_ns"), reverse=True)
-    for one in told[:most]:
+    for one in told[:MOST_ROWS]:
         side = text_of(one, "side")
         rows.append(
             [
@@ -123,14 +143,14 @@ def fills(view: View, width: int, height: int, most: int = 50) -> Block:
     heads = [
         ("time", 8), ("side", 4), ("size", -8), ("price", -9), ("venue", 7), ("", 5), ("fee", -8), ("symbol", 8),
     ]  # fmt: skip
-    lines = table(heads, rows, width, height) if rows else none("no fills yet")
-    return titled("fills", lines, width, height, f"{count_text(view.total('fills'))} in all")
+    lines = table(heads, rows, width) if rows else none("no fills yet")
+    return Part("fills", lines, f"{count_text(view.total('fills'))} in all")
 
 
 # ---- what we want, and what is working
 
 
-def quotes(view: View, width: int, height: int) -> Block:
+def quotes(view: View, width: int) -> Part:
     """What each strategy wants, and why its quotes are where they are."""
     lines: list[Line] = []
     for name, panel in view.panels("strategy"):
@@ -155,10 +175,10 @@ def quotes(view: View, width: int, height: int) -> Block:
     for one in rows_of(view.panel("orders"), "why_pulled"):
         traded = view.instrument(number_of(one, "instrument_id"))
         lines.append([(f"{traded.venue} pulled: ", "warn"), (text_of(one, "reason"), "dim")])
-    return titled("quotes and why", lines or none("no strategy tells of quotes"), width, height)
+    return Part("quotes and why", lines or none("no strategy tells of quotes"))
 
 
-def open_orders(view: View, width: int, height: int) -> Block:
+def open_orders(view: View, width: int) -> Part:
     """Every open order with its place in the queue where the venue model knows that."""
     queues: dict[int, dict[str, Any]] = {}
     for _, panel in view.panels("paper"):
@@ -172,21 +192,26 @@ def open_orders(view: View, width: int, height: int) -> Block:
         level = text_of(queue, "level_size")
         rows.append(
             [
-                traded.venue, traded.symbol, (one.side, style), (traded.price(one.price), style),
-                traded.size(one.size), traded.size(one.filled), one.state,
-                f"{ahead} of {level}" if ahead and level else ahead, view.actor_name(one.strategy_id),
+                traded.venue, (one.side, style), traded.short_size(one.size), (traded.price(one.price), style),
+                traded.short_size(one.filled), short_state(one.state),
+                f"{ahead} of {level}" if ahead and level else ahead, traded.symbol, view.actor_name(one.strategy_id),
                 str(one.order_id),
             ]
         )  # fmt: skip
     heads = [
-        ("venue", 7), ("symbol", 8), ("side", 4), ("price", -9), ("size", -8), ("filled", -8), ("state", 7),
-        ("queue ahead", -11), ("strategy", 8), ("order", -8),
+        ("venue", 8), ("side", 4), ("size", -7), ("price", -9), ("filled", -7), ("state", 7), ("queue ahead", -11),
+        ("symbol", 8), ("strategy", 8), ("order", -8),
     ]  # fmt: skip
-    lines = table(heads, rows, width, height) if rows else none("no open orders")
-    return titled("open orders", lines, width, height, f"{len(view.orders)} open, {view.total('orders')} sent")
+    lines = table(heads, rows, width) if rows else none("no open orders")
+    return Part("open orders", lines, f"{len(view.orders)} open, {view.total('orders')} sent")
 
 
-def routes(view: View, width: int, height: int) -> Block:
+def short_state(state: str) -> str:
+    """A state of the order life cycle in one word."""
+    return next((short for begun, short in STATES.items() if state.startswith(begun)), state)
+
+
+def routes(view: View, width: int) -> Part:
     """How the router split the last orders, and what it has learnt of the venues."""
     panel = view.panel("router")
     rows = [
@@ -195,13 +220,13 @@ def routes(view: View, width: int, height: int) -> Block:
     ]
     lines = table([("venue", 8), ("fill rate", -9), ("latency ms", -10)], rows, width) if rows else []
     lines += [[(str(one), "")] for one in reversed(list_of(panel, "routes"))]
-    return titled("routes", lines or none("nothing was routed yet"), width, height)
+    return Part("routes", lines or none("nothing was routed yet"))
 
 
 # ---- risk
 
 
-def gauges(view: View, width: int, height: int) -> Block:
+def gauges(view: View, width: int) -> Part:
     """How much of each limit is used, the most used first."""
     lines: list[Line] = []
     room = min(BAR_WIDTH if width < 60 else 2 * BAR_WIDTH, max(4, width // 4))
@@ -212,10 +237,10 @@ def gauges(view: View, width: int, height: int) -> Block:
         label = f"{words} {scope}" if scope else words
         value: Line = [(f" {text_of(one, 'value')}", "bold"), (f" of {text_of(one, 'bound')}", "dim")]
         lines.append(spread([*gauge(share, room), (f" {share:4.0%} ", ""), (label, "")], value, width))
-    return titled("limits", lines or none("no risk actor tells of limits"), width, height)
+    return Part("limits", lines or none("no risk actor tells of limits"))
 
 
-def halts(view: View, width: int, height: int) -> Block:
+def halts(view: View, width: int) -> Part:
     """Whether trading is halted, why, whether it is confirmed that nothing is open, and the halts before."""
     risk = view.panel("risk")
     lines: list[Line] = []
@@ -229,20 +254,20 @@ def halts(view: View, width: int, height: int) -> Block:
     else:
         lines.append([("trading is not halted", "good")])
     lines += [[(str(one), "dim")] for one in reversed(list_of(view.state, "halts"))]
-    return titled("halts", lines, width, height)
+    return Part("halts", lines)
 
 
-def refusals(view: View, width: int, height: int) -> Block:
+def refusals(view: View, width: int) -> Part:
     """The last orders that risk refused."""
     lines: list[Line] = [[(str(one), "")] for one in reversed(list_of(view.panel("risk"), "refusals"))]
     refused = view.total("rejections")
-    return titled("refusals", lines or none("none"), width, height, f"{refused} in all" if refused else "")
+    return Part("refusals", lines or none("none"), f"{refused} in all" if refused else "")
 
 
 # ---- the system
 
 
-def units(view: View, width: int, height: int) -> Block:
+def units(view: View, width: int) -> Part:
     """Every service and actor: its state, restarts, and what went wrong last."""
     lanes = {}
     for row in list_of(view.state, "actors"):
@@ -268,10 +293,10 @@ def units(view: View, width: int, height: int) -> Block:
         )  # fmt: skip
     rows.sort(key=lambda row: row[3][0] in ("running", "finished"))
     heads = [("", 1), ("unit", 12), ("kind", 7), ("state", 7), ("rate", -6), ("restarts", -3), ("failed", -3), ("", 0)]
-    return titled("actors, lanes and services", table(heads, rows, width), width, height)
+    return Part("actors, lanes and services", table(heads, rows, width))
 
 
-def channels(view: View, width: int, height: int) -> Block:
+def channels(view: View, width: int) -> Part:
     """The channels, the fullest first."""
     found = [row for row in list_of(view.state, "channels") if isinstance(row, list | tuple) and len(row) == 9]
     found.sort(key=lambda row: (-whole(row[8]), -whole(row[6]), -whole(row[1]), -whole(row[3])))
@@ -289,10 +314,10 @@ def channels(view: View, width: int, height: int) -> Block:
         ("channel", 14), ("depth", -7), ("most", -4), ("sent", -5), ("waits", -5), ("dropped", -4), ("coalesced", -4),
         ("tripped", -4),
     ]  # fmt: skip
-    return titled("channels", table(heads, rows, width), width, height)
+    return Part("channels", table(heads, rows, width))
 
 
-def latencies(view: View, width: int, height: int) -> Block:
+def latencies(view: View, width: int) -> Part:
     """How long each stage takes."""
     rows = []
     for row in list_of(view.state, "latency"):
@@ -300,10 +325,10 @@ def latencies(view: View, width: int, height: int) -> Block:
             times = [duration_text(whole(one)) if whole(row[1]) else "-" for one in row[2:]]
             rows.append([row[0], *times, count_text(whole(row[1]))])
     heads = [("stage", 14), ("p50", -8), ("p99", -8), ("p99.9", -8), ("max", -8), ("count", -6)]
-    return titled("latency", table(heads, rows, width), width, height)
+    return Part("latency", table(heads, rows, width))
 
 
-def lanes(view: View, width: int, height: int) -> Block:
+def lanes(view: View, width: int) -> Part:
     """The lanes: inputs, orders, and what their ledgers could not explain."""
     rows = []
     for one in rows_of(view.state, "lanes"):
@@ -320,14 +345,14 @@ def lanes(view: View, width: int, height: int) -> Block:
     heads = [
         ("lane", 10), ("inputs", -6), ("rate", -7), ("open", -4), ("decisions", -6), ("anomalies", -3), ("", 0),
     ]  # fmt: skip
-    return titled("lanes", table(heads, rows, width), width, height)
+    return Part("lanes", table(heads, rows, width))
 
 
-def log(view: View, width: int, height: int) -> Block:
+def log(view: View, width: int) -> Part:
     """The end of the log, newest below."""
     told = [str(one) for one in list_of(view.state, "log")]
-    lines: list[Line] = [[(one, _style_of_log(one))] for one in told[-max(0, height - 1) :]]
-    return titled("log", lines or none("nothing was logged"), width, height)
+    lines: list[Line] = [[(one, _style_of_log(one))] for one in told]
+    return Part("log", lines or none("nothing was logged"), is_tail=True)
 
 
 def _style_of_log(line: str) -> str:
@@ -336,14 +361,11 @@ def _style_of_log(line: str) -> str:
     return {"error": "bad", "critical": "bad", "warning": "warn"}.get(level[0] if level else "", "dim")
 
 
-def words(view: View, width: int, height: int) -> Block:
+def others(view: View, width: int) -> Part:
     """The panels of actors whose kind has no drawing of its own, as they are."""
-    known = {
-        "book", "aggregated", "fair_value", "strategy", "paper", "risk", "portfolio", "orders", "router",
-    }  # fmt: skip
     lines: list[Line] = []
     for name, panel in view.all_panels():
-        if panel.get("kind") not in known:
-            told = ", ".join(f"{key} {table_of(panel, key) or panel[key]}" for key in panel if key != "kind")
-            lines.append([(f"{name} ", "bold"), (told, "dim")])
-    return block(lines, width, height) if lines else []
+        if panel.get("kind") not in KNOWN_KINDS:
+            told = ", ".join(f"{key} {value}" for key, value in panel.items() if key != "kind")
+            lines.append([(f"{name} ", "bold"), (told[: 4 * width], "dim")])
+    return Part("others", lines)

@@ -77,7 +77,8 @@ class Screen:
             (f" {(text_of(hello, 'mode') or '?').upper()} ", "live" if is_live else "paper"),
         ]
         if text_of(hello, "banner"):
-            left += [(" ", "head"), (f" {text_of(hello, 'banner')} ", "banner")]
+            # What it means stands in the log; the header has room for what it is.
+            left += [(" ", "head"), (f" {text_of(hello, 'banner').partition(':')[0]} ", "banner")]
         if view.hello and view.is_old(now):
             left += [(" ", "head"), (" OLD ", "alert")]
         if state.get("halted"):

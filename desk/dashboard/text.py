@@ -76,18 +76,21 @@ def spread(left: Line, right: Line, width: int, style: str = "") -> Line:
     return fit(left, width - wide, style) + right
 
 
-def block(lines: Iterable[Line], width: int, height: int) -> Block:
-    """Lines as a block of exactly this size; the last line says how many are not shown."""
+def block(lines: Iterable[Line], width: int, height: int, is_tail: bool = False) -> Block:
+    """Lines as a block of exactly this size; what is not shown is said, and of a tail the last ones are shown."""
     whole = list(lines)
     if len(whole) > height > 0:
         hidden = len(whole) - height + 1
-        whole = [*whole[: height - 1], [(f"⋮ {hidden} more", "dim")]]
+        more: Line = [(f"⋮ {hidden} more", "dim")]
+        whole = whole[-height:] if is_tail else [*whole[: height - 1], more]
     fitted = [fit(line, width) for line in whole[:height]]
     fitted += [[(" " * width, "")] for _ in range(height - len(fitted))]
     return fitted
 
 
-def titled(title: str, lines: Iterable[Line], width: int, height: int, note: str = "") -> Block:
+def titled(
+    title: str, lines: Iterable[Line], width: int, height: int, note: str = "", is_tail: bool = False
+) -> Block:
     """A block under a rule that carries its title."""
     if height <= 0:
         return []
@@ -98,7 +101,7 @@ def titled(title: str, lines: Iterable[Line], width: int, height: int, note: str
     tail: Line = [(f" {told} ", "dim"), ("─", "frame")] if told else []
     tail_wide = width_of(told) + 3 if told else 0
     rule.append(("─" * max(0, width - used - tail_wide), "frame"))
-    return [fit(rule + tail, width), *block(lines, width, height - 1)]
+    return [fit(rule + tail, width), *block(lines, width, height - 1, is_tail)]
 
 
 def beside(blocks: Sequence[Block], gap: int = 1) -> Block:
@@ -122,6 +125,18 @@ def shares(width: int, count: int, gap: int = 1) -> list[int]:
     free = max(0, width - gap * (count - 1))
     each, rest = divmod(free, count)
     return [each + (1 if number < rest else 0) for number in range(count)]
+
+
+def allot(wanted: Sequence[int], room: int) -> list[int]:
+    """Shares of a room: nobody gets more than is wanted, and who wants little leaves the rest to the others."""
+    given = [0] * len(wanted)
+    left = room
+    open_places = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    while open_places:
+        place = open_places.pop(0)
+        given[place] = min(wanted[place], -(-left // (len(open_places) + 1)))
+        left -= given[place]
+    return given
 
 
 def table(

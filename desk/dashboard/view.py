@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from desk.dashboard.text import clean
-from market.numbers import format_decimal
+from market.numbers import format_decimal, format_decimal_short
 
 NANOSECONDS = 1_000_000_000
 # No state for so long: what is shown is old.
@@ -140,6 +140,10 @@ class Traded:
     def size(self, number: int) -> str:
         """A size in words."""
         return format_decimal(number, self.size_scale)
+
+    def short_size(self, number: int) -> str:
+        """A size in words, without zeros at its end."""
+        return format_decimal_short(number, self.size_scale)
 
 
 @attrs.frozen
