@@ -72,6 +72,7 @@ class Quoting:
         self.instrument_id: Final[i64] = instrument.instrument_id
         self.inventory: Final = inventory
         self.factor: Final[int] = inventory.factor(instrument)
+        self.price_scale: Final[int] = instrument.price_scale
         self.tick: Final[i64] = instrument.tick
         self.half_tick: Final[float] = float(instrument.tick) / 2.0
         worth = float(instrument.minimum_notional) * float(instrument.money_divisor) / float(instrument.multiplier)
@@ -129,7 +130,7 @@ class Quoting:
 
     def reason_now(self) -> str:
         """Why the quotes are where they are."""
-        return f"fair {self.instrument.format_price(int(self.fair_value))}{self.words}"
+        return "fair " + format_decimal(int(self.fair_value), self.price_scale) + self.words
 
     def save(self) -> list[object]:
         """What it knows and wants."""

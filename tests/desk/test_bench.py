@@ -53,6 +53,7 @@ NAMES = [
     "journal.replay_records_per_second",
     "histogram.record_ns",
     "position.fill_ns",
+    "strategy.quote_us",
     "matching.op_ns",
     "matching.op_p99_ns",
     "matching.op_p999_ns",
