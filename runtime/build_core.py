@@ -13,6 +13,7 @@ from market.messages import (
     MAX_SCHEMA_ID,
     BalanceReported,
     NewOrder,
+    OrderAccepted,
     OrderReported,
     RequestAnswered,
     SessionAnswered,
@@ -43,6 +44,8 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     nodes = blueprint.actors_in(lane)
     for node in nodes:
         slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet))
+        slot.passes_orders = NewOrder in node.gives
+        slot.accepts_orders = OrderAccepted in node.gives
         core.slots.append(slot)
         core.slot_of[node.node_id] = slot
         if node.class_.AT_BATCH_END:  # type: ignore[attr-defined]

@@ -30,6 +30,7 @@ from market.messages import (
     Message,
     NewOrder,
     OrderRejected,
+    ReplaceOrder,
     ReplaceRejected,
     RunStarted,
     ShutdownRequested,
@@ -44,14 +45,14 @@ from runtime.lane_parts import (
     Failure,
     Handler,
     InjectedFault,
-    LoadFailed,
     Port,
     ReplayDiverged,
     RosterEntry,
     Route,
-    SaveFailed,
     Slot,
     describe,
+    load_state,
+    saved_state,
 )
 from runtime.ledger import Ledger
 from runtime.timers import TimerTable
@@ -317,13 +318,17 @@ class LaneCore:
         self.refuse_unanswered(slot, message)
 
     def refuse_unanswered(self, slot: Slot, message: Message) -> None:
-        """Answer an order that nobody else will answer."""
+        """Answer an order that nobody else will answer: one that the actor which is down would have answered."""
         reason = f"{slot.name} is down"
-        if isinstance(message, ChildOrder | NewOrder):
+        if (isinstance(message, ChildOrder) and slot.passes_orders) or (
+            isinstance(message, NewOrder) and slot.accepts_orders
+        ):
             self.outlet.queue.append(
                 OrderRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason, "lane")
             )
-        elif isinstance(message, ChildReplace):
+        elif (isinstance(message, ChildReplace) and slot.passes_orders) or (
+            isinstance(message, ReplaceOrder) and slot.accepts_orders
+        ):
             self.outlet.queue.append(
                 ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
             )
@@ -482,19 +487,3 @@ class LaneCore:
             slot.down = slot.name in down
             if not slot.down:
                 load_state(slot, actors[slot.name])
-
-
-def saved_state(slot: Slot) -> dict[str, object]:
-    """The state of one actor; users write `save`, so it may raise anything."""
-    try:
-        return slot.actor.save()
-    except Exception as error:
-        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
-
-
-def load_state(slot: Slot, state: dict[str, object]) -> None:
-    """Give one actor back its state; users write `load`, so it may raise anything."""
-    try:
-        slot.actor.load(state)
-    except Exception as error:
-        raise LoadFailed(f"{slot.name}.load() failed: {describe(error)}") from error

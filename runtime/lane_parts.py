@@ -61,6 +61,9 @@ class Slot:
         self.make: Final = make
         self.actor: Actor = make()
         self.handlers: list[Handler] = []
+        # Whether it answers orders: by passing them on, or as the venue that takes them. Others only listen.
+        self.passes_orders: bool = False
+        self.accepts_orders: bool = False
         self.down: bool = False
         self.handled: i64 = 0
         self.skipped: i64 = 0
@@ -231,3 +234,19 @@ def refusal_of(message: Message, reason: str) -> Message | None:
 def describe(error: Exception) -> str:
     """One line for an exception, with its type."""
     return f"{type(error).__name__}: {error}"
+
+
+def saved_state(slot: Slot) -> dict[str, object]:
+    """The state of one actor; users write `save`, so it may raise anything."""
+    try:
+        return slot.actor.save()
+    except Exception as error:
+        raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
+
+
+def load_state(slot: Slot, state: dict[str, object]) -> None:
+    """Give one actor back its state; users write `load`, so it may raise anything."""
+    try:
+        slot.actor.load(state)
+    except Exception as error:
+        raise LoadFailed(f"{slot.name}.load() failed: {describe(error)}") from error

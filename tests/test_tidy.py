@@ -52,6 +52,8 @@ BROAD_EXCEPT_ALLOWED: dict[str, dict[str, str]] = {
     "runtime/lane_core.py": {
         "call": "users write handlers: an actor's failure is its lane's to judge",
         "call_hook": "users write hooks: the same care as for a handler",
+    },
+    "runtime/lane_parts.py": {
         "saved_state": "users write `save`; raised on as SaveFailed",
         "load_state": "users write `load`; raised on as LoadFailed",
     },

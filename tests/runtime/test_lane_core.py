@@ -330,6 +330,16 @@ def test_a_failed_critical_actor_halts_trading_and_answers_what_it_held() -> Non
     assert core.ledger.open_order_count() == 0
 
 
+def test_an_order_is_refused_for_the_actor_that_answers_it_not_for_one_that_listens() -> None:
+    """While a listener is down the order goes its way; an order is never both refused and passed on."""
+    core = core_of(node_of(Guard, 1, policy="stop"), Quoter, Recorder)
+    core.take(FairValue(1, 100.0, 1.0, 0), 5, True)
+    core.take(trade(5), 10, True)
+    assert core.slots[0].skipped == 1
+    assert core.ledger.open_order_count() == 1
+    assert core.anomalies == []
+
+
 def test_a_repeated_fill_counts_once_and_a_late_fill_counts_and_halts() -> None:
     """A fill is money: one that contradicts the order's life still moves the position, and trading stops."""
     core = core_of(Quoter, Recorder)
