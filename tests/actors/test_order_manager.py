@@ -45,19 +45,24 @@ STRATEGY = 77
 # The session, the order manager as the first of the actors, and the first order.
 FIRST_ID = (SESSION << 31) + (1 << 24) + 1
 Levels = list[tuple[int, int]]
+# Prices are written short: 99 stands for this many times as much, so that small sizes are worth enough for the venue.
+UNIT = 200_000
+LIVE_BOOK = BookStateChanged(INSTRUMENT_ID, LIVE, "test", 0, 0)
 
 
 def wanted(bids: Levels, asks: Levels) -> WantedQuotes:
     """What the strategy wants: (price, size) for each level."""
     return WantedQuotes(
-        STRATEGY, INSTRUMENT_ID, vec[i64]([price for price, _ in bids]), vec[i64]([size for _, size in bids]),
-        vec[i64]([price for price, _ in asks]), vec[i64]([size for _, size in asks]), 0.0, "test", START_NS,
+        STRATEGY, INSTRUMENT_ID, vec[i64]([price * UNIT for price, _ in bids]), vec[i64]([size for _, size in bids]),
+        vec[i64]([price * UNIT for price, _ in asks]), vec[i64]([size for _, size in asks]), 0.0, "test", START_NS,
     )  # fmt: skip
 
 
 def manager() -> TradingLane:
-    """An order manager; the test plays risk and venue."""
-    return TradingLane(OrderManager)
+    """An order manager before a live book; the test plays risk and venue."""
+    lane = TradingLane(OrderManager)
+    lane.take(LIVE_BOOK)
+    return lane
 
 
 def accept(lane: TradingLane) -> None:
@@ -85,7 +90,7 @@ def quoting() -> TradingLane:
 
 def orders(lane: TradingLane) -> list[tuple[int, int, int]]:
     """The orders asked for so far: side, price, size."""
-    return [(order.side, order.price, order.size) for order in lane.of(ChildOrder)]
+    return [(order.side, order.price // UNIT, order.size) for order in lane.of(ChildOrder)]
 
 
 def cancels(lane: TradingLane) -> list[int]:
@@ -101,7 +106,7 @@ def cancelled(number: int, remaining: int = 10) -> OrderCancelled:
 def filled(number: int, side: int, price: int, size: int, remaining: int) -> OrderFilled:
     """The venue reports a fill."""
     return OrderFilled(
-        FIRST_ID + number, INSTRUMENT_ID, STRATEGY, 1, side, price, size, remaining, 0, MAKER, START_NS
+        FIRST_ID + number, INSTRUMENT_ID, STRATEGY, 1, side, price * UNIT, size, remaining, 0, MAKER, START_NS
     )
 
 
@@ -196,6 +201,7 @@ def test_wants_are_refused_while_forbidden_and_taken_afterwards(forbids: Message
     lane.take(wanted([(99, 10)], []))
     assert orders(lane) == []
     lane.take(allows)
+    lane.take(LIVE_BOOK)
     lane.take(wanted([(99, 10)], []))
     assert orders(lane) == [(BUY, 99, 10)]
 
@@ -244,6 +250,7 @@ def test_refused_side_rests_for_a_while_and_is_then_tried_again() -> None:
 def test_unanswered_order_is_cancelled_and_unanswered_cancel_halts() -> None:
     """After the configured number of cancels nobody knows what is at the venue: trading halts."""
     lane = TradingLane(OrderManager, params={OrderManager: OrderManagerParams(answer_ms=1_000, attempts=2)})
+    lane.take(LIVE_BOOK)
     lane.take(wanted([(99, 10)], []))
     lane.pass_ms(1_000)
     assert cancels(lane) == [0]
@@ -270,9 +277,9 @@ def test_ids_of_a_later_run_never_meet_those_of_an_earlier_one() -> None:
     """A new session counts anew above; the same session again, after a quick restart, goes on counting."""
     lane = manager()
     lane.take(wanted([(99, 10)], []))
-    lane.take(RunStarted(START_NS, SESSION, "", ""))
+    lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
     lane.take(wanted([(99, 10)], [(101, 10)]))
-    lane.take(RunStarted(START_NS, SESSION + 1, "", ""))
+    lane.take(RunStarted(START_NS, SESSION + 1, "", ""), LIVE_BOOK)
     lane.take(wanted([(99, 10), (98, 10)], [(101, 10)]))
     ids = [order.order_id for order in lane.of(ChildOrder)]
     assert ids == [FIRST_ID, FIRST_ID + 1, FIRST_ID + (1 << 31)]
@@ -284,12 +291,14 @@ def test_fresh_manager_numbers_above_everything_the_ledger_knows() -> None:
     slot = lane.core.slots[0]
     lane.core.put_to_work(slot, slot.make())
     lane.take(wanted([(99, 10), (98, 10)], []))
-    assert [order.order_id for order in lane.of(ChildOrder)] == [FIRST_ID + 2]
+    later = START_NS // 1_000_000_000 << 31
+    assert [order.order_id for order in lane.of(ChildOrder)] == [later + (1 << 24) + 1]
 
 
 def test_order_managers_in_different_lanes_never_use_the_same_id() -> None:
     """The number of the order manager among the actors is part of the id; one that does not fit is refused."""
     other = TradingLane(Portfolio, OrderManager)
+    other.take(LIVE_BOOK)
     other.take(wanted([(99, 10)], []))
     assert [order.order_id for order in other.of(ChildOrder)] == [FIRST_ID + (1 << 24)]
     blueprint = plan_of((OrderManager,), {})

@@ -1,0 +1,252 @@
+"""Whether quotes may work, and pulling them in the same step when they may not. The base of `OrderManager`.
+
+It knows what forbids quotes everywhere (a lag, a pause, a halt, a shutdown) and in one instrument (a book that is not
+live, a gateway that is down, a cancel that was refused). Quotes that are pulled are forgotten: the strategy hears
+`QuotingChanged` with the reason, hears it again when the reason is gone, and has to want anew. Nothing is live before
+its book has said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from mypy_extensions import i64
+
+from actors.order_ids import OrderIds
+from actors.order_manager_params import OrderManagerParams
+from actors.order_quotes import Gate, Quoted, Quotes
+from actors.order_requests import Requests
+from actors.order_rules import AMEND_ALL, AMEND_NOTHING, AMEND_SIZE, VenueRules
+from actors.order_targets import Targets
+from market.messages import (
+    LIVE,
+    ActorFailed,
+    ActorRestarted,
+    ActorStopped,
+    BookStateChanged,
+    HaltReset,
+    Lagging,
+    PauseQuoting,
+    QuotingChanged,
+    RunStarted,
+    ServiceFailed,
+    ServiceRestarted,
+    ServiceStopped,
+    ShutdownRequested,
+    TradingHalted,
+)
+from runtime.actor import Actor, ActorSetup
+
+NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+AMENDS: Final[dict[str, int]] = {"nothing": AMEND_NOTHING, "size": AMEND_SIZE, "all": AMEND_ALL}
+
+
+class QuoteGuard(Actor):
+    """See the head of this file."""
+
+    def __init__(self, setup: ActorSetup) -> None:
+        super().__init__(setup)
+        params = setup.params
+        assert isinstance(params, OrderManagerParams)
+        self.ids: Final = OrderIds(self.name, self.actor_id)
+        self.requests: Final = Requests(self, params.answer_ms * NANOSECONDS_PER_MILLISECOND, params.attempts)
+        self.quotes: Final = Quotes(
+            self,
+            self.ids,
+            self.requests,
+            params.maximum_open_orders,
+            params.keep_size_percent,
+            params.replace_at_once,
+            params.refusal_pause_ms * NANOSECONDS_PER_MILLISECOND,
+        )
+        instruments = [setup.instruments.by_id(one) for one in setup.instrument_ids if one in setup.instruments]
+        self.targets: Final = Targets(
+            self,
+            self.ids,
+            self.requests,
+            instruments,
+            params.target_pause_ms * NANOSECONDS_PER_MILLISECOND,
+            params.target_rounds,
+        )
+        self.gates: Final[dict[int, Gate]] = {}
+        for one in instruments:
+            amend = AMENDS[params.amend.get(one.venue, "nothing")]
+            rules = VenueRules(one, amend, params.keep_within_ticks, params.keep_within_bps)
+            self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id))
+        self.gateways: Final[Mapping[str, tuple[int, ...]]] = setup.gateways
+        self.names: Final[dict[int, str]] = {number: name for name, number in setup.actor_ids.items()}
+        self.lagging: bool = False
+        self.paused: bool = False
+        self.stopping: bool = False
+
+    # ---- pulling
+
+    def forbidden(self) -> str:
+        """Why nothing new may be sent anywhere; empty when it may."""
+        if self.stopping:
+            return "the system is shutting down"
+        if self.ledger.halted:
+            return f"trading is halted: {self.ledger.halt_reason}"
+        if self.paused:
+            return "quoting is paused"
+        if self.lagging:
+            return "the lane lags"
+        return ""
+
+    def blocked(self, gate: Gate) -> str:
+        """Why no quote may work in an instrument; empty when they may."""
+        if self.stopping or self.paused or self.lagging or self.ledger.halted:
+            return self.forbidden()
+        return gate.reason()
+
+    def pull(self, quoted: Quoted, reason: str, receive_ns: i64) -> None:
+        """Forget the wants of a strategy in an instrument, cancel its quotes, and say why."""
+        if self.quotes.cancel_all(quoted, reason, receive_ns) or quoted.pulled:
+            self.tell_pulled(quoted, reason, receive_ns)
+
+    def tell_pulled(self, quoted: Quoted, reason: str, receive_ns: i64) -> None:
+        """Say that quotes were pulled, once."""
+        told = len(quoted.pulled) > 0
+        quoted.pulled = reason
+        if not told:
+            self.emit(QuotingChanged(quoted.strategy_id, quoted.instrument_id, False, reason, receive_ns))
+
+    def allow(self, quoted: Quoted, reason: str, receive_ns: i64) -> None:
+        """Say that quotes may work again."""
+        quoted.pulled = ""
+        self.emit(QuotingChanged(quoted.strategy_id, quoted.instrument_id, True, reason, receive_ns))
+
+    def pull_everywhere(self, reason: str, instrument_id: i64, receive_ns: i64) -> None:
+        """Pull all quotes of an instrument, or all (0)."""
+        for quoted in self.quotes.all():
+            if instrument_id == 0 or quoted.instrument_id == instrument_id:
+                self.pull(quoted, reason, receive_ns)
+
+    def look_again(self, reason: str) -> None:
+        """Something that forbade quotes may be over."""
+        for quoted in self.quotes.all():
+            if quoted.pulled and not self.blocked(quoted.gate):
+                self.allow(quoted, reason, self.now)
+
+    # ---- what forbids quotes
+
+    def on_book_state(self, book: BookStateChanged) -> None:
+        """No quotes on a book that is not live."""
+        gate = self.gates.get(book.instrument_id)
+        if gate is None:
+            return
+        gate.live = book.state == LIVE
+        gate.cause = book.cause
+        if gate.live:
+            self.look_again("the book is live")
+        else:
+            self.pull_everywhere(gate.reason(), book.instrument_id, book.receive_ns)
+
+    def on_lagging(self, lagging: Lagging) -> None:
+        """No quotes on what is old."""
+        self.lagging = lagging.lag_ns > 0
+        if self.lagging:
+            self.pull_everywhere(f"lagging by {lagging.lag_ns // NANOSECONDS_PER_MILLISECOND} ms", 0, self.now)
+        else:
+            self.look_again("the lane does not lag any more")
+
+    def on_pause(self, pause: PauseQuoting) -> None:
+        """An operator pulls the quotes, or lets them work again."""
+        self.paused = pause.paused
+        if self.paused:
+            self.pull_everywhere(f"paused by {pause.operator}", 0, self.now)
+        else:
+            self.look_again(f"resumed by {pause.operator}")
+
+    def on_actor_failed(self, failed: ActorFailed) -> None:
+        """Whoever failed may have been what a quote was built on: all have to want anew.
+
+        The lane cancels the orders of the strategies that hang on the failed actor, in this same step.
+        """
+        reason = f"{self.names.get(failed.actor_id, 'an actor')} failed"
+        for quoted in self.quotes.all():
+            if quoted.wants_something():
+                quoted.bids.clear()
+                quoted.asks.clear()
+                self.tell_pulled(quoted, reason, self.now)
+        self.targets.drop_all(failed.actor_id, reason)
+
+    def on_actor_restarted(self, _: ActorRestarted) -> None:
+        """Quotes may be wanted again."""
+        self.look_again("what had failed was started again")
+
+    def on_actor_stopped(self, stopped: ActorStopped) -> None:
+        """A strategy that is gone wants nothing any more."""
+        for quoted in self.quotes.all():
+            if quoted.strategy_id == stopped.actor_id:
+                self.pull(quoted, f"the strategy has stopped: {stopped.reason}", self.now)
+        self.targets.drop_all(stopped.actor_id, stopped.reason)
+
+    def on_service_failed(self, failed: ServiceFailed) -> None:
+        """A gateway is down: no quotes where it brings them."""
+        self.gateway_down(failed.service)
+
+    def on_service_stopped(self, stopped: ServiceStopped) -> None:
+        """A gateway is gone."""
+        self.gateway_down(stopped.service)
+
+    def gateway_down(self, service: str) -> None:
+        """Pull the quotes of a gateway."""
+        for gate in self.gates_of(service):
+            gate.down = service
+            self.pull_everywhere(gate.reason(), gate.rules.instrument_id, self.now)
+
+    def on_service_restarted(self, restarted: ServiceRestarted) -> None:
+        """A gateway is back."""
+        for gate in self.gates_of(restarted.service):
+            gate.down = ""
+        self.look_again(f"{restarted.service} was started again")
+
+    def gates_of(self, service: str) -> list[Gate]:
+        """The instruments of a gateway; none when the service is no gateway."""
+        instrument_ids = self.gateways.get(service)
+        if instrument_ids is None:
+            return []
+        return [
+            gate for gate in self.gates.values() if not instrument_ids or gate.rules.instrument_id in instrument_ids
+        ]
+
+    def on_halted(self, halted: TradingHalted) -> None:
+        """Whoever halts trading also cancels everything; nothing is wanted any more."""
+        for quoted in self.quotes.all():
+            if quoted.wants_something() or len(quoted.bids.open_side.orders) + len(quoted.asks.open_side.orders) > 0:
+                quoted.bids.clear()
+                quoted.asks.clear()
+                self.tell_pulled(quoted, f"trading is halted: {halted.reason}", self.now)
+        self.targets.drop_all(-1, halted.reason)
+
+    def on_halt_reset(self, reset: HaltReset) -> None:
+        """A new beginning: what was refused may be tried again."""
+        for quoted in self.quotes.all():
+            quoted.bids.rest_until_ns = 0
+            quoted.asks.rest_until_ns = 0
+        for gate in self.gates.values():
+            gate.rules.amend = gate.rules.configured_amend
+        self.look_again(f"the halt was ended by {reset.operator}")
+
+    def on_shutdown(self, shutdown: ShutdownRequested) -> None:
+        """Leave nothing working behind."""
+        self.stopping = True
+        reason = f"shutdown: {shutdown.reason}"
+        self.pull_everywhere(reason, 0, self.now)
+        self.targets.drop_all(-1, reason)
+        for order in self.ledger.working_orders():
+            if not self.requests.is_leaving(order.order_id):
+                self.requests.cancel(order, reason, self.now)
+
+    def on_run_started(self, started: RunStarted) -> None:
+        """A new run numbers its orders anew, and knows of no book."""
+        self.stopping = False
+        self.lagging = False
+        self.ids.begin(started.session)
+        for gate in self.gates.values():
+            gate.live = False
+            gate.cause = "a new run"
+            gate.down = ""
+        self.pull_everywhere("a new run", 0, self.now)

@@ -1,0 +1,78 @@
+"""What one venue allows of an order in one instrument, and what the order manager may change there.
+
+Prices are rounded away from the other side, sizes down; what is too small then is no order. The numbers are taken from
+the instrument once. It never decides what is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from market.instruments import Instrument
+
+AMEND_NOTHING: Final = 0
+AMEND_SIZE: Final = 1
+AMEND_ALL: Final = 2
+BASIS_POINTS: Final = 10_000
+MOST: Final = (1 << 62) - 1
+
+
+class VenueRules:
+    """See the head of this file."""
+
+    def __init__(self, instrument: Instrument, amend: int, keep_within_ticks: int, keep_within_bps: float) -> None:
+        self.instrument_id: Final[i64] = instrument.instrument_id
+        self.venue: Final[str] = instrument.venue
+        self.tick: Final[i64] = instrument.tick
+        self.lot: Final[i64] = instrument.lot
+        self.minimum_size: Final[i64] = minimum_size_of(instrument)
+        self.minimum_worth: Final[i64] = minimum_worth_of(instrument)
+        # What a change of an order may change; less after the venue has said that it cannot.
+        self.amend: i64 = amend
+        self.configured_amend: Final[i64] = amend
+        self.keep_within: Final[i64] = keep_within_ticks * instrument.tick
+        self.keep_within_bps: Final = keep_within_bps
+
+    def price(self, side: i64, price: i64) -> i64:
+        """A price on a tick: of a bid not above, of an ask not below."""
+        rest = price % self.tick
+        if rest == 0:
+            return price
+        return price - rest if side > 0 else price - rest + self.tick
+
+    def size(self, price: i64, size: i64) -> i64:
+        """A size in whole lots that the venue takes at this price; 0 when there is none."""
+        if price <= 0 or size <= 0:
+            return 0
+        whole = size - size % self.lot
+        if whole < self.minimum_size or whole == 0:
+            return 0
+        if self.minimum_worth > 0 and whole < -(-self.minimum_worth // price):
+            return 0
+        return whole
+
+    def keep_distance(self, price: i64) -> i64:
+        """An order this far from the wanted price keeps its place."""
+        if self.keep_within_bps <= 0.0:
+            return self.keep_within
+        whole: int = price
+        by_bps: i64 = int(whole * self.keep_within_bps / BASIS_POINTS)
+        return by_bps if by_bps > self.keep_within else self.keep_within
+
+
+def minimum_size_of(instrument: Instrument) -> int:
+    """The least size, that of an inverse contract with its least worth, which no price changes."""
+    least = instrument.minimum_size
+    if instrument.inverse and instrument.minimum_notional > 0:
+        one = instrument.multiplier * 10**instrument.price_scale
+        least = max(least, -(-instrument.minimum_notional * instrument.money_divisor // one))
+    return min(least, MOST)
+
+
+def minimum_worth_of(instrument: Instrument) -> int:
+    """The least of price times size; 0 where there is none."""
+    if instrument.inverse:
+        return 0
+    return min(-(-instrument.minimum_notional * instrument.money_divisor // instrument.multiplier), MOST)
