@@ -14,7 +14,7 @@ from mypy_extensions import i64
 
 from actors.risk_params import RiskParams
 from market.instruments import Instrument
-from market.messages import BUY, ChildOrder, LeaseGranted, LeaseReturned, LeaseWanted
+from market.messages import BUY, LeaseGranted, LeaseReturned, LeaseWanted
 from market.numbers import decimal_places, format_decimal_short, parse_decimal
 from runtime.actor import Actor
 from runtime.ledger import Ledger
@@ -90,7 +90,7 @@ def open_size(orders: list[LedgerOrder]) -> int:
     """What is still to be filled of some orders."""
     size: int = 0
     for order in orders:
-        size += order.remaining
+        size += order.worst_size()
     return size
 
 
@@ -101,12 +101,13 @@ def opened(orders: list[LedgerOrder], size: int, instrument: Instrument, referen
     total: int = 0
     dearest: int = 0
     for order in orders:
-        price: int = order.price
+        # While a change is on its way, the old and the new price and size count at their worst.
+        price: int = order.lowest_price() if instrument.inverse else order.highest_price()
         if price <= 0:
             price = reference
         if price <= 0:
             continue
-        total += instrument.notional(price, order.remaining)
+        total += instrument.notional(price, order.worst_size())
         dearest = max(dearest, instrument.notional(price, size))
     return min(total, dearest)
 
@@ -183,7 +184,7 @@ class Leases:
 
     # ---- orders
 
-    def refusal(self, order: ChildOrder, reference: int) -> str:
+    def refusal(self, order: LedgerOrder, reference: int) -> str:
         """Why an order may not leave, or an empty text; the ledger holds the order already.
 
         Where little is left it asks for more, so that the next order need not wait.
@@ -218,7 +219,7 @@ class Leases:
             return f"{held.limit} {value} with this order is above the {told(held.limit, held.amount)} that is leased"
         return ""
 
-    def only_reduces(self, order: ChildOrder) -> bool:
+    def only_reduces(self, order: LedgerOrder) -> bool:
         """Whether its strategy holds a position that this order and all others of its side only make smaller."""
         ledger: Ledger = self.actor.ledger
         position = ledger.position(order.strategy_id, order.instrument_id)
@@ -230,7 +231,7 @@ class Leases:
         size: int = 0
         for one in ledger.working_orders(order.strategy_id, order.instrument_id):
             if one.side == order.side and one.order_id not in self.refused:
-                size += one.remaining
+                size += one.worst_size()
         return size <= abs(net)
 
     def in_use(self, without: int = 0) -> dict[str, int]:

@@ -1,9 +1,8 @@
-"""Looks at every order before it leaves: what passes becomes a `NewOrder`, what does not an `OrderRejected`.
+"""Looks at every order and every change of one before it leaves, and at what may be lost; halts, and sees it through.
 
-A refusal names the limit, the value and the order. Everything is counted in exact integers. It fails closed: without a
-live book there is no reference and no order passes. Positions and open orders are read from the ledger, with every
-open order of one side counted as filled. A loss beyond the day's limit halts trading until a person resets it. Cancels
-do not come by here: they are never refused.
+What passes becomes a `NewOrder` or a `ReplaceOrder`; what does not is answered with limit, value and order. Everything
+is counted in exact integers, from the ledger, with every open order at its worst. It fails closed: without a live book,
+a known rate or a gateway that is up no order passes. Cancels are never refused. docs/risk.md has every limit.
 """
 
 from __future__ import annotations
@@ -12,91 +11,73 @@ from typing import ClassVar, Final
 
 from mypy_extensions import i64
 
-from actors.leases import Leases
+from actors.leases import LEASE_TIMER, Leases
+from actors.risk_changes import LimitChanges
+from actors.risk_halt import CONFIRM_TIMER, HaltWatch
+from actors.risk_limits import COMMAND
 from actors.risk_params import RiskParams
-from market.instruments import Instrument
+from actors.risk_setup import NANOSECONDS_PER_MILLISECOND, RiskParts
+from actors.risk_watched import Watched
+from actors.risk_words import date_of, gauges
 from market.messages import (
-    BUY,
     LIMIT,
     LIVE,
-    REJECT_BAD_SIZE,
-    REJECT_DAILY_LOSS,
+    REJECT_DUPLICATE,
     REJECT_HALTED,
     REJECT_NO_LEASE,
-    REJECT_OPEN_ORDERS,
-    REJECT_ORDER_NOTIONAL,
-    REJECT_ORDER_RATE,
-    REJECT_ORDER_SIZE,
-    REJECT_POSITION,
-    REJECT_PRICE_COLLAR,
-    REJECT_STALE_BOOK,
+    REJECT_PENDING,
     REJECT_UNKNOWN_INSTRUMENT,
+    REJECT_UNKNOWN_ORDER,
     ActorFailed,
     BookStateChanged,
     CancelAll,
+    CancelOrder,
     ChildOrder,
+    ChildReplace,
+    ConfigChanged,
+    ConfigRefused,
+    ConnectionDown,
+    ConnectionUp,
+    DayBegan,
+    FairValue,
+    FundingPaid,
+    HaltConfirmed,
     HaltReset,
     LeaseGranted,
     LeaseReturned,
     LeaseWanted,
+    LimitChanged,
+    LimitReached,
     Message,
     NewOrder,
+    OperatorCommand,
     OrderCancelled,
+    OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReplaced,
+    ReplaceOrder,
+    ReplaceRejected,
+    RiskRefused,
     RunStarted,
+    ServiceFailed,
+    ServiceRestarted,
+    ServiceStopped,
     TimerFired,
     TopOfBook,
     TradingHalted,
+    VenueStateComplete,
+    VenueStateWanted,
 )
-from market.numbers import decimal_places, parse_decimal
+from market.order_life import is_replace_pending
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
 from runtime.ledger import Ledger
+from runtime.ledger_orders import LedgerOrder
 
-NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
-BASIS_POINTS: Final = 10_000
 SOURCE: Final = "risk"
-
-
-def scaled(text: str, scale: int) -> int:
-    """An amount of the configuration as an integer at a scale, however large; digits below the scale are cut off."""
-    places = decimal_places(text)
-    amount: int = parse_decimal(text, places)
-    if places <= scale:
-        larger: int = 10 ** (scale - places)
-        return amount * larger
-    smaller: int = 10 ** (places - scale)
-    return amount // smaller
-
-
-class Watched:
-    """One instrument: its limits as integers, its reference, and the result with which its day began."""
-
-    def __init__(self, instrument: Instrument, params: RiskParams) -> None:
-        self.instrument: Final = instrument
-        self.maximum_order_size: Final = scaled(params.maximum_order_size, instrument.size_scale)
-        self.maximum_order_notional: Final = scaled(params.maximum_order_notional, instrument.money_scale)
-        self.maximum_position: Final = scaled(params.maximum_position, instrument.size_scale)
-        self.maximum_daily_loss: Final = scaled(params.maximum_daily_loss, instrument.money_scale)
-        # Twice the mid, so that it stays a whole number; 0 while there is no live book with two sides.
-        self.double_mid: int = 0
-        self.day: int = -1
-        self.day_began_with: int = 0
-
-    def save(self) -> list[object]:
-        """Reference and day as plain data."""
-        return [self.instrument.instrument_id, self.double_mid, self.day, self.day_began_with]
-
-    def load(self, row: list[object]) -> None:
-        """Take back what `save` gave."""
-        double_mid, day, day_began_with = row[1], row[2], row[3]
-        assert isinstance(double_mid, int)
-        assert isinstance(day, int)
-        assert isinstance(day_began_with, int)
-        self.double_mid = double_mid
-        self.day = day
-        self.day_began_with = day_began_with
+DAY_TIMER: Final = 3
+KILL: Final = "kill"
+REFUSALS_KEPT: Final = 10
 
 
 class Risk(Actor):
@@ -104,21 +85,38 @@ class Risk(Actor):
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
         ChildOrder: "on_order",
+        ChildReplace: "on_replace",
+        CancelOrder: "on_cancel",
         TopOfBook: "on_top_of_book",
+        FairValue: "on_fair_value",
         BookStateChanged: "on_book_state",
         OrderFilled: "on_filled",
-        # Nothing is done with these; but in a lane of its own the ledger hears only what an actor there takes.
-        OrderCancelled: "on_report",
-        OrderRejected: "on_report",
+        FundingPaid: "on_funding",
+        OrderCancelled: "on_end_of_order",
+        OrderRejected: "on_end_of_order",
+        OrderExpired: "on_end_of_order",
+        # In a lane of its own the ledger hears only what an actor there takes.
+        OrderReplaced: "on_end_of_order",
+        ReplaceRejected: "on_end_of_order",
         ActorFailed: "on_actor_failed",
+        TradingHalted: "on_halted",
         HaltReset: "on_halt_reset",
+        VenueStateComplete: "on_venue_state",
+        OperatorCommand: "on_command",
+        ConfigChanged: "on_config",
+        ServiceFailed: "on_service_down",
+        ServiceStopped: "on_service_down",
+        ServiceRestarted: "on_service_up",
+        ConnectionDown: "on_connection_down",
+        ConnectionUp: "on_connection_up",
         RunStarted: "on_run_started",
         LeaseGranted: "on_lease_granted",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (
-        NewOrder, OrderRejected, TradingHalted, CancelAll, LeaseWanted, LeaseReturned,
+        NewOrder, ReplaceOrder, OrderRejected, ReplaceRejected, RiskRefused, TradingHalted, CancelAll, HaltConfirmed,
+        VenueStateWanted, LimitReached, LimitChanged, ConfigRefused, DayBegan, LeaseWanted, LeaseReturned,
     )  # fmt: skip
-    OWNS: ClassVar[tuple[type[Message], ...]] = (NewOrder,)
+    OWNS: ClassVar[tuple[type[Message], ...]] = (NewOrder, ReplaceOrder)
     PARAMS: ClassVar[type | None] = RiskParams
     POLICY: ClassVar[str] = HALT_TRADING
 
@@ -126,275 +124,306 @@ class Risk(Actor):
         super().__init__(setup)
         params = setup.params
         assert isinstance(params, RiskParams)
-        self.collar_bps: Final[int] = params.collar_bps
-        self.maximum_open_orders: Final[int] = params.maximum_open_orders
-        self.maximum_orders: Final[int] = params.maximum_orders
-        self.window_ns: Final[int] = params.window_ms * NANOSECONDS_PER_MILLISECOND
-        self.watched: dict[int, Watched] = {}
-        for instrument_id in setup.instrument_ids:
-            self.watched[instrument_id] = Watched(setup.instruments.by_id(instrument_id), params)
+        parts = RiskParts(setup, params)
+        self.limits: Final = parts.limits
+        self.rates: Final = parts.rates
+        self.watched: Final = parts.watched
+        self.groups: Final = parts.groups
+        self.balances: Final = parts.balances
+        self.checks: Final = parts.checks
+        self.losses: Final = parts.losses
+        self.changes: Final = LimitChanges(self, self.limits, self.checks)
+        self.halt_watch: Final = HaltWatch(
+            self, sorted(set(params.connections.values())), params.confirm_ms * NANOSECONDS_PER_MILLISECOND
+        )
+        # Which venue a service or a connection carries the orders of.
+        self.venue_of_service: Final[dict[str, str]] = {name: venue for venue, name in params.gateways.items()}
+        self.venue_of_connection: Final[dict[int, str]] = {one: venue for venue, one in params.connections.items()}
         # Limits of the whole system, where there are such.
         self.leases: Leases | None = None
         if params.leased:
-            instruments = {number: watched.instrument for number, watched in self.watched.items()}
-            self.leases = Leases(self, instruments, params)
-        # When the orders of the window passed, oldest first.
-        self.passed_ns: list[int] = []
+            self.leases = Leases(self, {number: one.instrument for number, one in self.watched.items()}, params)
         # A halt of our own that the ledger hears of when this step is over; it ends with the reset.
         self.halting: bool = False
         self.passed: i64 = 0
         self.refused: i64 = 0
-        self.last_refusal: str = ""
+        self.refusals: list[str] = []
 
     @classmethod
     def unused(cls, params: object) -> tuple[type[Message], ...]:
-        """Without leases it speaks to no keeper of them."""
-        if isinstance(params, RiskParams) and params.leased:
-            return ()
-        return (RunStarted, LeaseGranted, LeaseWanted, LeaseReturned)
+        """Without leases it speaks to no keeper of them; without a collar around it, it needs no fair value."""
+        found: list[type[Message]] = []
+        if isinstance(params, RiskParams):
+            if not params.leased:
+                found += [LeaseGranted, LeaseWanted, LeaseReturned]
+            if params.fair_collar_bps == 0:
+                found.append(FairValue)
+            if not params.connections:
+                found += [ConnectionUp, ConnectionDown, VenueStateComplete, VenueStateWanted]
+        return tuple(found)
 
     # ---- orders
 
     def on_order(self, order: ChildOrder) -> None:
         """Pass an order on, or refuse it."""
         watched = self.watched.get(order.instrument_id)
-        if watched is None:
-            self.refuse(order, REJECT_UNKNOWN_INSTRUMENT, "its instrument is not watched by risk")
+        known = self.ledger.open.get(order.order_id)
+        if known is None or known.sent:
+            # An answer by its id would be taken for one to the order that has it: only tell.
+            self.checks.refuse(REJECT_DUPLICATE, "order_id", order.order_id, 0, "its id was used before")
+            self.tell_refusal(order.order_id, order.instrument_id, REJECT_DUPLICATE, order.receive_ns)
             return
-        if (
-            self.is_forbidden(order, watched)
-            or self.is_too_large(order, watched)
-            or self.is_too_far(order, watched)
-            or self.is_too_much(order, watched)
-            or self.is_not_leased(order, watched)
-        ):
+        code = self.judge(watched, known, order.order_type, order.price, order.size, True)
+        if code >= 0:
+            self.refuse(order, code)
             return
         self.passed += 1
-        self.passed_ns.append(self.now)
+        self.checks.note_sent(self.now)
         self.emit(
             NewOrder(
-                order.order_id,
-                order.parent_id,
-                order.strategy_id,
-                order.instrument_id,
-                order.side,
-                order.order_type,
-                order.time_in_force,
-                order.price,
-                order.size,
-                order.stop_price,
-                order.display_size,
-                order.post_only,
-                order.reduce_only,
-                order.expire_ns,
-                order.receive_ns,
-                order.group_id,
-                order.self_trade,
-                order.peg_reference,
-                order.offset,
+                order.order_id, order.parent_id, order.strategy_id, order.instrument_id, order.side, order.order_type,
+                order.time_in_force, order.price, order.size, order.stop_price, order.display_size, order.post_only,
+                order.reduce_only, order.expire_ns, order.receive_ns, order.group_id, order.self_trade,
+                order.peg_reference, order.offset,
             )
-        )
+        )  # fmt: skip
 
-    def refuse(self, order: ChildOrder, code: i64, reason: str) -> None:
+    def on_replace(self, change: ChildReplace) -> None:
+        """Pass a change on, or refuse it."""
+        known = self.ledger.open.get(change.order_id)
+        checks = self.checks
+        if known is None:
+            checks.refuse(REJECT_UNKNOWN_ORDER, "order_id", change.order_id, 0, "no such order works")
+            code = checks.code
+        elif not is_replace_pending(known.state):
+            checks.refuse(REJECT_PENDING, "order_id", change.order_id, 0, "it cannot be changed in its present state")
+            code = checks.code
+        else:
+            watched = self.watched.get(change.instrument_id)
+            code = self.judge(watched, known, LIMIT, change.price, change.size, False)
+        if code < 0:
+            self.passed += 1
+            checks.note_sent(self.now)
+            self.emit(
+                ReplaceOrder(change.order_id, change.instrument_id, change.price, change.size, change.receive_ns)
+            )
+            return
+        self.tell_refusal(change.order_id, change.instrument_id, code, change.receive_ns)
+        self.emit(ReplaceRejected(change.order_id, change.instrument_id, code, self.refusals[-1]))
+
+    def judge(
+        self, watched: Watched | None, order: LedgerOrder, order_type: i64, price: i64, size: i64, is_new: bool
+    ) -> i64:
+        """The code by which an order or a change is refused, with the reason in the checks; -1 when it passes."""
+        checks = self.checks
+        if watched is None:
+            checks.refuse(REJECT_UNKNOWN_INSTRUMENT, "instruments", 0, 0, "its instrument is not watched by risk")
+            return checks.code
+        ledger = self.ledger
+        if ledger.halted or self.halting:
+            checks.refuse(REJECT_HALTED, "halt", 1, 0, f"trading is halted ({ledger.halt_reason})")
+            return checks.code
+        if not checks.passes(watched, order, order.side, order_type, price, size, self.outlet.now_ns, is_new):
+            return checks.code
+        if self.leases is not None:
+            reason = self.leases.refusal(order, watched.reference())
+            if len(reason) > 0:
+                checks.refuse(REJECT_NO_LEASE, "lease", 0, 0, reason)
+                return checks.code
+        return -1
+
+    def refuse(self, order: ChildOrder, code: i64) -> None:
         """Answer an order that does not pass."""
-        self.refused += 1
         if self.leases is not None:
             self.leases.leave_out(order.order_id)
-        self.last_refusal = f"order {order.order_id}: {reason}"
-        self.emit(OrderRejected(order.order_id, order.instrument_id, code, self.last_refusal, SOURCE))
+        self.tell_refusal(order.order_id, order.instrument_id, code, order.receive_ns)
+        self.emit(OrderRejected(order.order_id, order.instrument_id, code, self.refusals[-1], SOURCE))
 
-    def is_forbidden(self, order: ChildOrder, watched: Watched) -> bool:
-        """Whether no order at all may leave now."""
-        if self.ledger.halted or self.halting:
-            self.refuse(order, REJECT_HALTED, f"trading is halted ({self.ledger.halt_reason})")
-            return True
-        if watched.double_mid == 0:
-            self.refuse(order, REJECT_STALE_BOOK, f"the book of {watched.instrument.symbol} is not live with two sides")
-            return True
-        self.check_loss(watched)
-        if self.halting:
-            self.refuse(order, REJECT_DAILY_LOSS, "the loss of the day has reached its limit")
-            return True
-        return False
+    def tell_refusal(self, order_id: i64, instrument_id: i64, code: i64, receive_ns: i64) -> None:
+        """Say which limit refused which order with which value."""
+        checks = self.checks
+        self.refused += 1
+        self.refusals = [*self.refusals[1 - REFUSALS_KEPT :], f"order {order_id}: {checks.reason}"]
+        self.emit(RiskRefused(order_id, instrument_id, code, checks.limit, checks.value, checks.bound, receive_ns))
 
-    def is_too_large(self, order: ChildOrder, watched: Watched) -> bool:
-        """Whether the order itself is above a limit."""
-        instrument = watched.instrument
-        order_size: int = order.size
-        if order_size <= 0:
-            self.refuse(order, REJECT_BAD_SIZE, f"size {instrument.format_size(order_size)} is not above 0")
-            return True
-        if order_size > watched.maximum_order_size:
-            limit = instrument.format_size(watched.maximum_order_size)
-            value = instrument.format_size(order_size)
-            self.refuse(order, REJECT_ORDER_SIZE, f"size {value} is above maximum_order_size {limit}")
-            return True
-        # An order without a price of its own is taken at the mid, rounded up.
-        price: int = order.price
-        if price <= 0:
-            price = (watched.double_mid + 1) // 2
-        notional = instrument.notional(price, order_size)
-        if notional > watched.maximum_order_notional:
-            limit = instrument.format_money(watched.maximum_order_notional)
-            value = instrument.format_money(notional)
-            self.refuse(order, REJECT_ORDER_NOTIONAL, f"notional {value} is above maximum_order_notional {limit}")
-            return True
-        return False
-
-    def is_too_far(self, order: ChildOrder, watched: Watched) -> bool:
-        """Whether a limit price lies outside the collar around the mid."""
-        if order.order_type != LIMIT and order.price == 0:
-            return False
-        price: int = order.price
-        distance = abs(2 * price - watched.double_mid)
-        if distance * BASIS_POINTS <= self.collar_bps * watched.double_mid:
-            return False
-        instrument = watched.instrument
-        away_bps = distance * BASIS_POINTS // watched.double_mid
-        value = f"price {instrument.format_price(price)} at {away_bps} bps from the mid"
-        self.refuse(order, REJECT_PRICE_COLLAR, f"{value} is outside collar_bps {self.collar_bps}")
-        return True
-
-    def is_too_much(self, order: ChildOrder, watched: Watched) -> bool:
-        """Whether the order is one too many, in number, in rate, or for the position."""
-        open_orders = self.ledger.open_order_count()
-        if open_orders > self.maximum_open_orders:
-            reason = f"open orders {open_orders} with this one are above maximum_open_orders {self.maximum_open_orders}"
-            self.refuse(order, REJECT_OPEN_ORDERS, reason)
-            return True
-        self.forget_passed()
-        in_window = len(self.passed_ns) + 1
-        if in_window > self.maximum_orders:
-            window_ms = self.window_ns // NANOSECONDS_PER_MILLISECOND
-            reason = f"orders {in_window} within {window_ms} ms are above maximum_orders {self.maximum_orders}"
-            self.refuse(order, REJECT_ORDER_RATE, reason)
-            return True
-        worst = self.worst_position(order)
-        if abs(worst) > watched.maximum_position:
-            limit = watched.instrument.format_size(watched.maximum_position)
-            value = watched.instrument.format_size(worst)
-            self.refuse(order, REJECT_POSITION, f"position {value} at worst is above maximum_position {limit}")
-            return True
-        return False
-
-    def is_not_leased(self, order: ChildOrder, watched: Watched) -> bool:
-        """Whether the order opens risk for which there is no lease."""
-        if self.leases is None:
-            return False
-        reason = self.leases.refusal(order, (watched.double_mid + 1) // 2)
-        if len(reason) == 0:
-            return False
-        self.refuse(order, REJECT_NO_LEASE, reason)
-        return True
-
-    def forget_passed(self) -> None:
-        """Forget the orders that have left the window."""
-        begin_ns = self.now - self.window_ns
-        gone = 0
-        while gone < len(self.passed_ns) and self.passed_ns[gone] <= begin_ns:
-            gone += 1
-        if gone > 0:
-            del self.passed_ns[:gone]
-
-    def worst_position(self, order: ChildOrder) -> int:
-        """The position if every open order on the side of this one filled; the ledger holds this one already.
-
-        An order that makes the position smaller without turning it over its other limit is never too much.
-        """
-        position = self.ledger.net_size(order.instrument_id)
-        open_size: int = 0
-        for one in self.ledger.working_orders(-1, order.instrument_id):
-            if one.side == order.side:
-                open_size += one.remaining
-        if order.side == BUY:
-            return max(position + open_size, 0)
-        return min(position - open_size, 0)
+    def on_cancel(self, _: CancelOrder) -> None:
+        """A cancel is never refused; but it counts as a request."""
+        self.checks.note_cancel(self.now)
 
     # ---- what is known
 
     def on_top_of_book(self, top: TopOfBook) -> None:
-        """Take the reference, and look at what the position is worth by it."""
+        """Take the reference, and look at what the positions are worth by it."""
+        if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top):
+            self.losses.count_all()
         watched = self.watched.get(top.instrument_id)
         if watched is None:
             return
-        if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
-            bid_price: int = top.bid_price
-            ask_price: int = top.ask_price
-            watched.double_mid = bid_price + ask_price
-            self.check_loss(watched)
-        else:
-            watched.double_mid = 0
+        if top.state != LIVE or top.bid_size <= 0 or top.ask_size <= 0:
+            watched.set_reference(0, 0)
+            return
+        bid_price: int = top.bid_price
+        ask_price: int = top.ask_price
+        watched.set_reference(bid_price + ask_price, self.outlet.now_ns)
+        if watched.is_active and self.checks.exposure_on:
+            self.checks.measure_one(watched)
+        self.look_at_losses(top.instrument_id)
+
+    def on_fair_value(self, fair: FairValue) -> None:
+        """What the instrument is held to be worth; without confidence it is nothing."""
+        watched = self.watched.get(fair.instrument_id)
+        if watched is not None:
+            watched.fair_collar.set(int(fair.price * 2) if fair.confidence > 0 else 0)
 
     def on_book_state(self, book: BookStateChanged) -> None:
         """A book that is not live is no reference."""
+        if book.state == LIVE:
+            return
+        self.rates.forget(book.instrument_id)
         watched = self.watched.get(book.instrument_id)
-        if watched is not None and book.state != LIVE:
-            watched.double_mid = 0
+        if watched is not None:
+            watched.set_reference(0, 0)
 
     def on_filled(self, fill: OrderFilled) -> None:
-        """A fill changes the result of the day: its fee at least."""
+        """A fill changes the results and the balances."""
         watched = self.watched.get(fill.instrument_id)
-        if watched is not None and watched.double_mid > 0:
-            self.check_loss(watched)
+        if watched is not None:
+            if self.ledger.fill_counted:
+                self.balances.fill(watched, fill.side, fill.price, fill.size, fill.fee)
+            self.look_at_losses(fill.instrument_id)
+        self.halt_watch.on_end_of_order()
 
-    def on_report(self, _: Message) -> None:
-        """The ledger has taken note of it."""
+    def on_funding(self, funding: FundingPaid) -> None:
+        """Funding changes the results."""
+        self.look_at_losses(funding.instrument_id)
+
+    def on_end_of_order(self, _: Message) -> None:
+        """The ledger has taken note of it; after a halt it may have been the last one open."""
+        self.halt_watch.on_end_of_order()
 
     def on_actor_failed(self, _: ActorFailed) -> None:
         """It may have been the one that keeps the books: wait until they are told again."""
+        self.rates.forget(0)
         for watched in self.watched.values():
-            watched.double_mid = 0
+            watched.set_reference(0, 0)
+            watched.fair_collar.set(0)
 
-    # ---- the loss of the day
+    # ---- gateways
 
-    def check_loss(self, watched: Watched) -> None:
-        """Halt trading when the day has lost more in this instrument than it may."""
-        profit = self.profit(watched)
-        day = self.now // NANOSECONDS_PER_DAY
-        if day != watched.day:
-            watched.day = day
-            watched.day_began_with = profit
-        loss = watched.day_began_with - profit
-        if loss <= watched.maximum_daily_loss or self.halting or self.ledger.halted:
+    def on_service_down(self, down: ServiceFailed | ServiceStopped) -> None:
+        """A gateway may be down: nothing passes to its venue."""
+        self.set_gateway(self.venue_of_service.get(down.service, ""), down.service)
+
+    def on_service_up(self, up: ServiceRestarted) -> None:
+        """A gateway may be back."""
+        self.set_gateway(self.venue_of_service.get(up.service, ""), "")
+
+    def on_connection_down(self, down: ConnectionDown) -> None:
+        """The connection that carries orders may be down."""
+        self.set_gateway(self.venue_of_connection.get(down.connection_id, ""), f"connection {down.connection_id}")
+
+    def on_connection_up(self, up: ConnectionUp) -> None:
+        """The connection that carries orders may be back."""
+        self.set_gateway(self.venue_of_connection.get(up.connection_id, ""), "")
+
+    def set_gateway(self, venue: str, down: str) -> None:
+        """What carries the orders of a venue is down, or up when it is an empty text."""
+        for watched in self.watched.values():
+            if watched.venue == venue:
+                watched.gateway_down = down
+
+    # ---- losses and halts
+
+    def look_at_losses(self, instrument_id: i64) -> None:
+        """Count what an instrument has earned, and halt trading when a limit is reached."""
+        if self.losses.begin_day(self.outlet.now_ns):
+            self.tell_day()
+        if not self.losses.count(instrument_id) or self.halting or self.ledger.halted:
             return
-        instrument = watched.instrument
-        reason = (
-            f"{instrument.symbol}: loss of the day {instrument.format_money(loss)} is above "
-            f"maximum_daily_loss {instrument.format_money(watched.maximum_daily_loss)}"
-        )
+        reached = self.losses.reached(instrument_id)
+        if reached is None:
+            return
+        bound = reached.bound
+        self.emit(LimitReached(bound.key, 0, reached.instrument_id, reached.value, bound.value, reached.halts))
+        if reached.halts:
+            self.halt(reached.reason, SOURCE)
+
+    def halt(self, reason: str, source: str) -> None:
+        """Trip the kill switch."""
         self.halting = True
-        self.emit(TradingHalted(reason, SOURCE))
+        self.emit(TradingHalted(reason, source))
         self.emit(CancelAll(0, reason))
 
-    def profit(self, watched: Watched) -> int:
-        """Realised and unrealised at the mid, less fees, of all strategies."""
-        total: int = 0
-        instrument_id = watched.instrument.instrument_id
-        mark = watched.double_mid // 2
-        for key, position in self.ledger.positions.items():
-            if key[1] == instrument_id:
-                total += position.profit(mark)
-        return total
+    def tell_day(self) -> None:
+        """A new day has begun."""
+        start_ns = self.losses.day_start_ns()
+        self.emit(DayBegan(start_ns, date_of(start_ns)))
+        self.set_timer(DAY_TIMER, self.losses.next_day_ns)
+
+    def on_halted(self, _: TradingHalted) -> None:
+        """Trading was halted, by whomever: see to it that nothing stays open."""
+        self.halt_watch.begin()
 
     def on_halt_reset(self, _: HaltReset) -> None:
-        """A person has looked at it: the loss of the day counts anew from here."""
+        """A person has looked at it: losses count anew from here."""
         self.halting = False
-        for watched in self.watched.values():
-            watched.day = -1
+        self.losses.forgive()
+        self.halt_watch.end()
 
-    # ---- leases
+    def on_venue_state(self, state: VenueStateComplete) -> None:
+        """A venue has said what is open there."""
+        self.halt_watch.answer(state)
+
+    # ---- what an operator may do
+
+    def on_command(self, command: OperatorCommand) -> None:
+        """The kill switch, or another limit."""
+        words = f"{command.command} {command.argument}".strip()
+        name, _, argument = words.partition(" ")
+        if name == KILL:
+            if self.ledger.halted:
+                self.emit(CancelAll(0, f"kill switch, by {command.operator}"))
+                self.halt_watch.begin()
+            else:
+                self.halt(f"kill switch, by {command.operator}", "operator")
+        elif name == COMMAND:
+            self.changes.change(argument, command.operator, True)
+
+    def on_config(self, changed: ConfigChanged) -> None:
+        """A file was edited: it may make a limit tighter, not looser."""
+        self.changes.take_file(changed)
+
+    # ---- leases, runs and timers
 
     def on_run_started(self, _: RunStarted) -> None:
-        """Leases of an earlier run have run out: ask anew."""
+        """Leases of an earlier run have run out; a halt of an earlier run still holds."""
+        for watched in self.watched.values():
+            watched.gateway_down = ""
+        self.changes.tell_refused()
+        self.losses.begin_day(self.outlet.now_ns)
+        self.set_timer(DAY_TIMER, self.losses.next_day_ns)
+        if self.ledger.halted:
+            self.halt_watch.begin()
         self.look_after_leases()
 
     def prime(self, ledger: Ledger) -> None:
         """The timers are gone: look what is due."""
+        self.set_timer(DAY_TIMER, self.losses.next_day_ns)
+        if ledger.halted:
+            self.halt_watch.begin()
         self.look_after_leases()
 
     def on_timer(self, timer: TimerFired) -> None:
-        """A lease is to be renewed, or has run out."""
-        self.look_after_leases()
+        """A lease is to be renewed, a halt to be seen through, or a day begins."""
+        if timer.timer_id == CONFIRM_TIMER:
+            self.halt_watch.look(True)
+        elif timer.timer_id == DAY_TIMER:
+            if self.losses.begin_day(self.outlet.now_ns):
+                self.tell_day()
+            else:
+                self.set_timer(DAY_TIMER, self.losses.next_day_ns)
+        elif timer.timer_id == LEASE_TIMER:
+            self.look_after_leases()
 
     def look_after_leases(self) -> None:
         """Renew, ask again, give back."""
@@ -406,39 +435,61 @@ class Risk(Actor):
         if self.leases is not None:
             self.leases.take(granted)
 
-    # ---- state
+    # ---- what is told, and state
 
     def summary(self) -> dict[str, object]:
-        """How many orders passed, why the last one did not, and what is leased."""
-        told = {"passed": int(self.passed), "refused": int(self.refused), "last_refusal": self.last_refusal}
+        """How many orders passed, why the last one did not, what was lost, and what is leased."""
+        told: dict[str, object] = {
+            "passed": int(self.passed),
+            "refused": int(self.refused),
+            "last_refusal": self.refusals[-1] if self.refusals else "",
+            **self.losses.told(),
+        }
         return told if self.leases is None else {**told, "leased": self.leases.summary()}
 
-    def save(self) -> dict[str, object]:
-        """References, days, and the orders of the window."""
+    def panel(self) -> dict[str, object]:
+        """What a dashboard draws: the halt, how much of each limit is used, and the last refusals."""
+        halted = self.ledger.halted
         return {
-            "counts": [int(self.passed), int(self.refused), self.last_refusal],
+            "kind": "risk",
+            "halted": halted,
+            "reason": self.ledger.halt_reason,
+            "confirmed": self.halt_watch.confirmed if halted else None,
+            "currency": self.rates.currency,
+            "gauges": gauges(self.checks, self.losses, self.groups, self.outlet.now_ns),
+            "refusals": list(self.refusals),
+        }
+
+    def save(self) -> dict[str, object]:
+        """References, days, limits, and the orders of the window."""
+        return {
+            "counts": [int(self.passed), int(self.refused), list(self.refusals)],
+            "limits": self.limits.save(),
+            "rates": self.rates.save(),
             "watched": [watched.save() for watched in self.watched.values()],
-            "passed_ns": list(self.passed_ns),
-            "halting": self.halting,
+            "windows": self.checks.save(),
+            "balances": self.balances.save(),
+            "losses": self.losses.save(),
+            "halt": [self.halting, *self.halt_watch.save()],
             "leases": None if self.leases is None else self.leases.save(),
         }
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        rows = state["watched"]
-        passed_ns = state["passed_ns"]
-        halting = state["halting"]
-        counts = state["counts"]
+        counts, rows, halt = state["counts"], state["watched"], state["halt"]
         assert isinstance(counts, list)
         assert isinstance(rows, list)
-        assert isinstance(passed_ns, list)
-        assert isinstance(halting, bool)
+        assert isinstance(halt, list)
+        self.limits.load(state["limits"])
+        self.rates.load(state["rates"])
         for row in rows:
             self.watched[row[0]].load(row)
-        self.passed_ns = [int(one) for one in passed_ns]
-        self.halting = halting
-        self.passed = counts[0]
-        self.refused = counts[1]
-        self.last_refusal = counts[2]
+        self.checks.aim()
+        self.checks.load(state["windows"])
+        self.balances.load(state["balances"])
+        self.losses.load(state["losses"])
+        self.halting = halt[0]
+        self.halt_watch.load(halt[1:])
+        self.passed, self.refused, self.refusals = counts
         if self.leases is not None:
             self.leases.load(state["leases"])

@@ -17,6 +17,7 @@ from market.messages import (
     CancelRejected,
     ChildOrder,
     ChildReplace,
+    FundingPaid,
     HaltReset,
     Message,
     NewOrder,
@@ -66,6 +67,7 @@ OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
     ReplaceRejected,
     OrderExpired,
     OrderTriggered,
+    FundingPaid,
     TradingHalted,
     HaltReset,
 )
@@ -94,6 +96,8 @@ class Ledger:
         self.halted: bool = False
         self.halt_reason: str = ""
         self.closing: bool = False
+        # Whether the last fill counted: one that is told twice does not.
+        self.fill_counted: bool = False
         self.orders: i64 = 0
         self.fills: i64 = 0
         self.duplicates: i64 = 0
@@ -137,7 +141,7 @@ class Ledger:
         return [order for order in self.open.values() if not order.sent]
 
     def position(self, strategy_id: int, instrument_id: int) -> AveragePosition | None:
-        """The position of one strategy in one instrument, None when it never traded it."""
+        """The position of one strategy in one instrument, None when it never traded there."""
         return self.positions.get((strategy_id, instrument_id))
 
     def net_size(self, instrument_id: int) -> int:
@@ -179,7 +183,9 @@ class Ledger:
             return self.move(message.order_id, EXPIRE)
         if isinstance(message, OrderTriggered):
             return self.move(message.order_id, TRIGGER)
-        if isinstance(message, TradingHalted):
+        if isinstance(message, FundingPaid):
+            self.pay_funding(message)
+        elif isinstance(message, TradingHalted):
             if not self.halted:
                 self.halt_reason = message.reason
             self.halted = True
@@ -294,14 +300,12 @@ class Ledger:
         order = self.order(message.order_id)
         if order is not None and message.trade_id in order.trade_ids:
             self.duplicates += 1
+            self.fill_counted = False
             return ""
+        self.fill_counted = True
         self.fills += 1
         strategy_id = order.strategy_id if order is not None else message.strategy_id
-        key = (int(strategy_id), int(message.instrument_id))
-        position = self.positions.get(key)
-        if position is None:
-            position = self.new_position(message.instrument_id)
-            self.keep_position(key, position)
+        position = self.held(strategy_id, message.instrument_id)
         position.apply_fill(message.side, message.price, message.size, message.fee)
         self.open_orders.trade(strategy_id, message.instrument_id, message.side, message.size)
         if order is None:
@@ -312,6 +316,21 @@ class Ledger:
         if order.filled > order.size:
             return f"order {order.order_id} of size {order.size} was filled for {order.filled}"
         return self.move(order.order_id, FILL_REST if order.filled == order.size else FILL_PART)
+
+    def pay_funding(self, message: FundingPaid) -> None:
+        """A position was paid for, or paid."""
+        position = self.held(message.strategy_id, message.instrument_id)
+        position.apply_funding(message.amount)
+        self.open_orders.trade(message.strategy_id, message.instrument_id, BUYS, 0)
+
+    def held(self, strategy_id: i64, instrument_id: i64) -> AveragePosition:
+        """The position of a strategy in an instrument, a flat one where there was none."""
+        key = (int(strategy_id), int(instrument_id))
+        position = self.positions.get(key)
+        if position is None:
+            position = self.new_position(instrument_id)
+            self.keep_position(key, position)
+        return position
 
     def new_position(self, instrument_id: int) -> AveragePosition:
         """An empty position that counts money as its instrument does."""

@@ -18,11 +18,13 @@ from actors.risk_params import RiskParams
 from market.instruments import InstrumentTable
 from market.messages import (
     BUY,
+    LIVE,
     MAKER,
     REJECT_NO_LEASE,
     SELL,
     ActorFailed,
     ActorRestarted,
+    BookStateChanged,
     LeaseGranted,
     LeaseReturned,
     LeaseWanted,
@@ -287,6 +289,7 @@ def test_refused_side_of_a_quote_does_not_keep_the_other_side_from_passing() -> 
     assert isinstance(standard, RiskParams)
     leased = attrs.evolve(standard, leased=True)
     lane = TradingLane(OrderManager, Risk, params={Risk: leased})
+    lane.take(BookStateChanged(INSTRUMENT_ID, LIVE, "test", 0, 0))
     lane.take(top(BID, ASK))
     grant(lane, 1, 1_000)
     quotes = WantedQuotes(

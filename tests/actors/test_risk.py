@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from actors.risk import Risk, scaled
+from actors.risk import Risk
+from actors.risk_limits import scaled
 from actors.risk_params import RiskParams
 from market.messages import (
     BUY,
@@ -81,7 +82,7 @@ def test_order_within_its_limits_passes_unchanged() -> None:
             {"maximum_order_notional": DecimalText("599.98")}, BID, 1_000, REJECT_ORDER_NOTIONAL,
             ["order 1", "599.99", "maximum_order_notional", "599.98"],
         ),
-        ({"collar_bps": 10}, 5_993_900, 1_000, REJECT_PRICE_COLLAR, ["order 1", "59939.00", "10 bps", "collar_bps 10"]),
+        ({"collar_bps": 10}, 5_993_900, 1_000, REJECT_PRICE_COLLAR, ["order 1", "59939.00", "11 bps", "collar_bps 10"]),
         (
             {"maximum_position": DecimalText("0.00999")}, BID, 1_000, REJECT_POSITION,
             ["order 1", "0.01000", "maximum_position", "0.00999"],

@@ -1,0 +1,139 @@
+"""Makes the parts of `Risk` from its settings: limits, watched instruments, groups, checks and losses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from actors.portfolio_rates import BASE_SCALE, Rates
+from actors.risk_balances import Balances
+from actors.risk_checks import RiskChecks
+from actors.risk_limits import Bound, Limits, scaled
+from actors.risk_losses import NANOSECONDS_PER_MINUTE, PERCENT_SCALE, Losses
+from actors.risk_params import InstrumentLimits, RiskParams
+from actors.risk_watched import Group, Watched
+from market.instruments import Instrument, InstrumentTable
+from runtime.actor import ActorSetup
+from runtime.ledger import Ledger
+from runtime.ledger_orders import MoneyTerms
+
+NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+
+
+class RiskParts:
+    """What `Risk` is made of."""
+
+    def __init__(self, setup: ActorSetup, params: RiskParams) -> None:
+        instruments = [setup.instruments.by_id(instrument_id) for instrument_id in setup.instrument_ids]
+        ledger = setup.outlet.ledger
+        self.limits: Final = Limits()
+        self.rates: Final = Rates(params.currency, params.rates, params.parity, instruments, setup.instruments)
+        check_symbols(params, setup.instruments)
+        collars = (
+            self.limits.add("collar_bps", str(params.collar_bps), 0),
+            self.limits.add("fair_collar_bps", positive(params.fair_collar_bps), 0),
+        )
+        watched = [self.watch(ledger, instrument, params, collars) for instrument in instruments]
+        self.watched: Final[dict[int, Watched]] = {int(one.instrument_id): one for one in watched}
+        self.groups: Final = self.make_groups(watched, params)
+        self.balances: Final = Balances(params.balances, watched)
+        self.checks: Final = self.make_checks(ledger, watched, params)
+        self.losses: Final = self.make_losses(watched, params)
+
+    def watch(
+        self, ledger: Ledger, instrument: Instrument, params: RiskParams, collars: tuple[Bound, Bound]
+    ) -> Watched:
+        """One instrument with its limits."""
+        own = params.limits.get(instrument.symbol, InstrumentLimits())
+        scope = f"{instrument.venue} {instrument.symbol}"
+        number = instrument.instrument_id
+        size = own.maximum_order_size or params.maximum_order_size
+        notional = own.maximum_order_notional or params.maximum_order_notional
+        position = own.maximum_position or params.maximum_position
+        return Watched(
+            instrument,
+            ledger.standing(number),
+            MoneyTerms(instrument.money_multiplier, instrument.money_divisor, instrument.inverse),
+            self.rates.of(instrument.money_asset),
+            self.limits.add("maximum_order_size", size, instrument.size_scale, scope, number),
+            self.limits.add("maximum_order_notional", notional, instrument.money_scale, scope, number),
+            self.limits.add("maximum_position", position, instrument.size_scale, scope, number),
+            *collars,
+        )
+
+    def make_groups(self, watched: list[Watched], params: RiskParams) -> list[Group]:
+        """The instruments of one base asset together; an inverse contract counts in another unit, and for itself."""
+        members: dict[str, list[Watched]] = {}
+        for one in watched:
+            instrument = one.instrument
+            name = f"{instrument.base} in {instrument.quote}" if instrument.inverse else instrument.base
+            members.setdefault(name, []).append(one)
+        groups: list[Group] = []
+        for name, found in members.items():
+            scale = max(one.instrument.size_scale + one.instrument.multiplier_scale for one in found)
+            texts = [params.limits[one.instrument.symbol].maximum_group_position for one in found
+                     if one.instrument.symbol in params.limits]  # fmt: skip
+            own = next((text for text in texts if text is not None), params.maximum_group_position)
+            group = Group(name, scale, self.limits.add("maximum_group_position", own, scale, name))
+            for one in found:
+                instrument = one.instrument
+                larger: int = 10 ** (scale - instrument.size_scale - instrument.multiplier_scale)
+                one.group_factor = larger * instrument.multiplier
+                one.group = group
+                group.members.append(one)
+            groups.append(group)
+        return groups
+
+    def make_checks(self, ledger: Ledger, watched: list[Watched], params: RiskParams) -> RiskChecks:
+        """The checks of one order."""
+        add = self.limits.add
+        return RiskChecks(
+            ledger,
+            self.rates.currency,
+            watched,
+            add("maximum_open_orders", str(params.maximum_open_orders), 0),
+            add("maximum_orders", str(params.maximum_orders), 0),
+            add("maximum_requests", positive(params.maximum_requests), 0),
+            add("maximum_positions", positive(params.maximum_positions), 0),
+            add("maximum_gross_exposure", params.maximum_gross_exposure, BASE_SCALE),
+            add("maximum_net_exposure", params.maximum_net_exposure, BASE_SCALE),
+            params.window_ms * NANOSECONDS_PER_MILLISECOND,
+            params.cancel_room,
+            params.maximum_book_age_ms * NANOSECONDS_PER_MILLISECOND,
+            params.refuse_self_trade,
+            params.refuse_duplicates,
+            self.balances,
+        )
+
+    def make_losses(self, watched: list[Watched], params: RiskParams) -> Losses:
+        """The limits on what may be lost."""
+        add = self.limits.add
+        begins: int = params.day_begins_minutes
+        return Losses(
+            watched,
+            self.rates.currency,
+            begins * NANOSECONDS_PER_MINUTE,
+            scaled(params.starting_value, BASE_SCALE),
+            params.warn_percent,
+            add("maximum_daily_loss", params.maximum_daily_loss, BASE_SCALE),
+            add("maximum_drawdown", params.maximum_drawdown, BASE_SCALE),
+            add("stop_loss_percent", params.stop_loss_percent, PERCENT_SCALE),
+            add("minimum_portfolio_value", params.minimum_portfolio_value, BASE_SCALE, floor=True),
+        )
+
+
+def positive(number: int) -> str:
+    """A whole number as the text of a limit; 0 is off."""
+    return str(number) if number > 0 else ""
+
+
+def check_symbols(params: RiskParams, table: InstrumentTable) -> None:
+    """Refuses limits of a symbol and roads to a venue that nothing is traded by."""
+    symbols = {one.symbol for one in table}
+    for symbol in params.limits:
+        if symbol not in symbols:
+            raise ValueError(f"limits: there is no instrument {symbol!r}: there are {', '.join(sorted(symbols))}")
+    venues = {one.venue for one in table}
+    for name, roads in (("gateways", params.gateways), ("connections", params.connections)):
+        for venue in roads:
+            if venue not in venues:
+                raise ValueError(f"{name}: there is no instrument at {venue!r}: there are {', '.join(sorted(venues))}")

@@ -1,0 +1,218 @@
+"""What `Risk` knows of one instrument, and of the instruments of one base asset together.
+
+References are taken from the instrument's own live book and nowhere else. Positions and open orders are those of the
+ledger, which keeps their sums. Everything is an exact integer; what is at risk is rounded up.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Final
+
+from mypy_extensions import i64
+
+from actors.portfolio_rates import BASE_SCALE, Rate
+from actors.risk_limits import Bound
+from market.instruments import Instrument
+from runtime.ledger_orders import MoneyTerms, Standing
+
+BASIS_POINTS: Final = 10_000
+NO_PRICE: Final[i64] = 9223372036854775807
+
+
+class Collar:
+    """The prices that an order may have around a reference."""
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound: Final = bound
+        # Twice the reference, so that a mid stays a whole number; 0 while there is none.
+        self.double: int = 0
+        self.lowest: i64 = NO_PRICE
+        self.highest: i64 = -1
+
+    def set(self, double: int) -> None:
+        """Another reference: doubled, or 0 for none."""
+        if double == self.double:
+            return
+        self.double = double
+        self.aim()
+
+    def aim(self) -> None:
+        """The prices p for which abs(2 p - double) * 10,000 <= bps * double, with nothing lost by rounding."""
+        if self.double <= 0:
+            self.lowest = NO_PRICE
+            self.highest = -1
+            return
+        room: int = self.bound.value * self.double // BASIS_POINTS
+        lowest = -((room - self.double) // 2)
+        highest = (self.double + room) // 2
+        most: int = NO_PRICE
+        self.lowest = lowest if lowest < most else most
+        self.highest = highest if highest < most else most
+
+    def away_bps(self, price: int) -> int:
+        """How far a price is from the reference, rounded up."""
+        distance: int = abs(2 * price - self.double) * BASIS_POINTS
+        return -(-distance // self.double)
+
+
+class Group:
+    """The instruments of one base asset, whose positions add up."""
+
+    def __init__(self, name: str, scale: int, bound: Bound) -> None:
+        self.name: Final = name
+        # All sizes are brought to the finest scale among them.
+        self.scale: Final = scale
+        self.bound: Final = bound
+        self.members: Final[list[Watched]] = []
+
+    def longest(self) -> int:
+        """The position if every open buy of all its instruments filled."""
+        total: int = 0
+        for one in self.members:
+            total += one.standing.longest() * one.group_factor
+        return total
+
+    def shortest(self) -> int:
+        """The position if every open sell of all its instruments filled."""
+        total: int = 0
+        for one in self.members:
+            total += one.standing.shortest() * one.group_factor
+        return total
+
+
+class Watched:
+    """One instrument: its limits, its references, and what is at risk in it."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        standing: Standing,
+        terms: MoneyTerms,
+        rate: Rate,
+        order_size: Bound,
+        order_notional: Bound,
+        position: Bound,
+        collar: Bound,
+        fair_collar: Bound,
+    ) -> None:
+        self.instrument: Final = instrument
+        self.instrument_id: Final[i64] = instrument.instrument_id
+        self.venue: Final[str] = instrument.venue
+        self.standing: Final = standing
+        self.terms: Final = terms
+        self.rate: Final = rate
+        self.order_size: Final = order_size
+        self.order_notional: Final = order_notional
+        self.position: Final = position
+        self.collar: Final = Collar(collar)
+        self.fair_collar: Final = Collar(fair_collar)
+        self.group: Group | None = None
+        self.group_factor: int = 0
+        self.told_ns: i64 = 0
+        # The last reference there was, for what is held while the book is not live.
+        self.last_double: int = 0
+        self.gateway_down: str = ""
+        # What one size unit times twice the mid is in the common currency: a fraction.
+        self.worth_above: int = 0
+        self.worth_below: int = 1
+        self.seen_version: i64 = -1
+        self.seen_rate: int = -1
+        # In the common currency, at the worst: what would be long, what would be short (below zero), and the larger.
+        self.long_worth: int = 0
+        self.short_worth: int = 0
+        self.gross_worth: int = 0
+        self.is_active: bool = False
+        self.counted_unknown: bool = False
+
+    @property
+    def name(self) -> str:
+        """Venue and symbol, as limits name them."""
+        return f"{self.venue} {self.instrument.symbol}"
+
+    def reference(self) -> int:
+        """The mid, rounded up; 0 without a live book."""
+        return (self.collar.double + 1) // 2
+
+    def set_reference(self, double_mid: int, now_ns: i64) -> None:
+        """The mid of a live book, doubled; 0 when it is not live."""
+        self.collar.set(double_mid)
+        if double_mid > 0:
+            self.told_ns = now_ns
+            self.last_double = double_mid
+
+    def aim(self) -> None:
+        """A limit has changed: the collars are others."""
+        self.collar.aim()
+        self.fair_collar.aim()
+
+    def find_worth(self) -> None:
+        """Take the rate of its money into the common currency."""
+        self.seen_rate = self.rate.version
+        instrument = self.instrument
+        above: int = self.rate.above * instrument.money_multiplier * 10**BASE_SCALE
+        below: int = self.rate.below * instrument.money_divisor * 2 * 10**instrument.money_scale
+        shared = gcd(above, below)
+        self.worth_above = above // shared if shared > 0 else 0
+        self.worth_below = below // shared if shared > 0 else 1
+
+    def worth(self, size: int) -> int:
+        """What a size is worth at the last mid in the common currency, away from zero."""
+        if size == 0 or self.last_double == 0:
+            return 0
+        if self.terms.inverse:
+            return self.inverse_worth(size)
+        product = size * self.last_double * self.worth_above
+        below = self.worth_below
+        return -(-product // below) if product > 0 else product // below
+
+    def inverse_worth(self, size: int) -> int:
+        """The same for a contract whose money is size over price."""
+        above = size * self.worth_above * 4
+        below = self.last_double * self.worth_below
+        return -(-above // below) if above > 0 else above // below
+
+    def measure(self) -> None:
+        """Find what is at risk in it, all open orders counted as filled."""
+        if self.seen_rate != self.rate.version:
+            self.find_worth()
+        standing = self.standing
+        self.seen_version = standing.version
+        longest = standing.longest()
+        shortest = standing.shortest()
+        self.is_active = longest != 0 or shortest != 0
+        self.long_worth = self.worth(longest)
+        self.short_worth = self.worth(shortest)
+        self.gross_worth = larger(self.long_worth, -self.short_worth)
+
+    def is_unknown(self) -> bool:
+        """Whether something is at risk of which nobody can say what it is worth."""
+        return self.is_active and (self.last_double == 0 or self.rate.above == 0)
+
+    def save(self) -> list[object]:
+        """References as plain data."""
+        return [
+            self.instrument_id, self.collar.double, self.fair_collar.double, self.told_ns, self.last_double,
+            self.gateway_down,
+        ]  # fmt: skip
+
+    def load(self, row: list[object]) -> None:
+        """Take back what `save` gave."""
+        double, fair, told_ns, last, down = row[1], row[2], row[3], row[4], row[5]
+        assert isinstance(double, int)
+        assert isinstance(fair, int)
+        assert isinstance(told_ns, int)
+        assert isinstance(last, int)
+        assert isinstance(down, str)
+        self.collar.double = double
+        self.fair_collar.double = fair
+        self.aim()
+        self.told_ns = told_ns
+        self.last_double = last
+        self.gateway_down = down
+        self.seen_version = -1
+
+
+def larger(first: int, second: int) -> int:
+    """The larger of two amounts."""
+    return first if first > second else second
