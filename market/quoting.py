@@ -51,31 +51,33 @@ def natural_discount(risk_aversion: float, volatility: float, most_inventory: fl
 def infinite_reservation_bid(
     mid: float, inventory: float, risk_aversion: float, volatility: float, discount: float
 ) -> float:
-    """`s + ln(1 + (-1 - 2 q) gamma^2 sigma^2 / (2 omega - gamma^2 q^2 sigma^2)) / gamma`: one unit more is worth this.
+    """`s + ln(1 - (2 q + 1) gamma^2 sigma^2 / (2 omega - gamma^2 q^2 sigma^2)) / gamma`: one unit more is worth this.
 
     At the largest inventory that the discount is made for it is minus infinity: no price is low enough.
     """
-    return mid + _infinite_offset(-1.0 - 2.0 * inventory, inventory, risk_aversion, volatility, discount)
+    return mid + _infinite_offset(inventory, risk_aversion, volatility, discount)
 
 
 def infinite_reservation_ask(
     mid: float, inventory: float, risk_aversion: float, volatility: float, discount: float
 ) -> float:
-    """`s + ln(1 + (1 - 2 q) gamma^2 sigma^2 / (2 omega - gamma^2 q^2 sigma^2)) / gamma`: one unit less costs this."""
-    return mid + _infinite_offset(1.0 - 2.0 * inventory, inventory, risk_aversion, volatility, discount)
+    """`s - ln(1 + (2 q - 1) gamma^2 sigma^2 / (2 omega - gamma^2 q^2 sigma^2)) / gamma`: one unit less costs this.
+
+    It is the bid of who holds the opposite, as the paper's definition has it. The paper prints
+    `s + ln(1 + (1 - 2 q) ...) / gamma`, which solves that definition only to the first order.
+    """
+    return mid - _infinite_offset(-inventory, risk_aversion, volatility, discount)
 
 
-def _infinite_offset(
-    factor: float, inventory: float, risk_aversion: float, volatility: float, discount: float
-) -> float:
-    """What both sides share; infinite where the model allows no such inventory."""
+def _infinite_offset(inventory: float, risk_aversion: float, volatility: float, discount: float) -> float:
+    """How far the reservation bid is from the mid; infinite where the model allows no such inventory."""
     if risk_aversion <= 0.0 or volatility <= 0.0:
         return 0.0
     risk = risk_aversion * risk_aversion * volatility * volatility
     room = 2.0 * discount - risk * inventory * inventory
     if room <= 0.0:
         return -inf if inventory > 0.0 else inf
-    shift = factor * risk / room
+    shift = -(2.0 * inventory + 1.0) * risk / room
     if shift <= -1.0:
         return -inf
     return log1p(shift) / risk_aversion
