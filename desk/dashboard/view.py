@@ -116,7 +116,7 @@ def uptime_text(nanoseconds: int) -> str:
 def count_text(number: int) -> str:
     """A count in few characters: 950, 12.3k, 4.5M."""
     for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if abs(number) >= size * 10:
+        if abs(number) >= (size * 10 if unit == "k" else size):
             return f"{number // size}{unit}" if abs(number) >= size * 100 else f"{number * 10 // size / 10:.1f}{unit}"
     return str(number)
 
