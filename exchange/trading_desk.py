@@ -24,10 +24,8 @@ from market.messages import (
     BalanceChanged,
     ForeignOrder,
     Message,
-    OrderCancelled,
     OrderReduced,
     OrderRepriced,
-    OrderStatus,
     OrderStatusWanted,
     OrderTriggered,
 )
@@ -240,7 +238,7 @@ class TradingDesk:
         if order is None and row is not None and instrument is not None:
             order = self._order_of(row, instrument)
         if order is None:
-            return self._nowhere(wanted)
+            return self.orders.nowhere(wanted)
         was_open = order.is_open
         told: list[Message] = []
         if instrument is not None:
@@ -252,13 +250,3 @@ class TradingDesk:
             told += self.lost(order, CAUSE_RECONCILIATION)
         status = VENUE_FILLED if order.size and order.filled >= order.size else VENUE_CANCELLED
         return told + self.orders.status(order, VENUE_UNKNOWN if order.was_refused else status, 0)
-
-    def _nowhere(self, wanted: OrderStatusWanted) -> list[Message]:
-        """Neither here nor at the exchange is anything known of it: whoever asks holds it for open, and it is not."""
-        order_id, instrument_id = wanted.order_id, wanted.instrument_id
-        return [
-            OrderStatus(order_id, instrument_id, "", VENUE_UNKNOWN, 0, 0, 0, 0),
-            OrderCancelled(
-                order_id, instrument_id, 0, CAUSE_RECONCILIATION, "the exchange has no such order, and no trade of it"
-            ),
-        ]

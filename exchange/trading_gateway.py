@@ -115,6 +115,7 @@ class TradingGateway(Service):
         self.is_key_refused = False
         self._epoch = 0
         self._nonce = 0
+        self._telling: Final = trio.Lock()
         self._clearing: set[int] = set()
         """Instruments, 0 for all, of which every order is to be out of the book, until the exchange says so."""
         self._held: list[Heard] | None = None
@@ -168,7 +169,12 @@ class TradingGateway(Service):
         self.log.warning("not connected", reason=reason)
         self.last_error = reason
         with trio.move_on_after(FAREWELL_S, shield=True):
-            await self.send([ConnectionDown(self.params.connection_id, self._epoch, reason)])
+            await self._tell([ConnectionDown(self.params.connection_id, self._epoch, reason)])
+
+    async def _tell(self, messages: Sequence[Message]) -> None:
+        """Send in the order in which things became known, whoever learnt them."""
+        async with self._telling:
+            await self.send(messages)
 
     async def _connected(self, tracker: RestartTracker) -> None:
         """One connection, from its handshake to its end, which is raised."""
@@ -201,7 +207,7 @@ class TradingGateway(Service):
         self.is_key_refused = False
         self.last_error = ""
         self.log.info("connected", account=answer.account, session=answer.session)
-        await self.send([ConnectionUp(params.connection_id, self._epoch)])
+        await self._tell([ConnectionUp(params.connection_id, self._epoch)])
 
     def _secret(self) -> str:
         params = self.params
@@ -216,13 +222,13 @@ class TradingGateway(Service):
         """Take up everything that was missed: fills first, then what is still open, then balances."""
         if known > answer.sequence:
             reason = "the exchange has lost reports that it had told: what was traded has to be compared by a person"
-            await self.send([TradingHalted(reason, self.name)])
+            await self._tell([TradingHalted(reason, self.name)])
         elif 0 <= known < answer.sequence:
             question = await link.state("fills", known)
             assert question.answer is not None
             if question.answer.text:
-                await self.send([TradingHalted(f"fills may be missing: {question.answer.text}", self.name)])
-            await self.send(self.desk.fills(question.rows))
+                await self._tell([TradingHalted(f"fills may be missing: {question.answer.text}", self.name)])
+            await self._tell(self.desk.fills(question.rows))
         self.orders.mark = answer.sequence
         # What came meanwhile is younger than those fills: an end among it must not come before them.
         while held := self._held:
@@ -231,7 +237,7 @@ class TradingGateway(Service):
         self._held = None
         await self._look(link, CAUSE_DISCONNECT if self.params.cancel_on_disconnect else CAUSE_RECONCILIATION)
         balances = await link.state("balances")
-        await self.send([one for row in balances.rows if isinstance(row, Balance) for one in self.desk.balance(row)])
+        await self._tell([one for row in balances.rows if isinstance(row, Balance) for one in self.desk.balance(row)])
 
     async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> None:
         """Ask what is open, and tell it; what was posted before the question is decided by the answer."""
@@ -243,7 +249,7 @@ class TradingGateway(Service):
         told.append(
             VenueStateComplete(self.params.connection_id, STATE_OPEN_ORDERS, count, question.answer.time_ns)
         )
-        await self.send(told)
+        await self._tell(told)
 
     async def _hear(self, heard: Sequence[Heard]) -> None:
         """What one frame told, sent on as one batch."""
@@ -263,7 +269,7 @@ class TradingGateway(Service):
                 told += self.desk.heard(one)
                 self.orders.mark = max(self.orders.mark, one.sequence)
         if told:
-            await self.send(told)
+            await self._tell(told)
 
     async def _press(self, link: TradingLink) -> None:
         """Send the cancels that are wanted and not on their way, and look where a look is due."""
@@ -301,7 +307,7 @@ class TradingGateway(Service):
         elif isinstance(message, OrderStatusWanted | VenueStateWanted):
             nursery.start_soon(self._answer, message)
         if told:
-            await self.send(told)
+            await self._tell(told)
 
     def _enter(self, new: NewOrder) -> Sequence[Message]:
         link, instrument = self.link, self.by_id.get(new.instrument_id)
@@ -389,7 +395,7 @@ class TradingGateway(Service):
             if isinstance(message, OrderStatusWanted):
                 working = await link.state("open_orders")
                 fills = await link.state("fills")
-                await self.send(self.desk.status(message, working.rows, fills.rows))
+                await self._tell(self.desk.status(message, working.rows, fills.rows))
             elif message.connection_id in (0, self.params.connection_id):
                 await self._answer_state(link, message)
         except LinkEnded as error:
@@ -404,12 +410,13 @@ class TradingGateway(Service):
             assert question.answer is not None
             told = [one for row in question.rows if isinstance(row, Balance) for one in self.desk.balance(row)]
             done = VenueStateComplete(connection_id, STATE_BALANCES, len(told), question.answer.time_ns)
-            await self.send([*told, done])
+            await self._tell([*told, done])
         elif wanted.state == STATE_FILLS:
             question = await link.state("fills")
             assert question.answer is not None
             told = self.desk.fills([row for row in question.rows if row.time_ns >= wanted.since_ns])
-            await self.send([*told, VenueStateComplete(connection_id, STATE_FILLS, len(told), question.answer.time_ns)])
+            done = VenueStateComplete(connection_id, STATE_FILLS, len(told), question.answer.time_ns)
+            await self._tell([*told, done])
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

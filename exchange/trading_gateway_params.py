@@ -10,7 +10,7 @@ from runtime.config.errors import RuleBroken
 from runtime.config.rules import Rule, at_least, between, setting
 from venues.dialing import STREAM_SCHEMES, DialFailed, address_of
 from venues.gateway_keys import REFERENCE, Reference
-from venues.gateway_orders import PREFIX
+from venues.gateway_orders import PREFIX, PREFIX_RULE
 
 
 def _is_address(url: str) -> bool:
@@ -18,14 +18,6 @@ def _is_address(url: str) -> bool:
         return bool(address_of(url, STREAM_SCHEMES))
     except DialFailed:
         return False
-
-
-def is_prefix(text: str) -> bool:
-    """Whether venues take names of orders that begin so, with a number behind it."""
-    return 0 < len(text) <= 16 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-
-
-PREFIX_RULE = Rule("1 to 16 letters, digits, - and _", is_prefix)
 
 
 @attrs.frozen(kw_only=True)

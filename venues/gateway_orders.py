@@ -18,7 +18,9 @@ from weakref import WeakKeyDictionary
 import attrs
 
 from market.messages import (
+    CAUSE_RECONCILIATION,
     REJECT_TIMEOUT,
+    VENUE_UNKNOWN,
     CancelRejected,
     Message,
     NewOrder,
@@ -29,15 +31,25 @@ from market.messages import (
     OrderRejected,
     OrderReplaced,
     OrderStatus,
+    OrderStatusWanted,
     ReplaceRejected,
 )
 from runtime.channels import Doorbell
+from runtime.config.rules import Rule
 
 MOST_ENDED: Final = 10_000
 LARGEST_ID: Final = 2**63 - 1
 PREFIX: Final = "hft-"
 SOURCE: Final = "gateway"
 VENUE: Final = "venue"
+
+
+def is_prefix(text: str) -> bool:
+    """Whether venues take names of orders that begin so, with a number behind it."""
+    return 0 < len(text) <= 16 and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+
+
+PREFIX_RULE: Final = Rule("1 to 16 letters, digits, - and _", is_prefix)
 
 
 class Stage(Enum):
@@ -83,6 +95,9 @@ class GatewayOrder:
     is_cancel_wanted: bool = False
     cancel_reason: str = ""
     trade_ids: set[int] = attrs.field(factory=set)
+    """The trades that were told."""
+    earlier_trade_ids: set[int] = attrs.field(factory=set)
+    """Those of an adopted order from before it was found: counted, and told when somebody asks for them."""
 
     @property
     def remaining(self) -> int:
@@ -172,7 +187,7 @@ class GatewayOrders:
 
     def traded(self, order: GatewayOrder, trade: Trade) -> list[Message]:
         """A trade, told for the first time or again. It is reported even of an order that has ended: it is money."""
-        if trade.trade_id in order.trade_ids:
+        if trade.trade_id in order.trade_ids or trade.trade_id in order.earlier_trade_ids:
             return []
         order.trade_ids.add(trade.trade_id)
         told = self.accepted(order, order.venue_order_id, trade.venue_ns)
@@ -191,6 +206,7 @@ class GatewayOrders:
         """All trades of an order since it began: those that were not told are told, those told are counted."""
         if order.is_adopted:
             order.filled = sum(trade.size for trade in trades if trade.trade_id in order.trade_ids)
+            order.earlier_trade_ids.clear()
             order.is_adopted = False
         return [message for trade in trades for message in self.traded(order, trade)]
 
@@ -249,6 +265,15 @@ class GatewayOrders:
                 order.filled, venue_ns,
             )
         ]  # fmt: skip
+
+    def nowhere(self, wanted: OrderStatusWanted) -> list[Message]:
+        """Neither here nor at the venue is anything known of it: whoever asks holds it for open, and it is not."""
+        order_id, instrument_id = wanted.order_id, wanted.instrument_id
+        reason = "the venue has no such order, and no trade of it"
+        return [
+            OrderStatus(order_id, instrument_id, "", VENUE_UNKNOWN, 0, 0, 0, 0),
+            OrderCancelled(order_id, instrument_id, 0, CAUSE_RECONCILIATION, reason),
+        ]
 
     def _end(self, order: GatewayOrder) -> None:
         order.stage = Stage.ENDED
