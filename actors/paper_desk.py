@@ -126,7 +126,7 @@ class PaperDesk(PaperWays):
             ))  # fmt: skip
             return
         self.orders[order.order_id] = resting
-        market.book.rest(resting)
+        market.book.rest(resting, self.outlet.now_ns)
         self.tell(market)
         if expire_ns != 0 and (self.expiry_ns == 0 or expire_ns < self.expiry_ns):
             self.expiry_ns = expire_ns
@@ -196,14 +196,14 @@ class PaperDesk(PaperWays):
         if order.post_only and book.crosses(order.side, change.price):
             self.refuse_replace(line, change, REJECT_POST_ONLY, "post-only, and it would have traded")
             return
-        book.leave(order)
+        book.leave(order, self.outlet.now_ns)
         order.price = change.price
         order.resize(change.size)
         self.reply(line, replaced)
         book.take(order, order.price)
         self.tell(market)
         if order.remaining > 0:
-            book.rest(order)
+            book.rest(order, self.outlet.now_ns)
             self.tell(market)
 
     def refuse_replace(self, line: Line, change: ReplaceOrder, code: i64, reason: str) -> None:
@@ -227,7 +227,7 @@ class PaperDesk(PaperWays):
     def end(self, line: Line, order: PaperOrder, cause: i64, reason: str) -> None:
         """An order ends, with it what the shadow accounts have left of it."""
         del self.orders[order.order_id]
-        self.markets[order.instrument_id].book.leave(order)
+        self.markets[order.instrument_id].book.leave(order, self.outlet.now_ns)
         self.reply(line, OrderCancelled(order.order_id, order.instrument_id, order.remaining, cause, reason))
 
     def is_on_its_way(self, order_id: int) -> bool:
@@ -254,7 +254,7 @@ class PaperDesk(PaperWays):
             if order.expire_ns <= now_ns:
                 del self.orders[order.order_id]
                 market = self.markets[order.instrument_id]
-                market.book.leave(order)
+                market.book.leave(order, self.outlet.now_ns)
                 self.reply(market.line, OrderExpired(order.order_id, order.instrument_id, order.remaining))
             elif following == 0 or order.expire_ns < following:
                 following = order.expire_ns

@@ -195,7 +195,7 @@ class PaperVenue(PaperDesk):
             known = ledger.order(order.order_id)
             if known is None or is_final(known.state):
                 del self.orders[order.order_id]
-                self.markets[order.instrument_id].book.leave(order)
+                self.markets[order.instrument_id].book.leave(order, self.outlet.now_ns)
 
     def drop_request(self, order_id: int) -> None:
         """Forget an order on its way that the ledger knows to have arrived."""
@@ -226,7 +226,7 @@ class PaperVenue(PaperDesk):
         resting.pessimistic = left
         self.orders[order.order_id] = resting
         book = self.markets[order.instrument_id].book
-        book.rest(resting)
+        book.rest(resting, self.outlet.now_ns)
         # It had been judged when it came.
         book.count_as_judged(resting)
 

@@ -75,16 +75,16 @@ class PaperBook:
 
     # ---- orders
 
-    def rest(self, order: PaperOrder) -> None:
+    def rest(self, order: PaperOrder, now_ns: i64) -> None:
         """Let an order queue. While the book is not LIVE the first LIVE touch will judge it."""
-        self.own(order.side).rest(order, self.live)
+        self.own(order.side).rest(order, self.live, now_ns)
         if not self.live:
             order.judged = False
             self.unjudged.append(order)
 
-    def leave(self, order: PaperOrder) -> None:
+    def leave(self, order: PaperOrder, now_ns: i64) -> None:
         """Take an order out."""
-        self.own(order.side).leave(order)
+        self.own(order.side).leave(order, now_ns)
         if not order.judged:
             self.unjudged.remove(order)
             order.judged = True
@@ -136,14 +136,14 @@ class PaperBook:
         bids.show(bid_price, bid_size)
         asks.show(ask_price, ask_size)
         if len(self.unjudged) > 0:
-            self.judge()
+            self.judge(now_ns)
         if len(bids.levels) > 0:
             if asks.crosses(bids.levels[0].price):
-                self.meet(bids, asks)
+                self.meet(bids, asks, now_ns)
             bids.follow_touch(now_ns)
         if len(asks.levels) > 0:
             if bids.crosses(asks.levels[0].price):
-                self.meet(asks, bids)
+                self.meet(asks, bids, now_ns)
             asks.follow_touch(now_ns)
 
     def show_deep(
@@ -159,7 +159,7 @@ class PaperBook:
         if len(self.asks.levels) > 0:
             self.asks.follow_deep(now_ns)
 
-    def judge(self) -> None:
+    def judge(self, now_ns: i64) -> None:
         """Treat the orders that came while nothing was known as if they came now."""
         waiting = self.unjudged
         self.unjudged = []
@@ -168,14 +168,14 @@ class PaperBook:
             if not self.crosses(order.side, order.price):
                 continue
             if order.post_only:
-                self.own(order.side).leave(order)
+                self.own(order.side).leave(order, now_ns)
                 self.refused.append(order)
                 continue
             self.take(order, order.price)
             if order.remaining == 0:
-                self.own(order.side).leave(order)
+                self.own(order.side).leave(order, now_ns)
 
-    def meet(self, own: PaperSide, other: PaperSide) -> None:
+    def meet(self, own: PaperSide, other: PaperSide, now_ns: i64) -> None:
         """The touch of the other side has come to orders of ours: it would have traded with them, at their price."""
         available = other.available()
         if available == 0:
@@ -185,6 +185,8 @@ class PaperBook:
         for level in own.levels:
             if not other.crosses(level.price):
                 break
+            if level.waiting:
+                level.settle(now_ns)
             for order in level.orders:
                 size = min(order.remaining, available - by_queue)
                 shadow = min(order.optimistic, available - by_touch)
@@ -210,6 +212,8 @@ class PaperBook:
             beyond = (level.price - price) * own.side
             if beyond < 0:
                 break
+            if level.waiting:
+                level.settle(now_ns)
             if beyond == 0:
                 self.trade_at(level, size, by_queue, by_touch, now_ns)
                 break
@@ -231,8 +235,6 @@ class PaperBook:
 
     def trade_at(self, level: PaperLevel, size: i64, by_queue: i64, by_touch: i64, now_ns: i64) -> None:
         """A trade at the price of a level. While the book is not LIVE it serves those ahead and fills nobody."""
-        if level.waiting:
-            level.settle(now_ns)
         if self.live:
             for order in level.orders:
                 queue: i64 = 0

@@ -2,8 +2,8 @@
 
 An order joins behind what is displayed. Trades at its price serve those ahead. When the level shrinks without a trade,
 a stated share of that was ahead. A trade and the shrinking that it causes come over different ways and in either order,
-so each waits some time for the other: together they are one event, and what stays alone after that was a cancel. All of
-it is integers, rounded against us. An order never has more ahead than was ever displayed since it came.
+so each waits for the other, for one to two stretches of time: together they are one event, and what stayed alone was a
+cancel. All of it is integers, rounded against us. An order never has more ahead than was ever displayed since it came.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def load_order(state: list[int]) -> PaperOrder:
 class PaperLevel:
     """One price at which orders of ours rest, in the order of time, and what the venue displays there without them.
 
-    Changes that wait for the other message are kept for one to two times `pair_ns`, in two halves, the older first.
+    What waits for the other message is kept by stretches of `pair_ns`, this one and the one before it.
     """
 
     def __init__(self, price: i64, rules: QueueRules, moved: list[PaperOrder]) -> None:
@@ -149,7 +149,7 @@ class PaperLevel:
         self.shrunk: i64 = 0
         self.older_traded: i64 = 0
         self.traded: i64 = 0
-        self.since_ns: i64 = 0
+        self.stretch: i64 = 0
         self.waiting: bool = False
 
     # ---- what happens to the level
@@ -224,27 +224,24 @@ class PaperLevel:
         """Something begins to wait for the other message."""
         if not self.waiting:
             self.waiting = True
-            self.since_ns = now_ns
+            self.stretch = now_ns // self.rules.pair_ns
 
     def settle(self, now_ns: i64) -> None:
-        """What has waited for its time: what shrank was cancelled, and what traded had never been displayed."""
-        age_ns = now_ns - self.since_ns
-        if not self.waiting or age_ns < self.rules.pair_ns:
-            return
-        cancelled = self.older_shrunk
-        if age_ns < 2 * self.rules.pair_ns:
+        """What has waited for its time: what shrank was cancelled, and what traded had never been displayed.
+
+        To be called before anything else happens to the level, so that it does not matter when it is.
+        """
+        stretch = now_ns // self.rules.pair_ns
+        while self.waiting and self.stretch < stretch:
+            cancelled = self.older_shrunk
             self.older_shrunk = self.shrunk
             self.older_traded = self.traded
-        else:
-            cancelled += self.shrunk
-            self.older_shrunk = 0
-            self.older_traded = 0
-        self.shrunk = 0
-        self.traded = 0
-        self.since_ns = now_ns
-        self.waiting = self.older_shrunk > 0 or self.older_traded > 0
-        if cancelled > 0:
-            self.cancel(cancelled)
+            self.shrunk = 0
+            self.traded = 0
+            self.stretch += 1
+            if cancelled > 0:
+                self.cancel(cancelled)
+            self.waiting = self.older_shrunk > 0 or self.older_traded > 0
 
     def cancel(self, cancelled: i64) -> None:
         """So much was cancelled: move up by the share that was ahead, never past an older order of ours."""
@@ -272,7 +269,7 @@ class PaperLevel:
         """The level as plain data."""
         return [
             int(self.price), int(self.size), self.hidden, [order.save() for order in self.orders],
-            int(self.older_shrunk), int(self.shrunk), int(self.older_traded), int(self.traded), int(self.since_ns),
+            int(self.older_shrunk), int(self.shrunk), int(self.older_traded), int(self.traded), int(self.stretch),
             self.waiting,
         ]  # fmt: skip
 
@@ -292,5 +289,5 @@ class PaperLevel:
         self.shrunk = kept[1]
         self.older_traded = kept[2]
         self.traded = kept[3]
-        self.since_ns = kept[4]
+        self.stretch = kept[4]
         self.waiting = waiting

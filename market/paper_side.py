@@ -155,9 +155,11 @@ class PaperSide:
         self.levels.insert(place, made)
         return made
 
-    def rest(self, order: PaperOrder, live: bool) -> None:
+    def rest(self, order: PaperOrder, live: bool, now_ns: i64) -> None:
         """Let an order queue behind what is displayed at its price."""
         level = self.level_at(order.price)
+        if level.waiting:
+            level.settle(now_ns)
         displayed = self.displayed_at(order.price) if live else UNKNOWN
         if displayed == UNKNOWN:
             order.ahead = UNKNOWN
@@ -170,9 +172,11 @@ class PaperSide:
             level.note(order)
         level.orders.append(order)
 
-    def leave(self, order: PaperOrder) -> None:
+    def leave(self, order: PaperOrder, now_ns: i64) -> None:
         """Take an order out."""
         level = self.level_at(order.price)
+        if level.waiting:
+            level.settle(now_ns)
         if order in level.orders:
             level.orders.remove(order)
         if len(level.orders) == 0:
