@@ -373,6 +373,9 @@ class LaneCore:
             if first.input_sequence == self.sequence and first.dispatch_index > 0:
                 self.forced_index = first.dispatch_index
                 return
+            if first.input_sequence > self.sequence:
+                # It failed while it heard of the failure of another: its turn comes with that input.
+                return
             self.forced.pop(0)
 
     def stop_storm(self, count: i64) -> None:

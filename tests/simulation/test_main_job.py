@@ -21,6 +21,8 @@ from tests.simulation.main_job_world import MainJobWorld, Troubles
 from tests.simulation.venue_truth import ALL_FAULTS, Faults
 
 STEPS = 200
+# A seed under which risk dies of the news that another actor has died.
+FAILS_WITHIN_A_FAILURE = 9
 TIGHT: dict[type[Actor], dict[str, object]] = {
     Risk: {"maximum_position": "0.02", "maximum_open_orders": 4, "maximum_orders": 12}
 }
@@ -36,7 +38,7 @@ def test_on_paper_under_faults_everything_holds(seed: int) -> None:
     assert world.auditor.total_fills() > 0
 
 
-@pytest.mark.parametrize("seed", seeds(2, 800))
+@pytest.mark.parametrize("seed", sorted({*seeds(2, 800), FAILS_WITHIN_A_FAILURE}))
 def test_any_actor_may_die_at_any_time(seed: int) -> None:
     """No order, fill or position is lost, whoever dies in the midst of whatever, and the journal repeats all of it."""
     world = MainJobWorld(seed, ALL_FAULTS, Troubles(kill=0.03))
