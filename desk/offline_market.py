@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final
 
@@ -204,13 +205,14 @@ class MarketProcess:
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         # What it has to say is read when it has failed; on the terminal it would tear the dashboard.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "desk.offline_process"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": path},
-            # A Ctrl-C on the terminal is for this process; the other hears of the end by its input.
-            start_new_session=True,
-        )  # fmt: skip
+        with uninterrupted():
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "desk.offline_process"],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+                env={**os.environ, "PYTHONPATH": path},
+                # A Ctrl-C on the terminal is for this process; the other hears of the end by its input.
+                start_new_session=True,
+            )  # fmt: skip
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(self.tree).encode() + b"\n")
@@ -268,6 +270,19 @@ class MarketProcess:
         if self._errors is not None:
             self._errors.close()
         self._process = self._errors = None
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """A Ctrl-C that comes in here takes effect at the end: between its start and its name a process could get lost."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _accepts(port: int) -> bool:

@@ -162,8 +162,8 @@ def run_choice(request: RunRequest, settings: RunSettings, choice: MarketChoice)
     market = market_process(choice.blueprint)
     if market is None:
         return run_blueprint(request, settings, choice.blueprint, choice)
-    market.start()
     try:
+        market.start()
         market.wait_until_listening()
         return run_blueprint(request, settings, choice.blueprint, choice)
     except SimulatedMarketError as error:
