@@ -28,7 +28,8 @@ def hello(**more: Any) -> dict[str, Any]:  # noqa: ANN401  whatever a greeting h
 def book(number: int, state: str = "LIVE", levels: int = 25) -> dict[str, Any]:
     """A book around 60000 with levels 0.50 apart."""
     return {
-        "instrument_id": number, "state": state, "cause": "" if state == "LIVE" else "gap: 7 after 5", "connected": True,
+        "instrument_id": number, "state": state, "cause": "" if state == "LIVE" else "gap: 7 after 5",
+        "connected": True,
         "bid_prices": [6_000_000 - 50 * place for place in range(levels)], "bid_sizes": [10_000] * levels,
         "ask_prices": [6_000_050 + 50 * place for place in range(levels)], "ask_sizes": [20_000] * levels,
         "heard_ns": START_NS, "late_ms": 3, "live_percent": "99.8", "losses": 1,
