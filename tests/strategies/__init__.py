@@ -1,0 +1,1 @@
+"""Tests of the strategies that are shipped, and of writing one."""
