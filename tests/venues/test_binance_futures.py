@@ -393,11 +393,13 @@ def test_recordings_rebuild_the_venues_own_best_prices(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_recorded_frames_are_read_alike_and_quickly(name: str) -> None:
-    """Both readers agree on every frame; all but the snapshot that was respelled take the quick way."""
+    """Both readers agree on every frame; all but what is rare take the quick way."""
     _, symbol, price_scale, size_scale, _ = RECORDED[name]
+    # A respelled snapshot, another stream, and trades of the venue's insurance fund, which are none of the market.
+    rare = (b"markPrice", b'{"lastUpdateId": ', b'"X":"INSURANCE_FUND"')
     for frame in beginning(name, examples(2_000, 50_000)):
         kind = check_readers_agree(frame, symbol, price_scale, size_scale)
-        assert kind not in (UNKNOWN, OTHER) or b"markPrice" in frame or frame.startswith(b'{"lastUpdateId": ')
+        assert kind not in (UNKNOWN, OTHER) or any(one in frame for one in rare)
 
 
 @pytest.mark.parametrize("name", RECORDED)
