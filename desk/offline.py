@@ -16,6 +16,7 @@ import trio
 
 from desk.offline_market import SimulatedMarketError, simulated_market
 from market.instruments import InstrumentTable
+from market.messages import NewOrder
 from runtime.blueprint import Blueprint, Node
 from venues.dialing import DialFailed, Dialing, address_of, dial
 from venues.feed_params import FeedParams
@@ -97,6 +98,12 @@ def choose_market(
 
 
 def _simulate(blueprint: Blueprint, feeds: Sequence[Node], reason: str, details: Sequence[str]) -> MarketChoice:
+    gateways = [node.name for node in blueprint.services if NewOrder in node.takes]
+    if gateways:
+        raise OfflineError(
+            f"{reason}, and this run may not have a simulated market: its orders leave by {', '.join(gateways)}, and "
+            "prices there are others. Let the paper venue take the orders, or mend the network"
+        )
     try:
         simulated = simulated_market(blueprint, feeds)
     except SimulatedMarketError as error:

@@ -27,6 +27,7 @@ from desk.offline import (
     reach_all,
 )
 from desk.offline_market import SimulatedMarket, market_process, simulated_market
+from market.messages import NewOrder
 from runtime.blueprint import Blueprint
 from runtime.classes import params_of
 from runtime.config.load import load_tree
@@ -211,3 +212,13 @@ def test_a_state_belongs_to_the_market_it_was_begun_on(tmp_path: Path) -> None:
     bind_state(tmp_path, PUBLIC)
     with pytest.raises(OfflineError, match="--online goes on there"):
         check_state(tmp_path, SIMULATED)
+
+
+def test_orders_that_leave_the_process_never_follow_simulated_prices() -> None:
+    """Where a gateway takes the orders, a simulated market is refused, asked for or not."""
+    blueprint = plan()
+    gateway = attrs.evolve(blueprint.services[0], name="gateway", params=None, takes={NewOrder: "run"})
+    with_gateway = attrs.evolve(blueprint, services=(*blueprint.services, gateway))
+    for asked in (OFFLINE, ""):
+        with pytest.raises(OfflineError, match="its orders leave by gateway"):
+            choose_market(with_gateway, asked, dialing=NOWHERE)
