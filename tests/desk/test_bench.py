@@ -54,6 +54,8 @@ NAMES = [
     "histogram.record_ns",
     "position.fill_ns",
     "strategy.quote_us",
+    "paper.fill_step_ns",
+    "paper.quiet_touch_ns",
     "matching.op_ns",
     "matching.op_p99_ns",
     "matching.op_p999_ns",
