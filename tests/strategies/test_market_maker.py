@@ -388,7 +388,7 @@ def test_the_models_quote_and_lean(mode: str) -> None:
 
 def test_avellaneda_stoikov_without_a_horizon_keeps_to_its_limit() -> None:
     """The formula without a horizon leans harder the nearer the limit is, and both quotes stay numbers at it."""
-    lane = MakerLane(settings(mode="avellaneda_stoikov", horizon_s=0.0, risk_aversion=0.2, maximum_skew_bps=900.0))
+    lane = MakerLane(settings(mode="avellaneda_stoikov", horizon_s=0.0, risk_aversion=0.2, requote_bps=0.0))
     lane.market(width=200.0)
     asks = [lane.asks()[0][0]]
     for _ in range(5):
