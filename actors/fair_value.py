@@ -102,7 +102,7 @@ class FairValueActor(Actor):
         BookSnapshot: "on_depth",
         PublicTrade: "on_trade",
         RunStarted: "on_run_started",
-        ActorFailed: "on_tell_again",
+        ActorFailed: "on_somebody_failed",
         ActorRestarted: "on_tell_again",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (FairValue,)
@@ -226,9 +226,13 @@ class FairValueActor(Actor):
 
     def on_run_started(self, started: RunStarted) -> None:
         """What an earlier run knew is old."""
+        self.on_somebody_failed(started)
+
+    def on_somebody_failed(self, message: Message) -> None:
+        """It may have been who keeps a book, and what that shows now nobody knows: wait until it is told again."""
         for source in self.sources.values():
             source.forget()
-        self.on_tell_again(started)
+        self.on_tell_again(message)
 
     def on_tell_again(self, _: Message) -> None:
         """Somebody begins anew and does not know what was told: tell it again, changed or not."""
