@@ -276,11 +276,13 @@ class MarketProcess:
 def uninterrupted() -> Iterator[None]:
     """A Ctrl-C that comes in here takes effect at the end: between its start and its name a process could get lost."""
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, lambda number, _: came.append(number)) for one in held]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in zip(held, before, strict=True):
+            signal.signal(one, handler)
     if came:
         signal.raise_signal(came[0])
 

@@ -12,7 +12,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -24,7 +25,7 @@ from desk.dashboard.process import can_show, run_dashboard
 from desk.durations import DurationError, parse_duration_ns
 from desk.exits import EXIT_FAILED, EXIT_OFFLINE, EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.link_log import LogTail
-from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
+from desk.loading import load_and_plan, tell_errors
 from desk.offline import MarketChoice, NoFeedReached, OfflineError, bind_state, check_state, choose_market
 from desk.offline_market import SimulatedMarketError, market_process
 from desk.output import Output, abandon
@@ -40,6 +41,7 @@ from runtime.logs import Logs, configure_logs, get_logger
 from runtime.session import Session, asked_faults
 from runtime.state import StateError, StateUnusable
 from runtime.supervisor import ShutdownReport
+from venues.gateway_lock import live_problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,8 +102,27 @@ class RequestError(ValueError):
     """What was asked for cannot be done; the message says why and what to do."""
 
 
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Before there is anything to shut down, and after it is, SIGTERM is what Ctrl-C is: nothing is left behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_system(request: RunRequest) -> int:
     """Run it; every way in which it cannot start is told in words, with exit code 2."""
+    with ended_by_sigterm():
+        return _run_system(request)
+
+
+def _run_system(request: RunRequest) -> int:
     try:
         settings = RunSettings(
             parse_duration_ns(request.duration) if request.duration else None,
@@ -139,11 +160,10 @@ def _operator() -> str:
 
 
 def _check_mode(blueprint: Blueprint, live: bool) -> None:
-    """Live trading needs both the configuration and the command to say so, once there is a gateway for it."""
-    if blueprint.config.mode == "live":
-        raise RequestError(NO_GATEWAY)
-    if live:
-        raise RequestError(f'--live needs mode = "live" in the configuration as well, and {NO_GATEWAY}')
+    """Live trading needs the configuration and the command to say so, and keys; paper has no way to a real venue."""
+    problem = live_problem(blueprint, live, os.environ)
+    if problem is not None:
+        raise RequestError(problem)
 
 
 def _check_writable(path: Path) -> None:

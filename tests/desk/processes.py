@@ -16,17 +16,22 @@ from tests.data import ROOT
 LIMIT_SECONDS = 30
 CALL = "import sys; from desk.entry import main; sys.exit(main())"
 
-# A process that kills itself, from a thread that knows nothing of the rest.
-KILLER = (
+# A process that signals itself, from a thread that knows nothing of the rest.
+SIGNALLER = (
     "import os, signal, threading, time; "
-    "threading.Thread(target=lambda: (time.sleep({seconds}), os.kill(os.getpid(), signal.SIGKILL)), daemon=True)"
+    "threading.Thread(target=lambda: (time.sleep({seconds}), os.kill(os.getpid(), signal.{name})), daemon=True)"
     ".start(); "
 )
 
 
+def signal_after(seconds: float, name: str) -> str:
+    """What a process runs before everything else, to be sent a signal so many seconds later."""
+    return SIGNALLER.format(seconds=seconds, name=name)
+
+
 def kill_after(seconds: float) -> str:
     """What a process runs before everything else, to die by kill -9 so many seconds later."""
-    return KILLER.format(seconds=seconds)
+    return signal_after(seconds, "SIGKILL")
 
 
 def environment() -> dict[str, str]:

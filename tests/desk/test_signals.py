@@ -1,0 +1,86 @@
+"""Signals as people and machines send them: the end at any moment, the hurry, the kill switch."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from desk.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_WRONG
+from runtime.replay import replay_state
+from runtime.state import CONFIG_NAME
+from tests.desk.main_job import CONFIG
+from tests.desk.processes import Command, run, signal_after
+from tests.seeds import seeds
+
+OPEN_ORDERS = re.compile(r"(\d+) open$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("seed", seeds(4, 60))
+def test_sigterm_at_any_moment_leaves_nothing_working(tmp_path: Path, seed: int) -> None:
+    """Before the start it ends at once; then in order, with every order cancelled and a journal that replays."""
+    draw = random.Random(seed)
+    moment = draw.uniform(0.05, 1.5)
+    before = signal_after(moment, "SIGTERM")
+    code, output, errors = run(CONFIG, "--status-every", "20ms", "--state", tmp_path, before=before)
+    assert "Traceback" not in errors, errors
+    # A process that had not come to its own code yet ends as any other.
+    assert code in (EXIT_OK, EXIT_INTERRUPTED, -signal.SIGTERM)
+    if code == EXIT_OK:
+        assert "stopped in order: SIGTERM" in output
+        assert OPEN_ORDERS.findall(output) == ["0"]
+    if (tmp_path / CONFIG_NAME).exists():
+        assert all(lane.agrees for lane in replay_state(tmp_path))
+
+
+def slow_venue(folder: Path) -> Path:
+    """A venue whose answers take longer than anybody waits."""
+    path = folder / "slow.toml"
+    lines = [f'include = ["{CONFIG}"]', "[runtime]", "shutdown_deadline_ms = 60000", "[actors.order_manager.params]"]
+    lines += ["answer_ms = 600000", "[actors.paper_venue.params]", "latency_us = 60000000"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_second_ctrl_c_hurries_past_a_venue_that_does_not_answer(tmp_path: Path) -> None:
+    """The first waits for confirmations, the second ends it; what was not confirmed is told, and nothing is corrupt."""
+    state = tmp_path / "state"
+    with Command(slow_venue(tmp_path), "--status-every", "20ms", "--state", state) as command:
+        command.wait_for(lambda line: "orders " in line and " orders 0 " not in line)
+        command.process.send_signal(signal.SIGINT)
+        command.wait_for(lambda line: " orders " in line)
+        command.process.send_signal(signal.SIGINT)
+        code, output, errors = command.end()
+    assert code == EXIT_WRONG, errors
+    assert "NOT FLAT" in output
+    assert "were not confirmed as cancelled in time" in output
+    assert all(lane.agrees for lane in replay_state(state))
+
+
+def test_sigusr1_is_the_kill_switch(tmp_path: Path) -> None:
+    """One signal: everything is cancelled, nothing is sent, the run goes on halted, and the next one begins halted."""
+    state, path = tmp_path / "state", tmp_path / "summary.json"
+    with Command(CONFIG, "--status-every", "20ms", "--state", state, "--summary", path) as command:
+        command.wait_for_status()
+        command.process.send_signal(signal.SIGUSR1)
+        halted = command.wait_for(lambda line: "HALTED: kill switch, by " in line and " no quotes" in line)
+        orders = re.search(r"orders (\d+)", halted)
+        later = command.wait_for(lambda line: "HALTED" in line)
+        assert orders is not None
+        assert orders[0] in later
+        command.process.send_signal(signal.SIGTERM)
+        code, output, errors = command.end()
+    assert code == EXIT_OK, errors
+    assert "SIGUSR1, the kill switch" in errors
+    assert OPEN_ORDERS.findall(output) == ["0"]
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    assert any("kill switch, by " in reason for reason in summary["halts"])
+    code, output, _ = run(CONFIG, "--duration", "500ms", "--state", state)
+    assert code == EXIT_OK
+    assert "trading is HALTED since an earlier run: kill switch, by " in output
+    assert "0 sent" in output
+    assert all(lane.agrees for lane in replay_state(state))
