@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desk.exits import EXIT_OK, EXIT_USAGE
-from desk.loading import NO_GATEWAY, load_and_plan, tell_errors
+from desk.loading import load_and_plan, tell_errors
 from market.messages import name_of, schema_id_of
 from runtime.config.errors import ConfigErrors
 from runtime.config.show import show_data, show_lines
 from runtime.graph import as_dot, as_text
+from venues.gateway_lock import mode_problem
 
 if TYPE_CHECKING:
     from runtime.blueprint import Blueprint
@@ -23,7 +24,7 @@ def check_config(path: Path, show: bool, as_json: bool) -> int:
     """Check a configuration and its wiring; exit code 2 when anything is wrong."""
     try:
         loaded, blueprint = load_and_plan(path)
-        _check_mode(loaded)
+        _check_mode(loaded, blueprint)
     except ConfigErrors as errors:
         if as_json:
             rows = [error._asdict() for error in errors.errors]
@@ -60,11 +61,12 @@ def print_graph(path: Path, dot: bool) -> int:
     return EXIT_OK
 
 
-def _check_mode(loaded: Loaded) -> None:
-    """What a run would refuse is an error here as well."""
-    if loaded.config.mode == "live":
+def _check_mode(loaded: Loaded, blueprint: Blueprint) -> None:
+    """What a run would refuse whatever its command says is an error here as well."""
+    problem = mode_problem(blueprint)
+    if problem is not None:
         collector = loaded.collector()
-        collector.add(("mode",), "", NO_GATEWAY, 'set mode = "paper"')
+        collector.add(("mode",), "", *problem)
         collector.raise_if_any()
 
 

@@ -11,8 +11,6 @@ from runtime.config.errors import ConfigErrors
 from runtime.config.load import Loaded, load_config
 from runtime.trial import plan_checked
 
-NO_GATEWAY = "this version has no gateway to a real venue yet: live mode cannot be started"
-
 
 def load_and_plan(path: Path) -> tuple[Loaded, Blueprint]:
     """The configuration and its plan; raises `ConfigErrors` with everything that is wrong with either."""

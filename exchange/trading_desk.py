@@ -185,7 +185,7 @@ class TradingDesk:
     def open_orders(
         self, expected: Sequence[GatewayOrder], rows: Sequence[Report | Balance], cause: int
     ) -> tuple[list[Message], int]:
-        """What works there, and what became of those that were expected to; and how many were told of.
+        """What works there, and what became of those that were expected to; and how many of ours work.
 
         Ours are told as `OrderStatus`, others as `ForeignOrder`. One that is expected and not there is gone.
         """
@@ -195,11 +195,11 @@ class TradingDesk:
         for row in rows:
             if not isinstance(row, Report) or (instrument := self.by_symbol.get(row.symbol)) is None:
                 continue
-            count += 1
             order = self._order_of(row, instrument)
             if order is None:
                 told.append(self._foreign(row, instrument))
                 continue
+            count += 1
             found.add(order.order_id)
             if not order.is_open:
                 self.ghosts.add(order.order_id)

@@ -255,8 +255,9 @@ class CcxtDesk:
     # ---- what is open
 
     async def look(self, instrument_id: int, *, tells: bool) -> int:
-        """Compare our open orders of an instrument with the venue's; tells all of them where asked; gives how many.
+        """Compare our open orders of an instrument with the venue's; tells all of them where asked.
 
+        Gives how many of ours the venue has.
         Nothing that was sent while the question was on its way is decided by its answer.
         """
         instrument = self.instruments[instrument_id]
@@ -270,7 +271,7 @@ class CcxtDesk:
         for order in expected:
             if order.is_open and order.name not in found and order.order_id not in self._tended:
                 await self.settle(order)
-        return len(rows)
+        return sum(self.orders.id_in(name) > 0 for name in found)
 
     async def _compare(self, instrument_id: int, facts: OrderFacts, tells: bool) -> None:
         """One order of the venue's list."""

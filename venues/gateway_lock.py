@@ -57,30 +57,44 @@ def trades_real_money(node: Node) -> bool:
     return not (isinstance(params, GatewaySettings) and params.is_play_money())
 
 
+def mode_problem(blueprint: Blueprint) -> tuple[str, str] | None:
+    """What mode and gateways of a plan have against each other, and the remedy; None when they fit."""
+    real = real_gateways(blueprint)
+    if blueprint.config.mode == LIVE:
+        if real:
+            return None
+        return "no gateway here trades with real money", 'add one (docs/gateways.md), or set mode = "paper"'
+    if not real:
+        return None
+    return (
+        f"{', '.join(node.name for node in real)} would trade with real money",
+        "let the paper venue take the orders, point the gateway at a sandbox or a local exchange, or set mode = "
+        f'"{LIVE}"',
+    )
+
+
 def live_problem(blueprint: Blueprint, live_flag: bool, environment: Mapping[str, str]) -> str | None:
     """Why this plan may not run as it was asked for, with the remedy; None when it may."""
-    is_live = blueprint.config.mode == LIVE
-    real = [node for node in blueprint.services if trades_real_money(node)]
-    names = ", ".join(node.name for node in real)
-    if not is_live and real:
-        return (
-            f"{names} would trade with real money, and mode is \"{blueprint.config.mode}\": remove it and let the paper"
-            ' venue take the orders, point it at a sandbox or a local exchange, or set mode = "live"'
-        )
-    if not is_live:
-        return '--live needs mode = "live" in the configuration as well' if live_flag else None
-    if not real:
-        return (
-            'mode = "live" and no gateway here trades with real money: add one (docs/gateways.md),'
-            ' or set mode = "paper"'
-        )
+    mode = blueprint.config.mode
+    unfit = mode_problem(blueprint)
+    if unfit is not None:
+        return f'mode = "{mode}": {unfit[0]}: {unfit[1]}'
+    if mode != LIVE:
+        return f'--live needs mode = "{LIVE}" in the configuration as well' if live_flag else None
+    real = real_gateways(blueprint)
     if not live_flag:
+        names = ", ".join(node.name for node in real)
         return (
             f'mode = "live" trades with real money through {names}: add --live to the command if that is what you want,'
             ' or set mode = "paper"'
         )
     missing = [told for node in real for told in _missing_keys(node, environment)]
     return "; ".join(missing) or None
+
+
+def real_gateways(blueprint: Blueprint) -> list[Node]:
+    """The gateways of a plan that trade with real money."""
+    return [node for node in blueprint.services if trades_real_money(node)]
 
 
 def _missing_keys(node: Node, environment: Mapping[str, str]) -> list[str]:

@@ -80,13 +80,16 @@ def test_what_cannot_be_done_is_told_in_words(
 def test_live_in_the_configuration_alone_does_not_start(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
 ) -> None:
-    """Neither the configuration nor the command alone trades with real money, and this version never does."""
+    """Neither the configuration nor the command alone trades with real money, nor both without a gateway."""
     path = tmp_path / "live.toml"
     path.write_text(f'include = ["{CONFIG}"]\nmode = "live"\n', encoding="utf-8")
-    for arguments in ((path,), (path, "--live"), ("check", path), (CONFIG, "--live")):
+    for arguments in ((path,), (path, "--live"), ("check", path)):
         code, _, errors = call(monkeypatch, capsys, *arguments)
         assert code == EXIT_USAGE
-        assert "this version has no gateway to a real venue yet: live mode cannot be started" in errors
+        assert "no gateway here trades with real money" in errors
+    code, _, errors = call(monkeypatch, capsys, CONFIG, "--live")
+    assert code == EXIT_USAGE
+    assert '--live needs mode = "live" in the configuration as well' in errors
 
 
 def test_check_of_live_mode_tells_what_the_run_would(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -94,7 +97,7 @@ def test_check_of_live_mode_tells_what_the_run_would(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HFTRUN_MODE", "live")
     code, output, errors = call(monkeypatch, capsys, "check", CONFIG)
     assert (code, output) == (EXIT_USAGE, "")
-    assert "HFTRUN_MODE: mode: this version has no gateway to a real venue yet" in errors
+    assert "HFTRUN_MODE: mode: no gateway here trades with real money" in errors
     assert "1 error in the configuration" in errors
     code, output, _ = call(monkeypatch, capsys, "check", CONFIG, "--json")
     told = json.loads(output)

@@ -25,6 +25,7 @@ from market.messages import (
     ConnectionUp,
     Message,
     NewOrder,
+    OrderAccepted,
     OrderFilled,
     OrderRejected,
     ReplaceOrder,
@@ -116,6 +117,10 @@ class Trader:
         """Wait for so many reports of a type; gives the last of them."""
         await self.until(lambda: len(self.of(kind, order_id)) >= count)
         return self.of(kind, order_id)[count - 1]
+
+    async def answered(self, order_id: int) -> None:
+        """Wait until an order was accepted or refused."""
+        await self.until(lambda: self.of(OrderAccepted, order_id) != [] or self.of(OrderRejected, order_id) != [])
 
     async def connected(self, count: int = 1) -> None:
         """Wait for a connection."""

@@ -212,7 +212,7 @@ async def test_a_request_that_is_cut_in_the_middle(autojump_clock: MockClock, tm
                 await trio.lowlevel.checkpoint()
             await wire.cut()
             await alice.connected(step + 2)
-            assert alice.of(OrderAccepted, one) or alice.of(OrderRejected, one)
+            assert len(alice.of(OrderAccepted, one)) + len(alice.of(OrderRejected, one)) == 1
         working = {one.order_id for one in alice.gateway.orders.open.values()}
         assert working == {one.order_id for one in alice.of(OrderAccepted)}
         alice.tell(CancelAll(0, "the end"))
@@ -233,7 +233,7 @@ async def test_everything_is_cancelled_and_confirmed(autojump_clock: MockClock, 
         await alice.expect(OrderCancelled, count=6)
         await alice.until(lambda: not alice.gateway._clearing)
         last = alice.of(VenueStateComplete)[-1]
-        assert last.count == 1
+        assert last.count == 0
         assert alice.of(ForeignOrder)[-1].client_order_id == "hers"
         alice.ledger.complete = True  # type: ignore[misc]
         alice.anomalies.clear()

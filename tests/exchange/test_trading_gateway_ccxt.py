@@ -168,7 +168,7 @@ async def test_everything_is_cancelled_and_confirmed(tmp_path: Path) -> None:
         alice.tell(CancelAll(0, "halted"))
         await alice.expect(OrderCancelled, count=4)
         await alice.until(lambda: not alice.gateway._clearing)
-        assert alice.of(VenueStateComplete)[-1].count == 1
+        assert alice.of(VenueStateComplete)[-1].count == 0
         assert alice.of(ForeignOrder)[-1].client_order_id == "hers"
         alice.anomalies.clear()
 
@@ -212,21 +212,43 @@ async def test_keys_that_are_refused_are_told(tmp_path: Path, key: str) -> None:
             assert "AuthenticationError" in (await alice.expect(OrderRejected, one)).reason
 
 
-async def test_limits_are_kept_and_heeded(tmp_path: Path) -> None:
-    """An order past our own limit is refused here, past the venue's it is refused there, and cancels go on."""
-    async with trading(
-        tmp_path, exchange_settings={"orders_per_10_seconds": 3}, orders_per_10_seconds=5
-    ) as (_, alice, _bob):
-        ids = []
-        for step in range(6):
-            ids.append(alice.order(str(50_000 + step)))
-            await alice.until(lambda: alice.of(OrderAccepted, ids[-1]) or alice.of(OrderRejected, ids[-1]))
-        assert alice.codes() == [REJECT_RATE_LIMITED] * 3
-        reasons = [one.reason for one in alice.of(OrderRejected)]
-        assert ("429" in reasons[0], "used up" in reasons[-1]) == (True, True)
-        for one in ids[:3]:
+async def test_our_own_limit_is_kept(tmp_path: Path) -> None:
+    """An order past it is refused at once and never sent; cancels go on."""
+    async with trading(tmp_path, orders_per_10_seconds=2) as (_, alice, _bob):
+        ids = [alice.order(str(50_000 + step)) for step in range(3)]
+        refused = await alice.expect(OrderRejected, ids[2])
+        assert (refused.code, refused.source) == (REJECT_RATE_LIMITED, "gateway")
+        await alice.expect(OrderAccepted, count=2)
+        for one in ids[:2]:
             alice.cancel(one)
-        await alice.expect(OrderCancelled, count=3)
+        await alice.expect(OrderCancelled, count=2)
+
+
+async def test_the_venues_limit_is_heeded(tmp_path: Path) -> None:
+    """An order past it is refused with 429; until its time new orders are refused here, and cancels go on."""
+    limits = {"orders_per_10_seconds": 1}
+    async with trading(tmp_path, exchange_settings=limits) as (_, alice, _bob):
+        while not alice.codes():
+            # The venue's window may end between two orders.
+            one = alice.order("50000")
+            await alice.answered(one)
+        assert alice.codes() == [REJECT_RATE_LIMITED]
+        assert "429" in alice.of(OrderRejected)[0].reason
+        working = list(alice.gateway.orders.open)
+        for one in working:
+            alice.cancel(one)
+        await alice.expect(OrderCancelled, count=len(working))
+
+
+async def test_a_venue_that_has_had_enough_is_left_alone(tmp_path: Path) -> None:
+    """Past its weight the venue answers 429 with Retry-After: nothing is asked before that time, nothing is lost."""
+    async with trading(tmp_path, exchange_settings={"weight_per_minute": 130}) as (_, alice, _bob):
+        one = alice.order("60000", "0.5")
+        await alice.expect(OrderAccepted, one)
+        await alice.until(lambda: alice.gateway.desk.weight.delay_s() > 0)
+        late = alice.order("50000")
+        assert (await alice.expect(OrderRejected, late)).code == REJECT_RATE_LIMITED
+        assert not alice.is_over(one)
 
 
 async def test_without_an_answer_the_venue_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
