@@ -24,6 +24,7 @@ from typing import IO, Any, ClassVar, Final
 import attrs
 import trio
 
+from market.instruments import Instrument
 from runtime.blueprint import Blueprint, Node
 from runtime.service import Service, ServiceSetup
 from venues.feed_params import FeedParams
@@ -125,13 +126,7 @@ def market_tree(blueprint: Blueprint, feeds: Sequence[Node], ports: dict[str, in
     channels: dict[str, Any] = {}
     names = {number: name for name, number in blueprint.instrument_names.items()}
     for number, (venue, port) in enumerate(ports.items(), start=1):
-        own = [feed for feed in feeds if _feed_params(feed).venue == venue]
-        traded = [
-            one for one in blueprint.instruments
-            if one.venue == venue and any(feed.works_on(one.instrument_id) for feed in own)
-        ]  # fmt: skip
-        if any(one.kind.value != "spot" for one in traded):
-            raise SimulatedMarketError("the simulated market has spot pairs alone")
+        traded = _traded(blueprint, [feed for feed in feeds if _feed_params(feed).venue == venue])
         listed = [names[one.instrument_id] for one in traded]
         for one in traded:
             table = attrs.asdict(blueprint.config.instruments[names[one.instrument_id]])
@@ -160,6 +155,24 @@ def market_tree(blueprint: Blueprint, feeds: Sequence[Node], ports: dict[str, in
         "journal": {"durability": "never", "snapshot_every_ms": 600_000}, "log": {"level": "warning"},
         "instruments": instruments, "actors": actors, "services": services, "channels": channels,
     }  # fmt: skip
+
+
+def _traded(blueprint: Blueprint, feeds: Sequence[Node]) -> list[Instrument]:
+    """What the exchange that stands for the venue of these feeds lists."""
+    venue = _feed_params(feeds[0]).venue
+    traded = [
+        one for one in blueprint.instruments
+        if one.venue == venue and any(feed.works_on(one.instrument_id) for feed in feeds)
+    ]  # fmt: skip
+    listed = {one.instrument_id for one in traded}
+    strange = [number for feed in feeds for number in feed.instrument_ids if number not in listed]
+    if strange or not traded:
+        names = ", ".join(name for name, number in blueprint.instrument_names.items() if number in strange)
+        what = f"{names}, which says that it is traded elsewhere" if strange else "no instrument of this venue"
+        raise SimulatedMarketError(f"{feeds[0].name} is a feed of {venue} and has {what}")
+    if any(one.kind.value != "spot" for one in traded):
+        raise SimulatedMarketError("the simulated market has spot pairs alone")
+    return traded
 
 
 def _exchange(number: int, assets: set[str]) -> dict[str, Any]:

@@ -14,8 +14,11 @@ import threading
 
 import trio
 
+from desk.exits import EXIT_USAGE
+from desk.loading import tell_errors
 from runtime.classes import params_of
 from runtime.clock import LiveClock
+from runtime.config.errors import ConfigErrors
 from runtime.config.load import load_tree
 from runtime.logs import configure_logs, get_logger
 from runtime.session import Session
@@ -31,7 +34,11 @@ def main() -> int:
     """Run it; gives the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tree = json.loads(sys.stdin.buffer.readline())
-    blueprint = plan_checked(load_tree(tree, tree["name"], params_of=params_of))
+    try:
+        blueprint = plan_checked(load_tree(tree, tree["name"], params_of=params_of))
+    except ConfigErrors as errors:
+        tell_errors(errors)
+        return EXIT_USAGE
     clock = LiveClock()
     logs = configure_logs(blueprint.config.log, sys.stderr, clock.now_ns)
     try:

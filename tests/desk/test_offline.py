@@ -222,3 +222,11 @@ def test_orders_that_leave_the_process_never_follow_simulated_prices() -> None:
     for asked in (OFFLINE, ""):
         with pytest.raises(OfflineError, match="its orders leave by gateway"):
             choose_market(with_gateway, asked, dialing=NOWHERE)
+
+
+def test_a_feed_with_an_instrument_of_another_venue_is_told(tmp_path: Path) -> None:
+    """The simulated market lists what the instruments say of themselves, and says which does not fit."""
+    path = tmp_path / "mixed.toml"
+    path.write_text(f'include = ["{MAIN_JOB}"]\n[instruments.btc_kraken]\nvenue = "coinbase"\n', encoding="utf-8")
+    with pytest.raises(OfflineError, match="feed_kraken is a feed of kraken and has btc_kraken, which says"):
+        choose_market(plan(path), OFFLINE)
