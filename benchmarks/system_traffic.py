@@ -94,22 +94,15 @@ def recorded() -> Traffic | None:
 
 
 def recorded_markets() -> tuple[Market, ...]:
-    """The instruments as the venue had them."""
-    spot = Instrument.from_text(
-        instrument_id=1, symbol="BTC/USDT", venue="binance", venue_symbol="BTCUSDT", base="BTC", quote="USDT",
-        kind="spot", tick="0.01", lot="0.00001", minimum_size="0.00001", minimum_notional="5", maker_fee_bps="0",
-        taker_fee_bps="5",
-    )  # fmt: skip
-    linear = Instrument.from_text(
-        instrument_id=2, symbol="BTC/USDT:USDT", venue="binance_usdm", venue_symbol="BTCUSDT", base="BTC",
-        quote="USDT", kind="perpetual", tick="0.1", lot="0.001", minimum_size="0.001", minimum_notional="5",
-        maker_fee_bps="0", taker_fee_bps="5",
-    )  # fmt: skip
-    inverse = Instrument.from_text(
-        instrument_id=3, symbol="BTC/USD:BTC", venue="binance_coinm", venue_symbol="BTCUSD_PERP", base="BTC",
-        quote="USD", kind="perpetual", inverse=True, multiplier="100", tick="0.1", lot="1", minimum_size="1",
-        maker_fee_bps="0", taker_fee_bps="5",
-    )  # fmt: skip
+    """The instruments of the recordings.
+
+    Ticks and lots are the venue's. The shipped market maker quotes linear instruments, so COIN-M's contract of 100
+    dollars is declared as what it was worth in those minutes, 0.0016 bitcoin; and for one position in bitcoin at three
+    venues, as the main job has it, the three bear one symbol.
+    """
+    spot = declared(1, "binance", "BTCUSDT", tick="0.01", lot="0.00001", minimum_notional="5")
+    linear = declared(2, "binance_usdm", "BTCUSDT", tick="0.1", lot="0.001", minimum_notional="5")
+    inverse = declared(3, "binance_coinm", "BTCUSD_PERP", tick="0.1", lot="1", multiplier="0.0016")
     return (
         Market(spot, "venues.binance:BinanceSpot"),
         Market(linear, "venues.binance_futures:BinanceUsdm"),
@@ -117,9 +110,27 @@ def recorded_markets() -> tuple[Market, ...]:
     )
 
 
+def declared(
+    number: int, venue: str, venue_symbol: str, *, tick: str, lot: str, minimum_notional: str = "0",
+    multiplier: str = "1",
+) -> Instrument:  # fmt: skip
+    """An instrument in bitcoin, with the fees of the shipped ones."""
+    return Instrument.from_text(
+        instrument_id=number, symbol="BTC/USDT", venue=venue, venue_symbol=venue_symbol, base="BTC", quote="USDT",
+        kind="perpetual", tick=tick, lot=lot, minimum_size=lot, minimum_notional=minimum_notional, maker_fee_bps="0",
+        taker_fee_bps="10", multiplier=multiplier,
+    )  # fmt: skip
+
+
 def seeded() -> Traffic:
     """Three simulated markets in one symbol."""
-    markets = tuple(Market(simulated_instrument(number), "venues.binance:BinanceSpot") for number in (1, 2, 3))
+    markets = tuple(
+        Market(
+            declared(number, f"binance-{number}", "BTCUSDT", tick="0.01", lot="0.00001", minimum_notional="5"),
+            "venues.binance:BinanceSpot",
+        )
+        for number in (1, 2, 3)
+    )
     lines = [
         Line(
             market.connection_id,
@@ -136,12 +147,3 @@ def seeded() -> Traffic:
                 frames += frames_of(BinanceSpot(), number, FRAME_SNAPSHOT, number, now_ns, line.snapshot())
             frames += [RawFrame(number, FRAME_STREAM, 0, now_ns, data) for data in line.step(now_ns)]
     return Traffic(markets, tuple(frames), f"{len(frames):,} frames of three simulated markets, seeds 1 to 3")
-
-
-def simulated_instrument(number: int) -> Instrument:
-    """The same symbol at a venue of its own."""
-    return Instrument.from_text(
-        instrument_id=number, symbol="BTC/USDT", venue=f"binance-{number}", venue_symbol="BTCUSDT", base="BTC",
-        quote="USDT", kind="spot", tick="0.01", lot="0.00001", minimum_size="0.00001", minimum_notional="5",
-        maker_fee_bps="0", taker_fee_bps="5",
-    )  # fmt: skip

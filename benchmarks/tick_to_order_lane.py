@@ -16,8 +16,6 @@ from typing import Final
 
 import attrs
 
-from actors.portfolio_params import PortfolioParams
-from actors.risk_params import RiskParams
 from actors.venue_book import VenueBook
 from actors.venue_book_params import VenueBookParams
 from benchmarks.machine import TREE
@@ -55,21 +53,10 @@ def shipped_blueprint(traffic: Traffic) -> Blueprint:
     plan, _ = draw_blueprint(load_config(CONFIG, {}, params_of))
     book = next(node for node in plan.actors if issubclass(node.class_, VenueBook))
     nodes = [book_of(book, market) for market in traffic.markets]
-    nodes += [
-        attrs.evolve(node, instrument_ids=(), params=with_rates(node.params))
-        for node in plan.actors
-        if not issubclass(node.class_, VenueBook)
-    ]
+    nodes += [attrs.evolve(node, instrument_ids=()) for node in plan.actors if not issubclass(node.class_, VenueBook)]
     numbered = tuple(attrs.evolve(node, node_id=number) for number, node in enumerate(nodes, start=1))
     names = {market.instrument.venue: market.instrument.instrument_id for market in traffic.markets}
     return Blueprint(plan.config, traffic.table(), names, numbered, ())
-
-
-def with_rates(params: object) -> object:
-    """The same settings, counting in dollars what is earned in bitcoin, where they count money at all."""
-    if isinstance(params, RiskParams | PortfolioParams):
-        return attrs.evolve(params, currency="USDT", rates={"BTC": "BTC/USDT"})
-    return params
 
 
 def book_of(shipped: Node, market: Market) -> Node:
