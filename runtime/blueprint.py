@@ -91,8 +91,8 @@ NEEDS_NO_GIVER = frozenset(
     }
 )
 
-# Questions: where nobody answers them, nothing gets lost.
-NEEDS_NO_TAKER = frozenset({"OrderStatusWanted", "VenueStateWanted"})
+# Questions, and what was decided: where nobody takes them, nothing gets lost.
+NEEDS_NO_TAKER = frozenset({"OrderStatusWanted", "VenueStateWanted", "RouteDecided"})
 
 # What the lanes themselves hear, whether or not an actor takes it.
 TAKEN_BY_RUNTIME = frozenset({*OBSERVED_TYPES, TradingHalted, HaltReset, ActorFailed})
