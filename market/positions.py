@@ -28,6 +28,19 @@ class PositionError(ValueError):
     """A fill, a mark or a saved state that a position cannot take; the position is left as it was."""
 
 
+class ClosedLot:
+    """A lot, or a part of one, that a fill has closed. The size has the sign of what was held."""
+
+    def __init__(self, size: i64, open_price: i64, cost: int, open_ns: i64) -> None:
+        self.size: Final = size
+        self.open_price: Final = open_price
+        self.cost: Final = cost
+        self.open_ns: Final = open_ns
+        self.close_price: i64 = 0
+        self.close_ns: i64 = 0
+        self.realised: int = 0
+
+
 class Position:
     """The part that all methods share. Use `AveragePosition`, `FifoPosition` or `LifoPosition`.
 
@@ -40,6 +53,10 @@ class Position:
     realised: int
     fees: int
     funding: int
+    # The time of the fills that follow, for lots: whoever wants it in what is closed sets it before.
+    now_ns: i64
+    # What the last fill closed, lot by lot; an averaged position has none.
+    closed: list[ClosedLot]
 
     def __init__(self, multiplier: int = 1, divisor: int = 1, inverse: bool = False) -> None:
         if multiplier <= 0 or divisor <= 0:
@@ -54,6 +71,8 @@ class Position:
         self.realised = 0
         self.fees = 0
         self.funding = 0
+        self.now_ns = 0
+        self.closed = []
 
     def apply_fill(self, side: i64, price: i64, size: i64, fee: int) -> int:
         """Takes a fill (side 1 buys, -1 sells; a fee is a cost, a rebate negative) and returns what it realised.
@@ -65,6 +84,8 @@ class Position:
             raise PositionError(f"a fill of side {side}, price {price}, size {size} is not possible")
         signed: i64 = size if side > 0 else -size
         held: i64 = net if net >= 0 else -net
+        if len(self.closed) > 0:
+            self.closed.clear()
         if net == 0 or (net > 0) == (side > 0):
             if size > MAX_I64 - held:
                 raise PositionError(f"a fill of {signed} takes a position of {net} past 64 bits")
@@ -75,10 +96,12 @@ class Position:
         if size <= held:
             delta: int = -value - self._leave(size)
             self.net_size = net + signed
+            self._settle(price, delta)
         else:
             closing_value: int = self._value(price, -net)
             delta = -closing_value - self._leave(held)
             self.net_size = 0
+            self._settle(price, delta)
             self._open(price, signed + net, value - closing_value)
         self.realised += delta
         self.fees += fee
@@ -193,6 +216,9 @@ class Position:
         """Takes the cost of this much, never more than is open, out of the open position."""
         raise NotImplementedError
 
+    def _settle(self, price: i64, realised: int) -> None:
+        """Says of each lot that was closed at a price what of the realised result is its own."""
+
     def _load_lots(self, lots: list[tuple[int, int, int]], net: int, cost: int) -> None:
         raise NotImplementedError
 
@@ -226,6 +252,7 @@ class LotPosition(Position):
         self._prices: list[int] = []
         self._sizes: list[int] = []
         self._costs: list[int] = []
+        self._times: list[int] = []
         self._first = 0  # the oldest open lot; those before it are closed and await the next cut
 
     def lots(self) -> list[tuple[int, int, int]]:
@@ -238,12 +265,37 @@ class LotPosition(Position):
         self._prices.append(price)
         self._sizes.append(signed_size if signed_size > 0 else -signed_size)
         self._costs.append(value)
+        self._times.append(self.now_ns)
+
+    def _close(self, index: int, size: i64, cost: int) -> None:
+        """Remembers that so much of a lot is closed."""
+        signed: i64 = size if self.net_size > 0 else -size
+        self.closed.append(ClosedLot(signed, self._prices[index], cost, self._times[index]))
+
+    def _settle(self, price: i64, realised: int) -> None:
+        left = realised
+        last = len(self.closed) - 1
+        for index, lot in enumerate(self.closed):
+            lot.close_price = price
+            lot.close_ns = self.now_ns
+            # Where money has no whole number of units, the last lot takes what rounding leaves.
+            lot.realised = left if index == last else self._rounded_value(price, lot.size) - lot.cost
+            left -= lot.realised
+
+    def _rounded_value(self, price: i64, signed_size: i64) -> int:
+        """What a part of the position is worth at a price, rounded down."""
+        size: int = signed_size
+        wide_price: int = price
+        if self._inverse:
+            return (-size * self._multiplier) // (wide_price * self._divisor)
+        return (size * wide_price * self._multiplier) // self._divisor
 
     def _take(self, index: int, size: int) -> int:
         """Takes this much, less than all, out of one lot and returns its cost."""
         leaving = _share(self._costs[index], size, self._sizes[index])
         self._costs[index] -= leaving
         self._sizes[index] -= size
+        self._close(index, size, leaving)
         return leaving
 
     def _load_lots(self, lots: list[tuple[int, int, int]], net: int, cost: int) -> None:
@@ -253,7 +305,19 @@ class LotPosition(Position):
         self._prices = [price for price, _, _ in lots]
         self._sizes = [size for _, size, _ in lots]
         self._costs = [lot_cost for _, _, lot_cost in lots]
+        self._times = [0] * len(lots)
         self._first = 0
+
+    def save(self) -> dict[str, object]:
+        """The whole state as plain data, with the times at which the lots were opened."""
+        return {**super().save(), "times": [int(time_ns) for time_ns in self._times[self._first :]]}
+
+    def load(self, data: dict[str, object]) -> None:
+        """Takes the state that `save` gave."""
+        super().load(data)
+        times = data.get("times")
+        if isinstance(times, list) and len(times) == len(self._times):
+            self._times = [int(time_ns) for time_ns in times]
 
 
 class FifoPosition(LotPosition):
@@ -271,12 +335,14 @@ class FifoPosition(LotPosition):
                 leaving += self._take(self._first, left)
                 break
             leaving += self._costs[self._first]
+            self._close(self._first, lot, self._costs[self._first])
             left -= lot
             self._first += 1
         if self._first >= _SPENT_LOTS and self._first * 2 >= len(self._sizes):
             del self._prices[: self._first]
             del self._sizes[: self._first]
             del self._costs[: self._first]
+            del self._times[: self._first]
             self._first = 0
         self.cost -= leaving
         return leaving
@@ -297,9 +363,11 @@ class LifoPosition(LotPosition):
             if lot > left:
                 leaving += self._take(last, left)
                 break
+            self._close(last, lot, self._costs[last])
             leaving += self._costs.pop()
             self._sizes.pop()
             self._prices.pop()
+            self._times.pop()
             left -= lot
         self.cost -= leaving
         return leaving

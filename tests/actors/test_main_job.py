@@ -145,9 +145,9 @@ def test_position_is_the_sum_of_the_fills(seed: int) -> None:
     cash = -sum(fill.side * fill.size * fill.price for fill in fills)
     fees = sum(fill.fee for fill in fills)
     assert lane.core.ledger.net_size(INSTRUMENT_ID) == net_size
-    holding = lane.actor(Portfolio).holding(INSTRUMENT_ID)
-    mark = lane.actor(Portfolio).marks[INSTRUMENT_ID]
-    assert (holding.net_size, holding.fees) == (net_size, fees)
+    held, holding = lane.actor(Portfolio).queue.held(INSTRUMENT_ID)
+    mark = lane.actor(Portfolio).marks[INSTRUMENT_ID].mid
+    assert (held, holding.fees) == (net_size, fees)
     assert holding.profit == cash + net_size * mark - fees
     last = lane.of(PositionChanged)[-1]
     assert (last.net_size, last.realised, last.fees) == (net_size, holding.realised, fees)
