@@ -71,7 +71,7 @@ class MakerLane:
     """See the head of this file."""
 
     def __init__(
-        self, params: MarketMakerParams | None = None, instruments: tuple[Instrument, ...] = INSTRUMENTS[:1],
+        self, params: object = None, instruments: tuple[Instrument, ...] = INSTRUMENTS[:1],
         class_: type[Actor] = MarketMaker,
     ) -> None:  # fmt: skip
         names = {one.venue: one.instrument_id for one in instruments}
