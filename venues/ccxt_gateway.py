@@ -121,6 +121,8 @@ class CcxtGateway(Service):
 
     async def run(self) -> None:
         """Be connected and take orders until cancelled."""
+        # Until there is a connection nothing may pass: risk lets orders through where it has heard nothing.
+        await self._tell([ConnectionDown(self.params.connection_id, 0, self.last_error)])
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._stay_connected, nursery)

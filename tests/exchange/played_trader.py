@@ -22,6 +22,7 @@ from market.messages import (
     CancelOrder,
     ChildOrder,
     ChildReplace,
+    ConnectionDown,
     ConnectionUp,
     Message,
     NewOrder,
@@ -117,6 +118,10 @@ class Trader:
         """Wait for so many reports of a type; gives the last of them."""
         await self.until(lambda: len(self.of(kind, order_id)) >= count)
         return self.of(kind, order_id)[count - 1]
+
+    async def lost(self, count: int = 1) -> ConnectionDown:
+        """Wait for the loss of a connection; before the first one there is none, which is told too."""
+        return await self.expect(ConnectionDown, count=count + 1)
 
     async def answered(self, order_id: int) -> None:
         """Wait until an order was accepted or refused."""

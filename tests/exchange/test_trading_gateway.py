@@ -27,7 +27,6 @@ from market.messages import (
     BalanceChanged,
     CancelAll,
     CancelRejected,
-    ConnectionDown,
     ForeignOrder,
     OrderAccepted,
     OrderCancelled,
@@ -178,7 +177,7 @@ async def test_what_happened_without_a_connection_is_learnt(autojump_clock: Mock
         await alice.expect(OrderAccepted, count=3)
         wire.is_up = False
         await wire.cut()
-        await alice.expect(ConnectionDown)
+        await alice.lost()
         refused = alice.order("50001")
         assert (await alice.expect(OrderRejected, refused)).code == REJECT_CONNECTION
         alice.cancel(stays)
@@ -321,7 +320,7 @@ async def test_keys_that_are_refused_are_told(autojump_clock: MockClock, tmp_pat
             return TradingGateway(setup, Dialing(proxies=Proxies(), open_tcp=wire.open_tcp))
 
         async with trader(make, params, exchange.clock, TradingGateway.GIVES) as alice:
-            down = await alice.expect(ConnectionDown)
+            down = await alice.lost()
             assert "refuses the key" in down.reason
             one = alice.order("60000", side=SELL)
             assert "refuses the key" in (await alice.expect(OrderRejected, one)).reason

@@ -26,7 +26,6 @@ from market.messages import (
     BalanceChanged,
     CancelAll,
     CancelRejected,
-    ConnectionDown,
     ForeignOrder,
     OrderAccepted,
     OrderCancelled,
@@ -205,7 +204,7 @@ async def test_keys_that_are_refused_are_told(tmp_path: Path, key: str) -> None:
     async with world(tmp_path, time.time_ns()) as exchange:
         params = params_of(tmp_path, exchange.gateway.server.port, key, "0" * 64)
         async with trader(CcxtGateway, params, LiveClock(), CcxtGateway.GIVES) as alice:
-            down = await alice.expect(ConnectionDown)
+            down = await alice.lost()
             assert "AuthenticationError" in down.reason
             assert "signature=" not in down.reason
             one = alice.order("60000")
@@ -297,7 +296,7 @@ async def test_a_venue_that_is_gone_and_comes_back(tmp_path: Path, monkeypatch: 
             raise requests.exceptions.ConnectionError("the network is down")
 
         monkeypatch.setattr(requests.Session, "request", cut)
-        await alice.expect(ConnectionDown)
+        await alice.lost()
         refused = alice.order("50001")
         assert (await alice.expect(OrderRejected, refused)).code == REJECT_CONNECTION
         alice.cancel(other)
