@@ -338,7 +338,9 @@ def target(lane: RouterLane, net: str, limit: str = "0", number: int = 1) -> Non
 
 def position(lane: RouterLane) -> float:
     """What the strategy holds over all venues, in base."""
-    return sum(lane.core.ledger.standing(one.instrument_id, STRATEGY).net_size / 10**one.size_scale for one in VENUES)
+    ledger = lane.core.ledger
+    held = [(one, ledger.standing(one.instrument_id, STRATEGY).net_size) for one in VENUES]
+    return sum((float(one.format_size(net_size)) for one, net_size in held), 0.0)
 
 
 def test_a_target_is_reached_over_several_venues() -> None:
