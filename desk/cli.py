@@ -369,6 +369,26 @@ def bench(*, only: list[str] | None = None, json: Path | None = None, repeats: i
     return run_benchmarks(only or [], json, repeats)
 
 
+new = App(name="new", help="Write something new to begin with: hftrun new strategy NAME.")
+app.command(new)
+
+
+@new.command(name="strategy")
+def new_strategy(name: str, /, *, folder: Path = Path()) -> int:
+    """Write a strategy with its configuration and its test, ready to check, run and change. Nothing is overwritten.
+
+    Parameters
+    ----------
+    name
+        What it is called: small letters, digits and underscores, such as my_strategy.
+    folder
+        Where to write; made if it is not there. Here, where nothing is said.
+    """
+    from desk.new_command import new_strategy as write_strategy
+
+    return write_strategy(name, folder)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and give the exit code; a wrong command is told in one line."""
     try:
