@@ -104,6 +104,7 @@ def _common_levels(
     view: View, group: dict[str, object], side: str, word: str, price_scale: int, away: int
 ) -> list[Level]:
     """Levels of several venues; ours are marked at the level of their venue and price."""
+    size_scale = max(0, min(18, number_of(group, "size_scale")))
     prices, sizes = numbers_of(group, f"{side}_prices"), numbers_of(group, f"{side}_sizes")
     instruments = numbers_of(group, f"{side}_instruments")
     levels = []
@@ -113,7 +114,7 @@ def _common_levels(
         finer = price_scale - traded.price_scale
         own = 0
         if finer >= 0 and price % 10**finer == 0:
-            own = view.own(number, word).get(price // 10**finer, 0)
+            own = view.own(number, word).get(price // 10**finer, 0) * in_common(traded, size_scale)
         levels.append(Level(price, size, traded.venue, own))
     # Ours between the levels; in another currency their price would not be one of these.
     quote = text_of(group, "symbol").partition("/")[2].partition(":")[0]
@@ -124,8 +125,13 @@ def _common_levels(
         for price, size in view.own(traded.instrument_id, word).items():
             common = price * 10 ** (price_scale - traded.price_scale)
             if (traded.venue, common) not in marked:
-                levels.append(Level(common, 0, traded.venue, size))
+                levels.append(Level(common, 0, traded.venue, size * in_common(traded, size_scale)))
     return sorted(levels, key=lambda one: one.price * away)
+
+
+def in_common(traded: Traded, size_scale: int) -> int:
+    """What a size of an instrument is multiplied by to be one of the book of all venues."""
+    return int(10 ** max(0, size_scale - traded.size_scale))
 
 
 def _base(view: View, group: dict[str, object]) -> str:

@@ -62,26 +62,22 @@ def profit(view: View, width: int) -> Part:
     bracket = view.bracket()
     if not bracket:
         return Part("profit", none("no portfolio tells of profit here"))
-    lines: list[Line] = [
-        [
-            ("between ", "dim"), (text_of(bracket, "low"), style_of_amount(bracket.get("low"))), (" and ", "dim"),
-            (text_of(bracket, "high"), style_of_amount(bracket.get("high"))), (f" {view.currency()}", "dim"),
-        ]
-    ]  # fmt: skip
+    lines: list[Line] = []
     for model in MODELS:
         if model in bracket:
             touch = text_of(bracket, f"{model}_at_touch")
             lines.append(
                 [
                     cell(model, 12, "dim"),
-                    cell(text_of(bracket, model), 14, style_of_amount(bracket.get(model)), True),
-                    (f"  closed at the touch {touch}" if touch else "", "dim"),
+                    cell(text_of(bracket, model), 11, style_of_amount(bracket.get(model)), True),
+                    (f"  at touch {touch}" if touch else "", "dim"),
                 ]
-            )  # fmt: skip
+            )
     course = sparkline(list(view.profits), max(0, width - 2))
     if course:
         lines.append([(course, "spark")])
-    return Part("profit, same orders, three models", lines)
+    between = f"{text_of(bracket, 'low')} .. {text_of(bracket, 'high')} {view.currency()}"
+    return Part("profit of the same orders", lines, between)
 
 
 def positions(view: View, width: int) -> Part:
@@ -167,7 +163,7 @@ def quotes(view: View, width: int) -> Part:
             side = text_of(one, "side")
             lines.append(
                 [
-                    cell(side, 5, SIDE_STYLES.get(side, "")), cell(text_of(one, "size"), 8, "", True), (" at ", "dim"),
+                    cell(side, 5, SIDE_STYLES.get(side, "")), cell(text_of(one, "size"), 10, "", True), (" at ", "dim"),
                     (text_of(one, "price"), SIDE_STYLES.get(side, "")), (f" {traded.venue} ", ""),
                     (text_of(one, "why"), "dim"),
                 ]

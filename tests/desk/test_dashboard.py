@@ -204,9 +204,9 @@ def test_pages_show_what_they_are_for() -> None:
     """The words that a person looks for on each page."""
     shown = screen()
     expected = {
-        0: ["profit, same orders", "positions", "fills", "fair 60000.25"],
+        0: ["profit of the same orders", "positions", "fills", "fair 60000.25"],
         2: ["open orders", "0.03 of 0.1", "quotes and why", "half spread 0.4 bps", "60000.00"],
-        3: ["pessimistic", "optimistic", "closed at the touch 0.41", "markouts", "10 s"],
+        3: ["pessimistic", "optimistic", "at touch 0.41", "markouts", "10 s"],
         4: ["maximum position BTC", "30%", "trading is not halted", "maximum_order_size 0.2 over 0.05"],
         5: ["feed_kraken", "backing off", "ConnectionError", "8.0 µs", "main.inbox", "something happened"],
     }
