@@ -75,7 +75,10 @@ def check_word(name: str) -> str:
 
 def check_module(name: str) -> None:
     """Refuse a name that would hide a module from the tests beside it, or from Python itself."""
-    if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
+    found = importlib.util.find_spec(name)
+    # A file of that name where the command was started hides nothing from anybody else.
+    here = found is not None and found.origin is not None and Path(found.origin).parent == Path.cwd()
+    if name in sys.stdlib_module_names or (found is not None and not here):
         raise NameRefused(
             f"there is a Python module {name!r} already, which a file {name}.py would hide: choose another name, such "
             f"as {name}_strategy"

@@ -93,7 +93,7 @@ class Command:
         self.process.communicate()
 
 
-def run(*arguments: str | Path, before: str = "") -> tuple[int, str, str]:
+def run(*arguments: str | Path, before: str = "", cwd: Path = ROOT) -> tuple[int, str, str]:
     """Run it to its end: exit code, output, errors."""
-    with Command(*arguments, before=before) as command:
+    with Command(*arguments, before=before, cwd=cwd) as command:
         return command.end()
