@@ -103,6 +103,7 @@ class Session:
         self.sources_sha256 = ""
         # What an operator has asked for last.
         self.paused = False
+        self.is_ending = False
         self._halt_reset_by = ""
         is_built = False
         try:
@@ -213,6 +214,7 @@ class Session:
 
     def request_shutdown(self, reason: str) -> None:
         """Begin the orderly end of the run; asked for once more, it makes it hurry."""
+        self.is_ending = True
         self.system.supervisor.request_shutdown(reason)
 
     def _announce(self) -> None:
@@ -242,7 +244,7 @@ class Session:
 
     async def _end_after(self, duration_ns: int) -> None:
         await trio.sleep(duration_ns / NANOSECONDS)
-        self.system.supervisor.request_shutdown("the duration is over")
+        self.request_shutdown("the duration is over")
 
     def _watchdog(self) -> Watchdog:
         limit_ns = self.blueprint.config.runtime.watchdog_ms * NANOSECONDS_PER_MILLISECOND

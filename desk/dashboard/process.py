@@ -43,6 +43,8 @@ BACKOFF = BackoffOptions(
 GOODBYE_SECONDS = 1.5
 RESTORE_SECONDS = 0.5
 KEPT_ERROR_BYTES = 4096
+# Why the run ends when a dashboard ends so.
+REASONS = {LEFT_BY_USER: "the dashboard was left", TERMINAL_GONE: "the terminal is gone"}
 
 
 def can_show(
@@ -86,11 +88,10 @@ class Keeper:
         while True:
             tracker.started(trio_ns())
             code, said = await self._once(terminal)
-            if code == LEFT_BY_USER:
-                self.session.request_shutdown("the dashboard was left")
-                return
-            if code == TERMINAL_GONE:
-                self.session.request_shutdown("the terminal is gone")
+            if code in REASONS:
+                # Asked for once more, the end of the run would hurry: the signal of a closed terminal came before us.
+                if not self.session.is_ending:
+                    self.session.request_shutdown(REASONS[code])
                 return
             delay_ns = tracker.failed(trio_ns())
             log.error("the dashboard died", code=code, said=said, starts=self.starts)

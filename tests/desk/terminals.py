@@ -122,7 +122,11 @@ class RealTerminal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Whatever happened, leave no process behind."""
-        pane = int(self.tmux("display-message", "-p", "#{pane_pid}"))
+        try:
+            pane = int(self.tmux("display-message", "-p", "#{pane_pid}"))
+        except (subprocess.CalledProcessError, ValueError):
+            # The test has closed the terminal itself.
+            return
         for process in descendants_of(pane):
             try:
                 os.kill(process, signal.SIGKILL)

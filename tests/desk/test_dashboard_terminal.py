@@ -12,7 +12,7 @@ import pytest
 
 from desk.dashboard.text import width_of
 from tests.data import ROOT
-from tests.desk.terminals import TMUX, RealTerminal
+from tests.desk.terminals import TMUX, RealTerminal, command_of
 
 CONFIG = ROOT / "tests" / "desk" / "one_venue.toml"
 pytestmark = [
@@ -136,3 +136,14 @@ def test_a_trading_process_that_is_stopped_is_told_as_old(tmp_path: Path) -> Non
         terminal.wait_until(lambda: terminal.state()["alternate"] == "0", "the dashboard left")
         os.kill(trading, signal.SIGCONT)
         assert any("ENDED 0" in line for line in terminal.check_restored())
+
+
+def test_a_terminal_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:
+    """The window goes away with everything in it: nothing is left working, and the summary is written."""
+    with RealTerminal(tmp_path, CONFIG, "--summary", tmp_path / "summary.json") as terminal:
+        terminal.wait_for("LIVE", "▶")
+        trading = terminal.trading()
+        terminal.tmux("kill-session")
+        terminal.wait_until(lambda: not command_of(trading), "the end of the trading process")
+    shutdown = json.loads((tmp_path / "summary.json").read_text())["shutdown"]
+    assert shutdown["orderly"]
