@@ -329,7 +329,8 @@ class Quotes:
         alignment = self.alignment
         room = alignment.levels - self.open_count
         if self.replace_at_once:
-            room += self.leaving_count
+            # Beside what is leaving, but never more than twice of what is wanted.
+            room += min(self.leaving_count, alignment.levels)
         in_instrument: i64 = len(quoted.gate.standing.orders)
         in_instrument += len(quoted.bids.unseen) + len(quoted.asks.unseen)
         room = min(room, self.maximum_open_orders - in_instrument)

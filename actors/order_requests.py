@@ -161,33 +161,39 @@ class Requests:
     def chase_due(self) -> None:
         """Look after everything that was not answered in time."""
         now: i64 = self.actor.now
+        # The ledger hears of a halt only when this step is over.
+        halted = self.actor.ledger.halted
         for request in list(self.open.values()):
             if request.due_ns <= now:
-                self.chase(request, now)
+                halted = self.chase(request, now, halted)
 
     def wake_for_all(self) -> None:
         """Set the timer for whatever is due first."""
         for request in self.open.values():
             self.wake(request.due_ns)
 
-    def chase(self, request: Request, now_ns: i64) -> None:
-        """Tell that it took too long, ask for the state, cancel; after too many cancels halt, and go on asking."""
+    def chase(self, request: Request, now_ns: i64, halted: bool) -> bool:
+        """Tell that it took too long, ask for the state, cancel; after too many cancels halt, and go on asking.
+
+        Says whether trading is halted now.
+        """
         actor = self.actor
         order = actor.ledger.order(request.order_id)
         if order is None or is_final(order.state):
             del self.open[request.order_id]
-            return
+            return halted
         self.timed_out += 1
         command = COMMANDS[request.kind]
         actor.emit(OrderTimedOut(order.order_id, order.instrument_id, command, now_ns - request.asked_ns))
         actor.emit(OrderStatusWanted(order.order_id, order.instrument_id, f"{command} not answered in time", now_ns))
-        if request.kind == CANCEL and request.attempts >= self.attempts and not actor.ledger.halted:
+        if request.kind == CANCEL and request.attempts >= self.attempts and not halted:
             self.expect_cancel(order)
             reason = f"order {order.order_id} did not answer {request.attempts} cancels"
             actor.emit(TradingHalted(reason, actor.name))
             actor.emit(CancelAll(0, reason))
-            return
+            return True
         self.cancel(order, "not answered in time", now_ns)
+        return halted
 
     # ---- state
 
