@@ -1,18 +1,15 @@
 """The result of a run so far, over all its lanes: what is held, what it has earned by each model of fills, its books.
 
-It is read from ledgers, actors' panels and summaries, and adds decimal text exactly. Its keys are those of `result` in
-the summary, which scripts read: `docs/command.md` lists them, and they stay.
+It is read from ledgers and what actors tell of themselves, and adds decimal text exactly. Its keys are those of
+`result` in the summary, which scripts read: `docs/command.md` lists them, and they stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from desk.link_state import panel_of
 from desk.told import by_instrument, order_lanes
 
 if TYPE_CHECKING:
@@ -20,7 +17,8 @@ if TYPE_CHECKING:
 
 # The models of fills, as the portfolio names them: the one that drives the strategy, and its two judges.
 MODELS = ("queue", "optimistic", "pessimistic")
-BOUNDS = ("low", "high")
+# What ends the name of a profit, and what the portfolio calls it.
+MARKS = {"": "profit_at_mid", "_at_touch": "profit_at_touch"}
 # Sums of decimal text are exact: no amount has so many digits.
 EXACT = Context(prec=100)
 
@@ -34,7 +32,7 @@ def result_of(session: Session, words: dict[str, dict[str, object]]) -> dict[str
     return {
         "orders": sum(int(ledger.orders) - _counted(before, 0) for ledger, before in ledgers),
         "fills": sum(int(ledger.fills) - _counted(before, 1) for ledger, before in ledgers),
-        "profit": profit_of(session, told),
+        "profit": profit_of(words),
         "inventory": inventory_of(session),
         "gaps": sum(int(row.get("gaps", 0)) for row in told.values()),
         "restarts": sum(int(slot.restarts) for lane in session.system.lanes for slot in lane.core.slots)
@@ -46,18 +44,6 @@ def result_of(session: Session, words: dict[str, dict[str, object]]) -> dict[str
 def _counted(counts: object, place: int) -> int:
     assert isinstance(counts, list)
     return int(counts[place])
-
-
-def panels_of(session: Session, kind: str) -> list[dict[str, Any]]:
-    """The panels of a kind, of all lanes, as plain data."""
-    found = []
-    for lane in session.system.lanes:
-        for slot in lane.core.slots:
-            raw = None if slot.down else panel_of(slot)
-            panel = msgspec.msgpack.decode(raw) if raw is not None else None
-            if isinstance(panel, dict) and panel.get("kind") == kind:
-                found.append(panel)
-    return found
 
 
 def inventory_of(session: Session) -> dict[str, str]:
@@ -72,29 +58,30 @@ def inventory_of(session: Session) -> dict[str, str]:
     return {asset: plain_text(amount) for asset, amount in held.items()}
 
 
-def profit_of(session: Session, told: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Profit by model with its bracket; where no portfolio tells of models, that of the orders alone, as `queue`."""
-    panels = [panel for panel in panels_of(session, "portfolio") if isinstance(panel.get("bracket"), dict)]
-    currencies = {str(panel.get("currency", "")) for panel in panels}
-    if len(currencies) == 1:
-        sums = {key: _sum(panel["bracket"].get(key) for panel in panels) for key in (*MODELS, *BOUNDS)}
-        shown = {key: amount for key, amount in sums.items() if amount is not None}
-        return {"currency": currencies.pop(), **shown}
-    rows = [row for row in told.values() if "profit" in row]
-    currencies = {str(row.get("currency", "")) for row in rows}
-    total = _sum(row["profit"] for row in rows) if len(currencies) == 1 else None
-    return {} if total is None else {"currency": currencies.pop(), "queue": total}
+def profit_of(words: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Profit by model of fills, marked to the mid and as closed at the touch, and the bounds of all three.
+
+    Empty where nobody tells of it, or where several portfolios count in several currencies.
+    """
+    portfolios = [one for one in words.values() if isinstance(one.get("models"), dict)]
+    currencies = {str(one.get("currency", "")) for one in portfolios}
+    if len(currencies) != 1:
+        return {}
+    told = {"currency": currencies.pop()}
+    for suffix, key in MARKS.items():
+        amounts = {name: _sum(one["models"][name][key] for one in portfolios) for name in MODELS}
+        told |= {name + suffix: plain_text(amount) for name, amount in amounts.items()}
+        told["low" + suffix] = plain_text(min(amounts.values()))
+        told["high" + suffix] = plain_text(max(amounts.values()))
+    return told
 
 
-def _sum(texts: Iterable[object]) -> str | None:
-    """The exact sum of decimal texts; None where one of them is no number."""
+def _sum(texts: Iterable[str]) -> Decimal:
+    """The exact sum of decimal texts."""
     total = Decimal(0)
     for text in texts:
-        try:
-            total = EXACT.add(total, Decimal(str(text)))
-        except InvalidOperation:
-            return None
-    return plain_text(total) if total.is_finite() else None
+        total = EXACT.add(total, Decimal(text))
+    return total
 
 
 def plain_text(amount: Decimal) -> str:
@@ -107,9 +94,6 @@ def result_words(result: Mapping[str, Any]) -> list[str]:
     """Inventory and profit for people, in a status line or at the end."""
     words = [f"position {amount} {asset}" for asset, amount in result["inventory"].items()]
     profit = result["profit"]
-    if "queue" in profit:
-        text = f"profit {profit['queue']} {profit['currency']}"
-        if all(bound in profit for bound in BOUNDS):
-            text += f" ({profit['low']} to {profit['high']})"
-        words.append(text)
+    if profit:
+        words.append(f"profit {profit['queue']} {profit['currency']} ({profit['low']} to {profit['high']})")
     return words

@@ -34,7 +34,7 @@ def by_instrument(blueprint: Blueprint, words: dict[str, dict[str, object]]) -> 
     """What all actors tell of each instrument, put together, by `name_of_instrument`.
 
     An actor names a row by the instrument's symbol where it has one instrument of that symbol, as a venue book has, and
-    by venue and symbol otherwise.
+    by symbol and venue otherwise.
     """
     told: dict[str, dict[str, Any]] = {}
     for node in blueprint.actors:
@@ -47,7 +47,7 @@ def by_instrument(blueprint: Blueprint, words: dict[str, dict[str, object]]) -> 
                 if not node.works_on(instrument.instrument_id):
                     continue
                 name = name_of_instrument(instrument)
-                row = rows.get(name, rows.get(instrument.symbol))
+                row = rows.get(f"{instrument.symbol} {instrument.venue}", rows.get(instrument.symbol))
                 if isinstance(row, dict):
                     told.setdefault(name, {}).update(row)
     return told

@@ -184,7 +184,7 @@ def test_graph_is_printed_as_text_and_for_graphviz(monkeypatch: pytest.MonkeyPat
     """Who gives what to whom, readable and drawable."""
     code, output, _ = call(monkeypatch, capsys, "graph", CONFIG)
     assert code == EXIT_OK
-    assert "FairValue -> market_maker" in output
+    assert "WantedQuotes -> order_manager" in output
     code, output, _ = call(monkeypatch, capsys, "graph", CONFIG, "--dot")
     assert code == EXIT_OK
     assert output.startswith("digraph")
@@ -307,7 +307,8 @@ def test_a_run_prints_status_and_summary(tmp_path: Path) -> None:
     price = r"\d+\.\d\d"
     assert re.fullmatch(
         rf"\d\d:\d\d:\d\d \| BTC/USDT \| LIVE {price}/{price} quotes ({price}|-)/({price}|-) "
-        r"\| position -?0(\.\d{1,5})? BTC profit -?[\d.]+ USDT \| inputs \d+ orders \d+ fills \d+ failures 0",
+        r"\| position -?0(\.\d{1,5})? BTC profit -?[\d.]+ USDT \(\S+ to \S+\) "
+        r"\| inputs \d+ orders \d+ fills \d+ failures 0",
         status,
     )
     assert "stopped in order: the duration is over" in output

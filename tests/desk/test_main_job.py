@@ -14,7 +14,8 @@ from tests.desk.main_job import CONFIG, START_NS, run_main_job
 from tests.desk.processes import run
 
 ACTORS = (
-    "venue_book", "aggregated_book", "fair_value", "order_manager", "risk", "paper_venue", "portfolio", "market_maker",
+    "venue_book", "aggregated_book", "fair_value", "order_manager", "router", "risk", "paper_venue", "portfolio",
+    "market_maker",
 )  # fmt: skip
 CRITICAL = ("order_manager", "risk", "paper_venue", "portfolio")
 LATER_NS = START_NS + 3_600_000_000_000
@@ -98,7 +99,7 @@ def test_every_actor_works_in_a_lane_of_its_own(tmp_path: Path, name: str) -> No
 
 
 def test_all_lanes_own_with_the_command(tmp_path: Path) -> None:
-    """Eight lanes in a process: status, summary and replay tell of all of them."""
+    """A lane for each actor in a process: status, summary and replay tell of all of them."""
     config, state = own_lanes(tmp_path, *ACTORS), tmp_path / "state"
     code, output, errors = run(config, "--duration", "500ms", "--status-every", "100ms", "--state", state)
     assert code == 0, errors
