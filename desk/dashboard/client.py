@@ -60,7 +60,7 @@ def run(path: str) -> int:
     finally:
         link.close()
     if ended.words and ended.code != TERMINAL_GONE:
-        sys.stdout.write(f"hftrun dashboard: {ended.words}\n")
+        sys.stdout.write(f"hftrun: {ended.words}\n")
         sys.stdout.flush()
     return ended.code
 
@@ -113,7 +113,7 @@ class Client:
             except OSError as error:
                 raise Ended(LINK_GONE, f"the trading process is gone: {error.strerror or error}") from error
             if not data:
-                raise Ended(LINK_GONE, "the trading process is gone, without a goodbye: look after open orders")
+                raise Ended(LINK_GONE, "the trading process is gone without a goodbye: look after open orders")
             try:
                 messages = self.reader.feed(data)
             except LinkError as error:

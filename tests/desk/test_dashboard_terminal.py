@@ -117,7 +117,7 @@ def test_a_trading_process_that_is_killed_gives_the_terminal_back(tmp_path: Path
     with RealTerminal(tmp_path, CONFIG) as terminal:
         terminal.wait_for("LIVE", "▶")
         os.kill(terminal.trading(), signal.SIGKILL)
-        terminal.wait_for("the trading process is gone, without a goodbye: look after")
+        terminal.wait_for("the trading process is gone without a goodbye: look after")
         terminal.wait_until(terminal.is_restored, "the terminal restored")
 
 
