@@ -359,7 +359,7 @@ def test_shipped_configuration_is_whole() -> None:
 
 
 SECOND = {
-    "risk": ("actors.risk:Risk", "NewOrder"),
+    "risk": ("actors.risk:Risk", "NewOrder ReplaceOrder"),
     "order_manager": ("actors.order_manager:OrderManager", "ChildOrder"),
     "paper_venue": ("actors.paper_venue:PaperVenue", "OrderAccepted OrderFilled OrderCancelled"),
 }
