@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from actors.paper_desk import SOURCE, PaperDesk
+from actors.paper_revival import PaperRevival
 from actors.paper_ways import EXPIRY, FIRST_OF_LINES, Question
 from market.messages import (
-    CAUSE_REQUESTED,
     LIVE,
-    REJECT_OTHER,
     BookSnapshot,
     CancelAll,
     CancelOrder,
@@ -41,16 +39,13 @@ from market.messages import (
     VenueStateComplete,
     VenueStateWanted,
 )
-from market.order_life import CANCEL_PENDING_UNACKNOWLEDGED, PENDING, is_cancel_pending, is_final, is_replace_pending
 from market.paper_queue import UNKNOWN, PaperOrder
 from runtime.actor import HALT_TRADING
-from runtime.ledger import Ledger, LedgerOrder
 
 MOST_SHOWN: Final = 40
-LOST: Final = "lost in a failure"
 
 
-class PaperVenue(PaperDesk):
+class PaperVenue(PaperRevival):
     """See the head of this file."""
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
@@ -146,89 +141,6 @@ class PaperVenue(PaperDesk):
             request = line.arrived(now_ns)
         if len(line.requests) > 0:
             self.set_timer(FIRST_OF_LINES + 2 * line.number, line.requests[0].due_ns)
-
-    # ---- after a failure
-
-    def prime(self, ledger: Ledger) -> None:
-        """Agree with the ledger on what works here, and answer what was lost on its way.
-
-        The ledger has the last word on every report that it was shown; on what is on its way back, this venue has.
-        """
-        over = self.ends_on_the_way()
-        self.drop_what_ended(ledger)
-        for order in ledger.working_orders():
-            for trade_id in order.trade_ids:
-                self.traded = max(self.traded, trade_id)
-            if not order.sent or order.instrument_id not in self.markets or order.order_id in over:
-                continue
-            resting = self.orders.get(order.order_id)
-            if resting is not None:
-                # What of it was filled in the step that failed is filled.
-                missing = order.filled - resting.filled
-                if missing > 0:
-                    resting.remaining -= missing
-                    resting.optimistic = min(resting.optimistic, resting.remaining)
-                continue
-            if order.state == PENDING or order.state == CANCEL_PENDING_UNACKNOWLEDGED:
-                if not self.is_on_its_way(order.order_id):
-                    self.emit(OrderRejected(order.order_id, order.instrument_id, REJECT_OTHER, LOST, SOURCE))
-            else:
-                self.drop_request(order.order_id)
-                self.take_back(order)
-        self.set_timers()
-        self.expire()
-
-    def ends_on_the_way(self) -> dict[int, bool]:
-        """The orders whose last report is on its way back."""
-        found: dict[int, bool] = {}
-        for report in self.all_reports():
-            message = report.message
-            if isinstance(message, (OrderCancelled, OrderExpired, OrderRejected)) or (
-                isinstance(message, OrderFilled) and message.remaining == 0
-            ):
-                found[message.order_id] = True
-        return found
-
-    def drop_what_ended(self, ledger: Ledger) -> None:
-        """Forget the orders that the ledger knows to be over."""
-        for order in list(self.orders.values()):
-            known = ledger.order(order.order_id)
-            if known is None or is_final(known.state):
-                del self.orders[order.order_id]
-                self.markets[order.instrument_id].book.leave(order, self.outlet.now_ns)
-
-    def drop_request(self, order_id: int) -> None:
-        """Forget an order on its way that the ledger knows to have arrived."""
-        for line in self.lines:
-            line.requests = [
-                one
-                for one in line.requests
-                if not (isinstance(one.message, NewOrder) and one.message.order_id == order_id)
-            ]
-
-    def take_back(self, order: LedgerOrder) -> None:
-        """Let an order of the ledger rest again, at a place that is not known; do what was asked of it and got lost."""
-        if is_cancel_pending(order.state):
-            left = order.size - order.filled
-            self.emit(OrderCancelled(
-                order.order_id, order.instrument_id, left, CAUSE_REQUESTED, f"its cancel was {LOST}"
-            ))  # fmt: skip
-            return
-        if is_replace_pending(order.state):
-            self.emit(ReplaceRejected(order.order_id, order.instrument_id, REJECT_OTHER, LOST))
-        resting = PaperOrder(
-            order.order_id, order.strategy_id, order.instrument_id, order.side, order.price, order.size,
-            order.post_only, 0,
-        )  # fmt: skip
-        left = order.size - order.filled
-        resting.remaining = left
-        resting.optimistic = left
-        resting.pessimistic = left
-        self.orders[order.order_id] = resting
-        book = self.markets[order.instrument_id].book
-        book.rest(resting, self.outlet.now_ns)
-        # It had been judged when it came.
-        book.count_as_judged(resting)
 
     # ---- what people see
 

@@ -9,8 +9,12 @@ import pytest
 
 from actors.limit_keeper import LimitKeeper
 from actors.limit_keeper_params import LimitKeeperParams
+from actors.paper_params import PaperVenueParams
+from actors.paper_venue import PaperVenue
 from actors.risk import Risk
 from actors.risk_params import RiskParams
+from actors.venue_book import VenueBook
+from actors.venue_book_params import VenueBookParams
 from exchange.agents import MarketAgents
 from market.messages import (
     FRAME_SNAPSHOT,
@@ -111,6 +115,16 @@ def make_leased_core() -> LaneCore:
     return build_core(plan_of((LimitKeeper, *ACTORS), {Risk: leased, LimitKeeper: tight}), "main")
 
 
+def make_delayed_core() -> LaneCore:
+    """The same with depth, reports that come back late, and delays from a measured distribution."""
+    deep = VenueBookParams(dialect="venues.binance:BinanceSpot", depth_levels=5)
+    late = PaperVenueParams(
+        quantiles_us=(200, 1_000, 9_000), report_latency_us=1_000, report_jitter_us=3_000, cancels_ahead="squared",
+        pair_ms=20,
+    )  # fmt: skip
+    return build_core(plan_of(ACTORS, {VenueBook: deep, PaperVenue: late}), "main")
+
+
 @pytest.mark.parametrize("class_", [*ACTORS, LimitKeeper, Spy], ids=lambda class_: class_.__name__)
 def test_declarations_are_true(class_: type[Actor]) -> None:
     """Handlers exist, what is owned is given, state that is saved can be loaded."""
@@ -131,6 +145,13 @@ def test_leases_are_saved_and_loaded(class_: type[Actor], seed: int) -> None:
     """What is lent and what is held, asked for and refused goes on as if nothing had happened."""
     inputs = list(inputs_with_accidents(seed))
     check_save_and_load(make_leased_core, class_, inputs, range(0, len(inputs), 71))
+
+
+@pytest.mark.parametrize("seed", seeds(1, 10))
+def test_a_paper_venue_with_late_reports_goes_on_the_same(seed: int) -> None:
+    """What is on its way there and back, levels behind the touch and places in queues are saved and loaded."""
+    inputs = list(inputs_with_accidents(seed))
+    check_save_and_load(make_delayed_core, PaperVenue, inputs, range(0, len(inputs), 37))
 
 
 def test_the_leased_run_is_worth_checking() -> None:
