@@ -12,9 +12,8 @@ from typing import Final
 from mypy_extensions import i64
 
 from actors.portfolio_rates import BASE_SCALE
-from actors.risk_balances import Balances
 from actors.risk_limits import Bound
-from actors.risk_watched import Group, Watched
+from actors.risk_watched import Balance, Group, Watched
 from actors.risk_window import Window
 from market.messages import (
     BUY,
@@ -62,7 +61,6 @@ class RiskChecks:
         book_age_ns: i64,
         self_trade: bool,
         duplicates: bool,
-        balances: Balances,
     ) -> None:
         self.ledger: Final = ledger
         self.currency: Final = currency
@@ -77,7 +75,6 @@ class RiskChecks:
         self.book_age_ns: Final = book_age_ns
         self.refuses_self_trade: Final = self_trade
         self.refuses_duplicates: Final = duplicates
-        self.balances: Final = balances
         self.order_window: Final = Window(window_ns, orders.value)
         self.request_window: Final = Window(window_ns, requests.value)
         # Over all instruments, in the common currency, at the worst.
@@ -264,16 +261,16 @@ class RiskChecks:
             value, most = watched.instrument.format_size(signed), watched.instrument.format_size(position.value)
             reason = f"position {value} at worst is above {position.key} {most}"
             return self.refuse(REJECT_POSITION, position.key, signed, position.value, reason)
+        self.measure()
         group = watched.group
         if group is not None and group.bound.on:
-            together = group.longest() if side == BUY else -group.shortest()
+            together = group.longest if side == BUY else -group.shortest
             if together > group.bound.value:
                 return self.is_too_much_together(group, together if side == BUY else -together)
         if self.exposure_on and not self.is_within_exposure(watched, order, side):
             return False
-        if len(self.balances.balances) > 0:
-            return self.is_covered(watched, side)
-        return True
+        balance = watched.quote_balance if side == BUY else watched.base_balance
+        return balance is None or balance.needed <= balance.total or self.is_uncovered(balance)
 
     def is_too_much_together(self, group: Group, worst: int) -> bool:
         """Above the position of a group."""
@@ -284,7 +281,6 @@ class RiskChecks:
 
     def is_within_exposure(self, watched: Watched, order: LedgerOrder, side: i64) -> bool:
         """Whether number of positions, gross and net exposure are within their limits; what adds nothing passes."""
-        self.measure()
         if self.positions.on and self.active > self.positions.value and self.is_first(watched, order):
             key, most = self.positions.key, self.positions.value
             reason = f"positions {self.active} with this one are above {key} {most}"
@@ -326,14 +322,9 @@ class RiskChecks:
         reason = f"{what} exposure {told} {self.currency} at worst is above {bound.key} {most}"
         return self.refuse(code, bound.key, value, bound.value, reason)
 
-    def is_covered(self, watched: Watched, side: i64) -> bool:
-        """Whether the account at the venue covers everything open there."""
-        balance = self.balances.paid_from(watched, side)
-        if balance is None:
-            return True
-        needed = balance.needed()
-        if needed <= balance.total:
-            return True
+    def is_uncovered(self, balance: Balance) -> bool:
+        """The account at the venue does not cover everything open there."""
+        needed = balance.needed
         told, most = format_decimal_short(needed, balance.scale), format_decimal_short(balance.total, balance.scale)
         reason = f"open orders need {told} {balance.asset} at {balance.venue}, above the {most} of balances"
         return self.refuse(REJECT_BALANCE, "balances", needed, balance.total, reason)

@@ -101,7 +101,6 @@ class RiskParts:
             params.maximum_book_age_ms * NANOSECONDS_PER_MILLISECOND,
             params.refuse_self_trade,
             params.refuse_duplicates,
-            self.balances,
         )
 
     def make_losses(self, watched: list[Watched], params: RiskParams) -> Losses:

@@ -14,10 +14,17 @@ from mypy_extensions import i64
 from actors.portfolio_rates import BASE_SCALE, Rate
 from actors.risk_limits import Bound
 from market.instruments import Instrument
-from runtime.ledger_orders import MoneyTerms, Standing
+from runtime.ledger_orders import MoneyTerms, OpenSide, Standing
 
 BASIS_POINTS: Final = 10_000
 NO_PRICE: Final[i64] = 9223372036854775807
+# Products up to this one are taken in 64 bits, with room left for rounding up.
+QUICK: Final = 2305843009213693952  # 2 ** 61
+QUICK_AMOUNT: Final = 2147483648  # 2 ** 31
+QUICK_FACTOR: Final = 1073741824  # 2 ** 30
+PPM: Final = 1_000_000
+# No fee is the whole trade or more.
+MOST_PPM: Final = 1_000_000
 
 
 class Collar:
@@ -65,20 +72,20 @@ class Group:
         self.scale: Final = scale
         self.bound: Final = bound
         self.members: Final[list[Watched]] = []
+        # The position if every open buy of all its instruments filled, and every open sell; kept by `Watched.measure`.
+        self.longest: int = 0
+        self.shortest: int = 0
 
-    def longest(self) -> int:
-        """The position if every open buy of all its instruments filled."""
-        total: int = 0
-        for one in self.members:
-            total += one.standing.longest() * one.group_factor
-        return total
 
-    def shortest(self) -> int:
-        """The position if every open sell of all its instruments filled."""
-        total: int = 0
-        for one in self.members:
-            total += one.standing.shortest() * one.group_factor
-        return total
+class Balance:
+    """What there is of one asset at one venue, and what all open orders together could take of it."""
+
+    def __init__(self, venue: str, asset: str, scale: int, total: int) -> None:
+        self.venue: Final = venue
+        self.asset: Final = asset
+        self.scale: Final = scale
+        self.total: int = total
+        self.needed: int = 0
 
 
 class Watched:
@@ -109,6 +116,14 @@ class Watched:
         self.fair_collar: Final = Collar(fair_collar)
         self.group: Group | None = None
         self.group_factor: int = 0
+        # What the accounts at its venue hold of what it is paid with, and of what it sells; with what brings its
+        # amounts to their scales.
+        self.quote_balance: Balance | None = None
+        self.quote_factor: int = 0
+        self.base_balance: Balance | None = None
+        self.base_factor: int = 0
+        fee_ppm: int = instrument.taker_fee_ppm
+        self.fee_ppm: Final[int] = fee_ppm if fee_ppm > 0 else 0
         self.told_ns: i64 = 0
         # The last reference there was, for what is held while the book is not live.
         self.last_double: int = 0
@@ -116,8 +131,17 @@ class Watched:
         # What one size unit times twice the mid is in the common currency: a fraction.
         self.worth_above: int = 0
         self.worth_below: int = 1
+        # The same at the last mid, for sizes up to `quick_size` in 64 bits.
+        self.quick_above: i64 = 0
+        self.quick_below: i64 = 1
+        self.quick_size: i64 = 0
         self.seen_version: i64 = -1
         self.seen_rate: int = -1
+        # What it adds to its group and takes of the accounts.
+        self.group_long: int = 0
+        self.group_short: int = 0
+        self.quote_needed: int = 0
+        self.base_needed: int = 0
         # In the common currency, at the worst: what would be long, what would be short (below zero), and the larger.
         self.long_worth: int = 0
         self.short_worth: int = 0
@@ -139,7 +163,11 @@ class Watched:
         self.collar.set(double_mid)
         if double_mid > 0:
             self.told_ns = now_ns
-            self.last_double = double_mid
+            if double_mid != self.last_double:
+                self.last_double = double_mid
+                self.be_quick()
+                if self.standing.buys.unpriced > 0:
+                    self.seen_version = -1
 
     def aim(self) -> None:
         """A limit has changed: the collars are others."""
@@ -155,25 +183,46 @@ class Watched:
         shared = gcd(above, below)
         self.worth_above = above // shared if shared > 0 else 0
         self.worth_below = below // shared if shared > 0 else 1
+        self.be_quick()
+
+    def be_quick(self) -> None:
+        """Prepare `worth` for sizes whose products fit 64 bits."""
+        above = self.last_double * self.worth_above
+        self.quick_size = 0
+        if not self.terms.inverse and 0 < above <= QUICK and self.worth_below <= QUICK:
+            self.quick_above = above
+            self.quick_below = self.worth_below
+            self.quick_size = QUICK // above
 
     def worth(self, size: int) -> int:
         """What a size is worth at the last mid in the common currency, away from zero."""
-        if size == 0 or self.last_double == 0:
+        most: int = self.quick_size
+        if -most <= size <= most:
+            small: i64 = size
+            product = small * self.quick_above
+            if self.quick_below == 1:
+                return product
+            # Both terms are at most 2 ** 61, so that their sum fits.
+            if product >= 0:
+                return (product + self.quick_below - 1) // self.quick_below
+            return -((self.quick_below - 1 - product) // self.quick_below)
+        return self.wide_worth(size)
+
+    def wide_worth(self, size: int) -> int:
+        """The same for any size and any contract."""
+        if self.last_double == 0:
             return 0
         if self.terms.inverse:
-            return self.inverse_worth(size)
-        product = size * self.last_double * self.worth_above
-        below = self.worth_below
-        return -(-product // below) if product > 0 else product // below
-
-    def inverse_worth(self, size: int) -> int:
-        """The same for a contract whose money is size over price."""
-        above = size * self.worth_above * 4
-        below = self.last_double * self.worth_below
+            # Money is size over price, and the mid is doubled.
+            above = size * self.worth_above * 4
+            below = self.last_double * self.worth_below
+        else:
+            above = size * self.last_double * self.worth_above
+            below = self.worth_below
         return -(-above // below) if above > 0 else above // below
 
     def measure(self) -> None:
-        """Find what is at risk in it, all open orders counted as filled."""
+        """Find what is at risk in it, all open orders counted as filled, and tell its group and its accounts."""
         if self.seen_rate != self.rate.version:
             self.find_worth()
         standing = self.standing
@@ -184,6 +233,38 @@ class Watched:
         self.long_worth = self.worth(longest)
         self.short_worth = self.worth(shortest)
         self.gross_worth = larger(self.long_worth, -self.short_worth)
+        group = self.group
+        if group is not None:
+            long = scaled_up(longest, self.group_factor)
+            short = scaled_up(shortest, self.group_factor)
+            group.longest += long - self.group_long
+            group.shortest += short - self.group_short
+            self.group_long = long
+            self.group_short = short
+        quote, base = self.quote_balance, self.base_balance
+        if quote is not None:
+            needed = self.needed_money(standing.buys)
+            quote.needed += needed - self.quote_needed
+            self.quote_needed = needed
+        if base is not None:
+            needed = scaled_up(standing.sells.size, self.base_factor)
+            base.needed += needed - self.base_needed
+            self.base_needed = needed
+
+    def needed_money(self, buys: OpenSide) -> int:
+        """What open buys could cost with their fees, at the scale of the account."""
+        money = buys.money
+        if buys.unpriced > 0:
+            money += self.terms.worth(self.reference(), buys.unpriced)
+        most: int = QUICK // MOST_PPM
+        if self.fee_ppm > 0:
+            if money <= most:
+                small: i64 = money
+                fee_ppm: i64 = self.fee_ppm
+                money += (small * fee_ppm + PPM - 1) // PPM
+            else:
+                money += -(-money * self.fee_ppm // PPM)
+        return scaled_up(money, self.quote_factor)
 
     def is_unknown(self) -> bool:
         """Whether something is at risk of which nobody can say what it is worth."""
@@ -211,6 +292,18 @@ class Watched:
         self.last_double = last
         self.gateway_down = down
         self.seen_version = -1
+        self.seen_rate = -1
+
+
+def scaled_up(amount: int, factor: int) -> int:
+    """An amount times a power of ten, or another factor."""
+    if factor == 1:
+        return amount
+    if -QUICK_AMOUNT < amount < QUICK_AMOUNT and factor < QUICK_FACTOR:
+        small: i64 = amount
+        by: i64 = factor
+        return small * by
+    return amount * factor
 
 
 def larger(first: int, second: int) -> int:

@@ -34,7 +34,7 @@ def gauges(checks: RiskChecks, losses: Losses, groups: list[Group], now_ns: i64)
         count_gauge(checks.positions, "all", checks.active),
     ]
     for group in groups:
-        worst = max(group.longest(), -group.shortest(), 0)
+        worst = max(group.longest, -group.shortest, 0)
         found.append(size_gauge(group.bound, group.name, worst, group.scale, group.name))
     for watched in checks.watched:
         worst = max(watched.standing.longest(), -watched.standing.shortest(), 0)
