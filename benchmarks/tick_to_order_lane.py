@@ -26,7 +26,6 @@ from market.messages import (
     CancelAll,
     CancelOrder,
     ConnectionUp,
-    Message,
     NewOrder,
     ReplaceOrder,
     RunStarted,
@@ -101,7 +100,7 @@ class OrderLane:
             storage, lane="main", schema_fingerprint="", build="", next_sequence=1, clock=perf_counter_ns
         )
         self.core.records = self.writer.buffer
-        self.core.on_decision = self.time_order
+        self.core.order_time, self.core.clock = self.tick_to_order, perf_counter_ns
         runtime = blueprint.config.runtime
         self.channel: Final = Channel("main.inbox", runtime.inbox_capacity, policy_of("block"))
         options = LaneOptions(
@@ -113,11 +112,6 @@ class OrderLane:
         self.core.take(RunStarted(start_ns, SESSION, "", ""), start_ns, True)
         for market in traffic.markets:
             self.core.take(ConnectionUp(market.connection_id, 1), start_ns, True)
-
-    def time_order(self, message: Message, _sequence: int) -> None:
-        """What a session does with each decision."""
-        if isinstance(message, NewOrder) and message.receive_ns > 0:
-            self.tick_to_order.record(perf_counter_ns() - self.tally.began_ns)
 
 
 @contextmanager

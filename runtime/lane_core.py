@@ -23,21 +23,19 @@ from market.messages import (
     CancelAll,
     CancelOrder,
     ChannelTripped,
-    ChildOrder,
-    ChildReplace,
     Digest,
     Lagging,
     Message,
     NewOrder,
     OrderRejected,
     ReplaceOrder,
-    ReplaceRejected,
     RunStarted,
     ShutdownRequested,
     TimerFired,
     TradingHalted,
 )
 from runtime.actor import HALT_TRADING, RESTART_WITH_DEPENDENTS, STOP, Actor, Outlet
+from runtime.histogram import Histogram
 from runtime.journal.records import BATCH_END, RecordBuffer
 from runtime.lane_parts import (
     ORIGIN_SHIFT,
@@ -52,6 +50,7 @@ from runtime.lane_parts import (
     Slot,
     describe,
     load_state,
+    refusal_for,
     saved_state,
 )
 from runtime.ledger import Ledger
@@ -100,6 +99,9 @@ class LaneCore:
         self.current: Slot | None = None
         self.rebuild: Callable[[Slot, int], Actor] | None = None
         self.on_decision: Callable[[Message, int], None] | None = None
+        # From the receipt of the frame that caused an order or its change to its leave from risk; and the time now.
+        self.order_time: Histogram | None = None
+        self.clock: Callable[[], int] | None = None
 
     # ---- inputs
 
@@ -220,10 +222,20 @@ class LaneCore:
             self.digest.mix_message(message)
             if self.on_decision is not None:
                 self.on_decision(message, self.sequence)
+            if isinstance(message, NewOrder | ReplaceOrder):
+                self.time_order(message.receive_ns)
         anomaly = ledger.observe(message)
         if len(anomaly) > 0:
             self.note_anomaly(anomaly)
         return True
+
+    def time_order(self, receive_ns: i64) -> None:
+        """Note how long an order took; one that no frame caused has no such time."""
+        histogram = self.order_time
+        clock = self.clock
+        if receive_ns > 0 and histogram is not None and clock is not None and not self.replaying:
+            now_ns: i64 = clock()
+            histogram.record(now_ns - receive_ns)
 
     def note_anomaly(self, anomaly: str) -> None:
         """What the ledger cannot explain means that two parties disagree on what exists: stop trading, say why."""
@@ -315,23 +327,9 @@ class LaneCore:
     def skip(self, slot: Slot, message: Message) -> None:
         """An actor that is down takes nothing; an order that it should have checked is refused, not forgotten."""
         slot.skipped += 1
-        self.refuse_unanswered(slot, message)
-
-    def refuse_unanswered(self, slot: Slot, message: Message) -> None:
-        """Answer an order that nobody else will answer: one that the actor which is down would have answered."""
-        reason = f"{slot.name} is down"
-        if (isinstance(message, ChildOrder) and slot.passes_orders) or (
-            isinstance(message, NewOrder) and slot.accepts_orders
-        ):
-            self.outlet.queue.append(
-                OrderRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason, "lane")
-            )
-        elif (isinstance(message, ChildReplace) and slot.passes_orders) or (
-            isinstance(message, ReplaceOrder) and slot.accepts_orders
-        ):
-            self.outlet.queue.append(
-                ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
-            )
+        refusal = refusal_for(slot, message)
+        if refusal is not None:
+            self.outlet.queue.append(refusal)
 
     # ---- failures
 

@@ -15,6 +15,8 @@ from market.messages import (
     BatchMark,
     CancelOrder,
     CancelRejected,
+    ChildOrder,
+    ChildReplace,
     Message,
     NewOrder,
     OrderRejected,
@@ -228,6 +230,20 @@ def refusal_of(message: Message, reason: str) -> Message | None:
         return ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
     if isinstance(message, CancelOrder):
         return CancelRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
+    return None
+
+
+def refusal_for(slot: Slot, message: Message) -> Message | None:
+    """The answer to an order that the actor which is down would have answered, and nobody else will."""
+    reason = f"{slot.name} is down"
+    if isinstance(message, ChildOrder):
+        if slot.passes_orders:
+            return OrderRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason, "lane")
+    elif isinstance(message, ChildReplace):
+        if slot.passes_orders:
+            return ReplaceRejected(message.order_id, message.instrument_id, REJECT_UNREACHABLE, reason)
+    elif slot.accepts_orders and isinstance(message, NewOrder | ReplaceOrder):
+        return refusal_of(message, reason)
     return None
 
 

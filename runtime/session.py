@@ -19,8 +19,6 @@ import hftrun_kernel
 from market.messages import (
     ClockCorrected,
     HaltReset,
-    Message,
-    NewOrder,
     OperatorCommand,
     PauseQuoting,
     RunStarted,
@@ -138,7 +136,7 @@ class Session:
                 raise StateDiverged(f"{self.state.path} cannot be gone on from: {told}") from error
             self.recovered.append(recovered)
             self.ledgers_found[lane.name] = lane.core.ledger.save()
-            lane.core.on_decision = self._time_order
+            lane.core.order_time, lane.core.clock = self.tick_to_order, self.clock.now_ns
             if recovered.torn is not None:
                 self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
             for skipped in recovered.skipped:
@@ -184,11 +182,6 @@ class Session:
     def _is_idle(self) -> bool:
         """Whether every lane has taken what had arrived."""
         return all(lane.drain.is_empty() for lane in self.system.lanes)
-
-    def _time_order(self, message: Message, _sequence: int) -> None:
-        """Note how long an order took from the frame that caused it; one that no frame caused has no such time."""
-        if isinstance(message, NewOrder) and message.receive_ns > 0:
-            self.tick_to_order.record(max(0, self.clock.now_ns() - message.receive_ns))
 
     # ---- what an operator asks for: everything enters as a numbered input of every lane
 
