@@ -92,7 +92,8 @@ def plain_text(amount: Decimal) -> str:
 
 def result_words(result: Mapping[str, Any]) -> list[str]:
     """Inventory and profit for people, in a status line or at the end."""
-    words = [f"position {amount} {asset}" for asset, amount in result["inventory"].items()]
+    held = " ".join(f"{amount} {asset}" for asset, amount in result["inventory"].items())
+    words = [f"position {held}"] if held else []
     profit = result["profit"]
     if profit:
         words.append(f"profit {profit['queue']} {profit['currency']} ({profit['low']} to {profit['high']})")
