@@ -268,7 +268,12 @@ class OrderManager(QuoteGuard):
                 self.requests.expect_cancel(order)
 
     def on_cancel_all(self, cancel: CancelAll) -> None:
-        """Every order that it concerns has to answer."""
+        """Nothing is wanted any more where everything is cancelled, and every order there has to answer."""
+        for quoted in self.quotes.all():
+            if cancel.instrument_id in (0, quoted.instrument_id) and quoted.wants_something():
+                quoted.bids.clear()
+                quoted.asks.clear()
+                self.tell_pulled(quoted, f"everything is cancelled: {cancel.reason}", self.now)
         for order in self.ledger.working_orders(-1, cancel.instrument_id):
             if not self.requests.is_leaving(order.order_id):
                 self.requests.expect_cancel(order)
