@@ -255,7 +255,8 @@ class Risk(Actor):
     def on_top_of_book(self, top: TopOfBook) -> None:
         """Take the reference, and look at what the positions are worth by it."""
         if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top):
-            self.losses.count_all()
+            if self.losses.count_all():
+                self.judge_losses(0)
         watched = self.watched.get(top.instrument_id)
         if watched is None:
             return
@@ -338,7 +339,12 @@ class Risk(Actor):
         """Count what an instrument has earned, and halt trading when a limit is reached."""
         if self.losses.begin_day(self.outlet.now_ns):
             self.tell_day()
-        if not self.losses.count(instrument_id) or self.halting or self.ledger.halted:
+        if self.losses.count(instrument_id):
+            self.judge_losses(instrument_id)
+
+    def judge_losses(self, instrument_id: i64) -> None:
+        """Halt trading when a limit is reached; an instrument's own, too, unless it is 0."""
+        if self.halting or self.ledger.halted:
             return
         reached = self.losses.reached(instrument_id)
         if reached is None:

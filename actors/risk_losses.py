@@ -154,10 +154,12 @@ class Losses:
             self.peak = self.value
         return True
 
-    def count_all(self) -> None:
-        """Count every instrument, such as when a rate has moved."""
+    def count_all(self) -> bool:
+        """Count every instrument, such as when a rate has moved; says whether anything has changed."""
+        changed = False
         for instrument_id in self.earned:
-            self.count(instrument_id)
+            changed = self.count(instrument_id) or changed
+        return changed
 
     # ---- limits
 
