@@ -254,9 +254,8 @@ class Risk(Actor):
 
     def on_top_of_book(self, top: TopOfBook) -> None:
         """Take the reference, and look at what the positions are worth by it."""
-        if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top):
-            if self.losses.count_all():
-                self.judge_losses(0)
+        if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top) and self.losses.count_all():
+            self.judge_losses(0)
         watched = self.watched.get(top.instrument_id)
         if watched is None:
             return
