@@ -202,17 +202,14 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 
 def _instrument_lines(name: str, told: dict[str, Any]) -> list[str]:
-    lines = []
+    """One line: what is held and what it has earned, then how well its book was seen."""
+    parts = []
     if "position" in told:
-        lines.append(
-            f"  {name:<17} position {told['position']}, profit {told['profit']} {told['currency']} "
-            f"(realised {told['realised']}, unrealised {told['unrealised']}, fees {told['fees']})"
-        )
+        parts.append(f"position {told['position']}, profit {told['profit']} {told['currency']}")
     if "gaps" in told:
-        live = f"live {told['live_percent']}% of the time, " if "live_percent" in told else ""
-        place = "" if lines else name
-        lines.append(f"  {place:<17} book {live}{told['gaps']} gap{'' if told['gaps'] == 1 else 's'}")
-    return lines
+        live = f"live {told['live_percent']}%, " if "live_percent" in told else ""
+        parts.append(f"book {live}{told['gaps']} gap{'' if told['gaps'] == 1 else 's'}")
+    return [f"  {name:<17} {'; '.join(parts)}"] if parts else []
 
 
 def _exchange_lines(actors: dict[str, dict[str, Any]]) -> list[str]:
