@@ -55,7 +55,7 @@ class Control:
     def _twice(self, key: str, asked: str, now: float) -> str:
         """The first press asks, the second within the time does it."""
         if asked == key:
-            self.say("asked for", now)
+            self.screen.said = ""
             return COMMANDS[key]
         if key == "r" and not self.screen.view.state.get("halted"):
             self.say("trading is not halted: there is nothing to reset", now)

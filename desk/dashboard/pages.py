@@ -14,7 +14,7 @@ import attrs
 from desk.dashboard import parts
 from desk.dashboard.ladders import Ladder, draw_ladder, ladder_of_book, ladder_of_group
 from desk.dashboard.parts import Part
-from desk.dashboard.text import Block, Line, allot, beside, block, shares, titled
+from desk.dashboard.text import Block, Line, allot, allot_first, beside, block, shares, titled
 from desk.dashboard.view import View, duration_text, list_of, number_of, rows_of, text_of, whole
 from market.numbers import format_decimal
 
@@ -52,10 +52,13 @@ def wanted(view: View, draws: Sequence[Draw], width: int) -> int:
     return max(len(draw(view, wide).lines) + 1 for draw, wide in zip(draws, wides, strict=True))
 
 
-def stacked(view: View, draws: Sequence[Draw], width: int, height: int) -> Block:
-    """Parts below each other: who wants little leaves the rest to the others, and the last one has what is left."""
+def stacked(view: View, draws: Sequence[Draw], width: int, height: int, first: bool = False) -> Block:
+    """Parts below each other: who wants little leaves the rest to the others, and the last one has what is left.
+
+    Where the first one matters most, the others have a least part each until it has all that it wants.
+    """
     parts_drawn = [draw(view, width) for draw in draws]
-    given = allot([len(part.lines) + 1 for part in parts_drawn], height)
+    given = (allot_first if first else allot)([len(part.lines) + 1 for part in parts_drawn], height)
     given[-1] += height - sum(given)
     lines: Block = []
     for part, tall in zip(parts_drawn, given, strict=True):
@@ -170,7 +173,7 @@ def orders(view: View, choice: Choice, width: int, height: int) -> Block:
         lower: list[Draw] = [parts.fills, parts.routes]
         top, _ = allot([wanted(view, upper, width), wanted(view, lower, width)], height)
         return [*side_by_side(view, upper, width, top), *side_by_side(view, lower, width, height - top)]
-    return stacked(view, [parts.open_orders, parts.quotes, parts.fills], width, height)
+    return stacked(view, [parts.open_orders, parts.quotes, parts.fills], width, height, first=True)
 
 
 def money(view: View, choice: Choice, width: int, height: int) -> Block:
@@ -190,7 +193,7 @@ def risk(view: View, choice: Choice, width: int, height: int) -> Block:
         upper: list[Draw] = [parts.gauges, parts.halts]
         top = min(height * 2 // 3, wanted(view, upper, width))
         return [*side_by_side(view, upper, width, top), *stacked(view, [parts.refusals], width, height - top)]
-    return stacked(view, [parts.gauges, parts.halts, parts.refusals], width, height)
+    return stacked(view, [parts.gauges, parts.halts, parts.refusals], width, height, first=True)
 
 
 def system(view: View, choice: Choice, width: int, height: int) -> Block:
@@ -205,7 +208,8 @@ def system(view: View, choice: Choice, width: int, height: int) -> Block:
             *beside_stacks(view, [[parts.units], right], width, top),
             *stacked(view, [parts.log], width, height - top),
         ]
-    return stacked(view, [parts.units, parts.latencies, parts.channels, *others, parts.log], width, height)
+    found: list[Draw] = [parts.units, parts.latencies, parts.channels, *others, parts.log]
+    return stacked(view, found, width, height, first=True)
 
 
 PAGES: tuple[tuple[str, Callable[[View, Choice, int, int], Block]], ...] = (

@@ -76,8 +76,7 @@ def profit(view: View, width: int) -> Part:
     course = sparkline(list(view.profits), max(0, width - 2))
     if course:
         lines.append([(course, "spark")])
-    between = f"{text_of(bracket, 'low')} .. {text_of(bracket, 'high')} {view.currency()}"
-    return Part("profit of the same orders", lines, between)
+    return Part("profit, same orders", lines, f"{text_of(bracket, 'low')} .. {text_of(bracket, 'high')}")
 
 
 def positions(view: View, width: int) -> Part:

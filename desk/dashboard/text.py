@@ -139,6 +139,17 @@ def allot(wanted: Sequence[int], room: int) -> list[int]:
     return given
 
 
+def allot_first(wanted: Sequence[int], room: int, least: int = 5) -> list[int]:
+    """Shares of a room where the first matters most: it gets what is wanted, but for a least part of the others."""
+    given: list[int] = []
+    left = room
+    for place, one in enumerate(wanted):
+        kept = sum(min(other, least) for other in wanted[place + 1 :])
+        given.append(max(0, min(one, max(left - kept, min(one, least, left)))))
+        left -= given[-1]
+    return given
+
+
 def table(
     heads: Sequence[tuple[str, int]], rows: Iterable[Sequence[object]], width: int, most: int = 1_000
 ) -> list[Line]:

@@ -14,7 +14,7 @@ from desk.dashboard.ladders import Level, nearest
 from desk.dashboard.pages import PAGES, Choice
 from desk.dashboard.screen import Screen
 from desk.dashboard.terminal import keys_of, line_text
-from desk.dashboard.text import Line, allot, bar, clean, cut, fit, sparkline, table, width_of
+from desk.dashboard.text import Line, allot, allot_first, bar, clean, cut, fit, sparkline, table, width_of
 from desk.dashboard.theme import STYLES, Theme, speaks_utf8
 from desk.dashboard.view import OLD_SECONDS, View, count_text, duration_text
 from tests.desk.dashboard_states import book, hello, portfolio, state
@@ -204,7 +204,7 @@ def test_pages_show_what_they_are_for() -> None:
     """The words that a person looks for on each page."""
     shown = screen()
     expected = {
-        0: ["profit of the same orders", "positions", "fills", "fair 60000.25"],
+        0: ["profit, same orders", "positions", "fills", "fair 60000.25"],
         2: ["open orders", "0.03 of 0.1", "quotes and why", "half spread 0.4 bps", "60000.00"],
         3: ["pessimistic", "optimistic", "at touch 0.41", "markouts", "10 s"],
         4: ["maximum position BTC", "30%", "trading is not halted", "maximum_order_size 0.2 over 0.05"],
@@ -279,6 +279,8 @@ def test_lines_are_cut_and_filled_to_their_width() -> None:
     assert cut("abc", 3) == "abc"
     assert allot([2, 100, 5], 20) == [2, 13, 5]
     assert sum(allot([50, 50, 50], 20)) == 20
+    assert allot_first([14, 30, 3], 21) == [13, 5, 3]
+    assert allot_first([30, 30, 30], 8) == [5, 3, 0]
     assert bar(0.5, 4) == "██  "
     assert sparkline([1, 2, 3], 2) == "▁█"
     rows = table([("a", 3), ("b", -4)], [["x", ("7", "bad")]], 12)
