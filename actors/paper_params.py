@@ -82,6 +82,11 @@ class PaperVenueParams:
     report_quantiles_us: tuple[int, ...] = setting("The same for reports.", default=(), rule=QUANTILES, unit="us")
     venues: Mapping[str, PaperDelays] = setting("Delays of single venues, by the venue's name.", factory=dict)
     seed: int = setting("Seed of the draws.", default=1, rule=between(0, 2**63 - 1))
+    drive: str = setting(
+        "The model that fills: queue, beside which the other two are told as shadows; with another one all three "
+        "accounts follow it, for a backtest of each.",
+        default="queue", rule=one_of("queue", "optimistic", "pessimistic"),
+    )  # fmt: skip
     cancels_ahead: str = setting(
         "How much of what others cancel at a price was ahead of us: linear as all that stands there is as likely to be "
         "cancelled; squared by the squares of what is ahead and behind; fixed by cancels_ahead_share.",

@@ -14,6 +14,9 @@ from actors.paper_lines import Delay, Line, OnItsWay
 from actors.paper_params import PaperVenueParams
 from market.instruments import Instrument
 from market.messages import (
+    MODEL_OPTIMISTIC,
+    MODEL_PESSIMISTIC,
+    MODEL_QUEUE,
     STATE_OPEN_ORDERS,
     CancelAll,
     CancelOrder,
@@ -30,6 +33,12 @@ from runtime.actor import Actor, ActorSetup
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 SHARES: Final[dict[str, int]] = {"linear": int(LINEAR), "squared": int(SQUARED), "fixed": int(FIXED_SHARE)}
+
+DRIVES: Final[dict[str, int]] = {
+    "queue": MODEL_QUEUE,
+    "optimistic": MODEL_OPTIMISTIC,
+    "pessimistic": MODEL_PESSIMISTIC,
+}
 
 # Timers: 0 ends orders whose time runs out; of each line one is for requests, the next one for reports.
 EXPIRY: Final = 0
@@ -64,11 +73,16 @@ class PaperWays(Actor):
         params = setup.params
         assert isinstance(params, PaperVenueParams)
         rules = QueueRules(
-            SHARES[params.cancels_ahead], params.share_ppm, params.pair_ms * NANOSECONDS_PER_MILLISECOND
-        )
+            SHARES[params.cancels_ahead], params.share_ppm, params.pair_ms * NANOSECONDS_PER_MILLISECOND,
+            DRIVES[params.drive],
+        )  # fmt: skip
         self.connection_id: Final[int] = params.connection_id
         self.lines: Final[list[Line]] = []
         self.markets: Final[dict[int, Market]] = {}
+        venues = {one.venue for one in setup.instruments}
+        for venue in params.venues:
+            if venue not in venues:
+                raise ValueError(f"venues: no instrument is at {venue!r}: name one of {', '.join(sorted(venues))}")
         lines: dict[str, Line] = {}
         for instrument_id in setup.instrument_ids:
             instrument = setup.instruments.by_id(instrument_id)

@@ -35,6 +35,7 @@ class PaperBook:
     """See the head of this file. `fills` is what the last call filled; the caller takes it away with `clear`."""
 
     def __init__(self, rules: QueueRules) -> None:
+        self.drive: Final = rules.drive
         self.live: bool = False
         self.bids: Final = PaperSide(BUY, rules)
         self.asks: Final = PaperSide(SELL, rules)
@@ -178,7 +179,7 @@ class PaperBook:
     def meet(self, own: PaperSide, other: PaperSide, now_ns: i64) -> None:
         """The touch of the other side has come to orders of ours: it would have traded with them, at their price."""
         available = other.available()
-        if available == 0:
+        if available == 0 or self.drive == MODEL_PESSIMISTIC:
             return
         by_queue: i64 = 0
         by_touch: i64 = 0
@@ -238,7 +239,9 @@ class PaperBook:
         if self.live:
             for order in level.orders:
                 queue: i64 = 0
-                if order.ahead != UNKNOWN:
+                if self.drive == MODEL_OPTIMISTIC:
+                    queue = min(order.remaining, size - by_queue)
+                elif order.ahead != UNKNOWN and self.drive == MODEL_QUEUE:
                     queue = min(order.remaining, size - order.ahead - by_queue)
                 touch = min(order.optimistic, size - by_touch)
                 if touch > 0:
@@ -253,6 +256,9 @@ class PaperBook:
 
     def fill(self, order: PaperOrder, price: i64, liquidity: i64, queue: i64, touch: i64, through: i64) -> None:
         """Note what each account fills of an order at one price; none where the size is not above 0."""
+        if self.drive != MODEL_QUEUE:
+            touch = queue
+            through = queue
         if queue > 0:
             order.remaining -= queue
             self.fills.append(PaperFill(order, MODEL_QUEUE, price, queue, order.remaining, liquidity))

@@ -12,6 +12,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from market.messages.constants import MODEL_QUEUE
+
 UNKNOWN: Final[i64] = -1
 """The size of a level that is out of sight, and the place of an order in it."""
 
@@ -26,9 +28,13 @@ PPM: Final = 1_000_000
 
 
 class QueueRules:
-    """How a queue moves up: the rule for cancels, its share where that is fixed, and the wait for the other message."""
+    """How a queue moves up: the rule for cancels, its share where that is fixed, and the wait for the other message.
 
-    def __init__(self, cancels: i64, share_ppm: i64, pair_ns: i64) -> None:
+    `drive` is the model that fills; with another one than the queue all accounts follow it.
+    """
+
+    def __init__(self, cancels: i64, share_ppm: i64, pair_ns: i64, drive: i64 = MODEL_QUEUE) -> None:
+        self.drive: Final = drive
         self.cancels: Final = cancels
         self.share_ppm: Final = share_ppm
         self.pair_ns: Final = pair_ns

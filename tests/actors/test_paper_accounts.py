@@ -169,6 +169,27 @@ def test_two_orders_share_one_trade_in_each_account() -> None:
     assert filled(lane) == (1_000, 1_200, 300)
 
 
+@pytest.mark.parametrize(
+    ("drive", "traded", "met"),
+    [
+        ("queue", (700, 1_000, 300), (800, 1_000, 300)),
+        ("optimistic", (1_000, 1_000, 1_000), (1_000, 1_000, 1_000)),
+        ("pessimistic", (300, 300, 300), (300, 300, 300)),
+    ],
+)
+def test_another_model_may_drive(drive: str, traded: tuple[int, int, int], met: tuple[int, int, int]) -> None:
+    """Then all three accounts follow it, and the bracket is one number; the order lives by it too."""
+    lane = PaperLane(drive=drive)
+    lane.top(BID, 5_000, ASK, 5_000)
+    lane.place(1, BUY, BID, 1_000)
+    lane.trade(BID, 5_400, SELL)
+    lane.top(BID - 100, 5_000, BID + 100, 5_000)
+    lane.trade(BID - 100, 300, SELL)
+    assert filled(lane) == traded
+    lane.top(BID - 200, 5_000, BID - 100, 100)
+    assert filled(lane) == met
+
+
 @settings(max_examples=examples(200, 20_000))
 @given(instruments(), st.integers(1, 2**40), st.integers(1, 2**40), st.sampled_from([MAKER, TAKER]))
 def test_fee_is_that_of_the_instrument(instrument: Instrument, price: int, lots: int, liquidity: int) -> None:

@@ -8,6 +8,7 @@ from actors.paper_lines import Delay
 from actors.paper_params import PaperDelays, PaperVenueParams
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import DecimalText
+from tests.actors.paper_lane import PaperLane
 
 
 def test_measured_delays_are_drawn_between_their_quantiles() -> None:
@@ -58,6 +59,7 @@ def test_common_cancels_hold_at_every_venue_that_says_nothing_of_cancels() -> No
         {"cancels_ahead_share": DecimalText("-0.1")},
         {"cancel_latency_us": -1},
         {"pair_ms": 0},
+        {"drive": "luck"},
     ],
 )
 def test_what_cannot_be_set(settings: dict[str, object]) -> None:
@@ -76,3 +78,9 @@ def test_delays_of_a_venue_keep_the_same_rule() -> None:
 def test_share_is_exact_to_the_millionth(text: str, ppm: int) -> None:
     """Rounded down, which is against us."""
     assert PaperVenueParams(cancels_ahead_share=DecimalText(text)).share_ppm == ppm
+
+
+def test_delays_of_a_venue_where_nothing_is_traded_are_an_error() -> None:
+    """A name that was misspelt would otherwise change nothing."""
+    with pytest.raises(ValueError, match="no instrument is at 'krakken': name one of binance, kraken"):
+        PaperLane(venues={"krakken": PaperDelays(latency_us=1)})
