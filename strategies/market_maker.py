@@ -28,6 +28,7 @@ from market.messages import (
     OrderFilled,
     PauseQuoting,
     PublicTrade,
+    QuotingChanged,
     RunStarted,
     ShutdownRequested,
     TopOfBook,
@@ -55,6 +56,7 @@ class MarketMaker(Strategy):
         OrderFilled: "on_filled",
         BookStateChanged: "on_book_state",
         Lagging: "on_lagging",
+        QuotingChanged: "on_quoting_changed",
         PauseQuoting: "on_pause",
         TradingHalted: "on_trust_changed",
         HaltReset: "on_trust_changed",
@@ -215,6 +217,12 @@ class MarketMaker(Strategy):
             if quoting.live:
                 self.lose(quoting)
         self.on_trust_changed(message)
+
+    def on_quoting_changed(self, changed: QuotingChanged) -> None:
+        """The order manager had pulled its quotes and would take them again."""
+        quoting = self.quoting.get(changed.instrument_id)
+        if quoting is not None and changed.quoting and changed.strategy_id == self.strategy_id:
+            self.want_anew(quoting)
 
     def on_trust_changed(self, _: Message) -> None:
         """Look at everything again."""
