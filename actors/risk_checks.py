@@ -208,17 +208,19 @@ class RiskChecks:
                     return self.refuse(REJECT_SELF_TRADE, "refuse_self_trade", price, nearest, reason)
         if is_new and self.refuses_duplicates:
             own = standing.buys if side == BUY else standing.sells
-            for one in own.orders.values():
-                if (
-                    one.size == size
-                    and one.price == price
-                    and one.strategy_id == order.strategy_id
-                    and one.order_id != order.order_id
-                    and not is_cancel_pending(one.state)
-                ):
+            one = own.first
+            while one is not None:
+                if one.size == size and one.price == price and self.repeats(one, order):
                     reason = f"order {one.order_id} of the same strategy, side, price and size works"
                     return self.refuse(REJECT_DUPLICATE, "refuse_duplicates", one.order_id, 0, reason)
+                one = one.later
         return True
+
+    def repeats(self, one: LedgerOrder, order: LedgerOrder) -> bool:
+        """Whether an open order is another one of the same strategy, and is to stay."""
+        if one.order_id == order.order_id or one.strategy_id != order.strategy_id:
+            return False
+        return not is_cancel_pending(one.state)
 
     def has_room(self, now_ns: i64, is_new: bool) -> bool:
         """Whether it is not one too many, in number or in rate."""

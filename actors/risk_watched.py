@@ -137,6 +137,11 @@ class Watched:
         self.quick_size: i64 = 0
         self.seen_version: i64 = -1
         self.seen_rate: int = -1
+        # What the figures below were made from.
+        self.longest: int = 0
+        self.shortest: int = 0
+        self.seen_double: int = 0
+        self.quote_money: int = 0
         # What it adds to its group and takes of the accounts.
         self.group_long: int = 0
         self.group_short: int = 0
@@ -184,6 +189,8 @@ class Watched:
         self.worth_above = above // shared if shared > 0 else 0
         self.worth_below = below // shared if shared > 0 else 1
         self.be_quick()
+        # Whatever was found at another rate is to be found anew.
+        self.seen_double = -1
 
     def be_quick(self) -> None:
         """Prepare `worth` for sizes whose products fit 64 bits."""
@@ -229,20 +236,17 @@ class Watched:
         self.seen_version = standing.version
         longest = standing.longest()
         shortest = standing.shortest()
+        moved = self.seen_double != self.last_double
+        self.seen_double = self.last_double
+        if longest != self.longest or moved:
+            self.measure_long(longest)
+        if shortest != self.shortest or moved:
+            self.measure_short(shortest)
         self.is_active = longest != 0 or shortest != 0
-        self.long_worth = self.worth(longest)
-        self.short_worth = self.worth(shortest)
-        self.gross_worth = larger(self.long_worth, -self.short_worth)
-        group = self.group
-        if group is not None:
-            long = scaled_up(longest, self.group_factor)
-            short = scaled_up(shortest, self.group_factor)
-            group.longest += long - self.group_long
-            group.shortest += short - self.group_short
-            self.group_long = long
-            self.group_short = short
+        self.gross_worth = self.long_worth if self.long_worth > -self.short_worth else -self.short_worth
         quote, base = self.quote_balance, self.base_balance
-        if quote is not None:
+        if quote is not None and (standing.buys.money != self.quote_money or standing.buys.unpriced > 0):
+            self.quote_money = standing.buys.money
             needed = self.needed_money(standing.buys)
             quote.needed += needed - self.quote_needed
             self.quote_needed = needed
@@ -250,6 +254,26 @@ class Watched:
             needed = scaled_up(standing.sells.size, self.base_factor)
             base.needed += needed - self.base_needed
             self.base_needed = needed
+
+    def measure_long(self, longest: int) -> None:
+        """The position if every open buy filled is another, or worth something else."""
+        self.longest = longest
+        self.long_worth = self.worth(longest)
+        group = self.group
+        if group is not None:
+            long = scaled_up(longest, self.group_factor)
+            group.longest += long - self.group_long
+            self.group_long = long
+
+    def measure_short(self, shortest: int) -> None:
+        """The position if every open sell filled is another, or worth something else."""
+        self.shortest = shortest
+        self.short_worth = self.worth(shortest)
+        group = self.group
+        if group is not None:
+            short = scaled_up(shortest, self.group_factor)
+            group.shortest += short - self.group_short
+            self.group_short = short
 
     def needed_money(self, buys: OpenSide) -> int:
         """What open buys could cost with their fees, at the scale of the account."""
@@ -304,8 +328,3 @@ def scaled_up(amount: int, factor: int) -> int:
         by: i64 = factor
         return small * by
     return amount * factor
-
-
-def larger(first: int, second: int) -> int:
-    """The larger of two amounts."""
-    return first if first > second else second

@@ -11,7 +11,7 @@ from mypy_extensions import i64
 
 from actors.risk_checks import RiskChecks
 from actors.risk_watched import Watched
-from market.messages import LIMIT
+from market.messages import BUY, LIMIT
 from runtime.ledger_orders import LedgerOrder
 
 PASSED: i64 = -1
@@ -25,9 +25,16 @@ def judge_all(
     count: i64 = len(prices)
     index: i64 = 0
     now_ns = start_ns
+    unit = 1
     while index < count:
         one = watched[index]
         order = orders[index]
+        # One unit more on its side, and one less at the next order: sums that nobody has seen yet.
+        if order.side == BUY:
+            one.standing.buys.size += unit
+        else:
+            one.standing.sells.size += unit
+        unit = -unit
         one.standing.version += 1
         now_ns += step_ns
         if checks.passes(one, order, order.side, LIMIT, prices[index], sizes[index], now_ns, True):

@@ -16,6 +16,8 @@ from market.order_life import PENDING, is_replace_pending
 from market.positions import AveragePosition
 
 BUYS: Final = 1
+# The product of two numbers below it fits 64 bits.
+QUICK: Final = 2147483648  # 2 ** 31
 
 
 class MoneyTerms:
@@ -30,6 +32,8 @@ class MoneyTerms:
     def worth(self, price: i64, size: i64) -> int:
         """What a size is worth at a price above zero, rounded up."""
         if self.plain:
+            if 0 <= price < QUICK and 0 <= size < QUICK:
+                return price * size
             return notional(price, size)
         if self.inverse:
             wide_size: int = size
@@ -71,6 +75,9 @@ class LedgerOrder:
         self.counted_size: i64 = 0
         self.counted_unpriced: i64 = 0
         self.counted_money: int = 0
+        # Its neighbours among the open orders of its side and instrument, the one before and the one after.
+        self.earlier: LedgerOrder | None = None
+        self.later: LedgerOrder | None = None
         # Where it counts while it is open.
         self.of_all: Standing | None = None
         self.of_own: Standing | None = None
@@ -145,6 +152,9 @@ class OpenSide:
     def __init__(self, buys: bool) -> None:
         self.buys: Final = buys
         self.orders: dict[int, LedgerOrder] = {}
+        # The ends of the chain through `earlier` and `later`, quicker to walk; only that of all strategies together.
+        self.first: LedgerOrder | None = None
+        self.last: LedgerOrder | None = None
         # What may still be filled, and what those with a price of their own are worth.
         self.size: int = 0
         self.money: int = 0
@@ -166,6 +176,29 @@ class OpenSide:
         self.nearest_known = True
         return best
 
+    def link(self, order: LedgerOrder) -> None:
+        """Put an order at the end of the chain."""
+        order.earlier = self.last
+        if self.last is None:
+            self.first = order
+        else:
+            self.last.later = order
+        self.last = order
+
+    def unlink(self, order: LedgerOrder) -> None:
+        """Take an order out of the chain."""
+        earlier, later = order.earlier, order.later
+        if earlier is None:
+            self.first = later
+        else:
+            earlier.later = later
+        if later is None:
+            self.last = earlier
+        else:
+            later.earlier = earlier
+        order.earlier = None
+        order.later = None
+
     def change(self, size: int, money: int, unpriced: int) -> None:
         """One of its orders counts for so much more, or less."""
         self.size += size
@@ -175,6 +208,8 @@ class OpenSide:
 
     def clear(self) -> None:
         """Forget everything."""
+        while self.first is not None:
+            self.unlink(self.first)
         self.orders.clear()
         self.size = 0
         self.money = 0
@@ -290,6 +325,7 @@ class OpenOrders:
         order.of_own = of_own
         of_all.add(order)
         of_own.add(order)
+        of_all.side(order.side).link(order)
         recount(order, terms)
 
     def remove(self, order: LedgerOrder) -> bool:
@@ -299,6 +335,7 @@ class OpenOrders:
         of_all, of_own = order.of_all, order.of_own
         count(order, 0, 0, 0)
         if of_all is not None and of_own is not None:
+            of_all.side(order.side).unlink(order)
             of_all.remove(order)
             of_own.remove(order)
         order.of_all = None

@@ -29,7 +29,7 @@ from market.messages import (
     ReplaceRejected,
 )
 from market.order_life import REPLACE_PENDING, WORKING, is_final, is_replace_pending
-from runtime.ledger import Ledger, LedgerOrder, MoneyTerms
+from runtime.ledger import Ledger, LedgerOrder, MoneyTerms, OpenSide
 from tests.seeds import examples
 
 # One plain pair, one contract of 3 / 2, one inverse contract.
@@ -65,6 +65,18 @@ def counted(orders: list[LedgerOrder], instrument_id: int, side: int) -> tuple[i
     return size, money, unpriced
 
 
+def chain_of(side: OpenSide) -> list[LedgerOrder]:
+    """The orders of a side as the chain has them, the same from both ends."""
+    found: list[LedgerOrder] = []
+    one = side.first
+    while one is not None:
+        assert one.earlier is (found[-1] if found else None)
+        found.append(one)
+        one = one.later
+    assert side.last is (found[-1] if found else None)
+    return found
+
+
 def assert_sums(ledger: Ledger, net: dict[tuple[int, int], int]) -> None:
     """Every question that the ledger answers from its sums, against a count of all orders and fills."""
     everything = [ledger.order(order_id) for order_id in ledger.open]
@@ -80,6 +92,8 @@ def assert_sums(ledger: Ledger, net: dict[tuple[int, int], int]) -> None:
                 kept = ledger.open_side(instrument_id, side, strategy_id)
                 assert (kept.size, kept.money, kept.unpriced) == counted(mine, instrument_id, side)
                 sided = [one for one in here if one.side == side]
+                if strategy_id < 0:
+                    assert chain_of(kept) == sided
                 assert ledger.working_side(instrument_id, side, strategy_id) == sided
                 priced = [one.highest_price() if side == BUY else one.lowest_price() for one in sided]
                 best = max if side == BUY else min
