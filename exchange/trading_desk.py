@@ -6,7 +6,7 @@ What has to be done at the exchange because of a word (a cancel once more, a loo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -16,6 +16,7 @@ from exchange.trading_words import cause_of, code_of, price_in, side_of, size_in
 from market.instruments import Instrument
 from market.messages import (
     CAUSE_RECONCILIATION,
+    REJECT_CONNECTION,
     REJECT_TOO_LATE,
     VENUE_CANCELLED,
     VENUE_FILLED,
@@ -179,14 +180,21 @@ class TradingDesk:
                 order = self.orders.named(row.client_order_id)
                 if order is not None:
                     order.venue_order_id = order.venue_order_id or str(row.order_id)
+                    told += self._followed(order, row, instrument)
                     told += self.orders.traded(order, trade_of(row, instrument))
         return told
 
+    def _followed(self, order: GatewayOrder, row: Report, instrument: Instrument) -> list[Message]:
+        """A change whose report was missed is seen by what the order is now."""
+        price, size = price_in(row, instrument), size_in(row.size, instrument)
+        return self.orders.replaced(order, price, size, row.time_ns) if order.change == (price, size) else []
+
     def open_orders(
-        self, expected: Sequence[GatewayOrder], rows: Sequence[Report | Balance], cause: int
+        self, expected: Mapping[int, tuple[int, int] | None], rows: Sequence[Report | Balance], cause: int
     ) -> tuple[list[Message], int]:
         """What works there, and what became of those that were expected to; and how many of ours work.
 
+        The expected orders come with the changes that were on their way when the question was asked.
         Ours are told as `OrderStatus`, others as `ForeignOrder`. One that is expected and not there is gone.
         """
         told: list[Message] = []
@@ -205,10 +213,15 @@ class TradingDesk:
                 self.ghosts.add(order.order_id)
                 continue
             told += self.orders.accepted(order, str(row.order_id), row.time_ns)
+            told += self._followed(order, row, instrument)
             told += self.orders.status(order, VENUE_WORKING, row.time_ns)
-        for order in expected:
-            if order.is_open and order.order_id not in found:
+        for order_id, change in expected.items():
+            order = self.orders.open.get(order_id)
+            if order is not None and order_id not in found:
                 told += self.lost(order, cause)
+            elif order is not None and change is not None and order.change is change:
+                reason = "it was lost on the way"
+                told += self.orders.replace_rejected(order_id, order.instrument_id, REJECT_CONNECTION, reason)
         return told, count
 
     def lost(self, order: GatewayOrder, cause: int) -> list[Message]:

@@ -27,6 +27,7 @@ from market.messages import (
     REJECT_AUTHENTICATION,
     REJECT_CONNECTION,
     REJECT_DUPLICATE,
+    REJECT_HALTED,
     REJECT_RATE_LIMITED,
     REJECT_TOO_LATE,
     REJECT_UNKNOWN_INSTRUMENT,
@@ -66,7 +67,7 @@ from runtime.service import Service, ServiceSetup
 from venues.dialing import DialFailed, Dialing
 from venues.gateway_keys import KeysMissing, read_key
 from venues.gateway_money import UnreadableAmount
-from venues.gateway_orders import SOURCE, Stage, kept_orders
+from venues.gateway_orders import EARLY_S, UNCLEAR, Stage, kept_orders
 from venues.transport import StreamOptions, TransportError, open_stream
 
 Heard = Report | Balance | tuple[object, Answer]
@@ -116,8 +117,6 @@ class TradingGateway(Service):
         self._epoch = 0
         self._nonce = 0
         self._telling: Final = trio.Lock()
-        self._clearing: set[int] = set()
-        """Instruments, 0 for all, of which every order is to be out of the book, until the exchange says so."""
         self._held: list[Heard] | None = None
         """What was heard while older fills are still asked for."""
         label = {"service": self.name}
@@ -175,8 +174,15 @@ class TradingGateway(Service):
 
     async def _tell(self, messages: Sequence[Message]) -> None:
         """Send in the order in which things became known, whoever learnt them."""
+        untold = self.orders.untold
+        untold += messages
         async with self._telling:
-            await self.send(messages)
+            if untold:
+                batch = list(untold)
+                # What is known must not be lost when the gateway ends just now: nobody would tell it again.
+                with trio.CancelScope(shield=True):
+                    await self.send(batch)
+                del untold[: len(batch)]
 
     async def _connected(self, tracker: RestartTracker) -> None:
         """One connection, from its handshake to its end, which is raised."""
@@ -244,7 +250,7 @@ class TradingGateway(Service):
     async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> None:
         """Ask what is open, and tell it; what was posted before the question is decided by the answer."""
         self.desk.is_look_wanted = False
-        expected = list(self.orders.open.values())
+        expected = {order.order_id: order.change for order in self.orders.open.values()}
         question = await link.state("open_orders")
         assert question.answer is not None
         told, count = self.desk.open_orders(expected, question.rows, cause)
@@ -275,7 +281,7 @@ class TradingGateway(Service):
 
     async def _press(self, link: TradingLink) -> None:
         """Send the cancels that are wanted and not on their way, and look where a look is due."""
-        clearing = list(self._clearing)
+        clearing = list(self.orders.clearing)
         for instrument_id in clearing:
             for order in self.orders.open_in(instrument_id):
                 # What an earlier run has left is not known to whoever asked, and is meant.
@@ -292,7 +298,7 @@ class TradingGateway(Service):
         for instrument_id in clearing:
             left = self.orders.open_in(instrument_id)
             if not any(order.is_cancel_wanted or order.is_adopted for order in left):
-                self._clearing.discard(instrument_id)
+                self.orders.clearing.discard(instrument_id)
 
     # ---- commands
 
@@ -301,7 +307,7 @@ class TradingGateway(Service):
         if isinstance(message, NewOrder):
             told = self._enter(message)
         elif isinstance(message, CancelOrder):
-            told = self._cancel(message)
+            told = self._cancel(message, nursery)
         elif isinstance(message, ReplaceOrder):
             told = self._replace(message)
         elif isinstance(message, CancelAll):
@@ -314,42 +320,61 @@ class TradingGateway(Service):
     def _enter(self, new: NewOrder) -> Sequence[Message]:
         link, instrument = self.link, self.by_id.get(new.instrument_id)
         if instrument is None:
-            return self._refused(new, REJECT_UNKNOWN_INSTRUMENT, "this gateway does not trade its instrument")
-        if self.orders.find(new.order_id) is not None:
-            return self._refused(new, REJECT_DUPLICATE, "an order of this id was sent before")
+            return self.orders.refused(new, REJECT_UNKNOWN_INSTRUMENT, "this gateway does not trade its instrument")
+        known = self.orders.find(new.order_id)
+        if known is not None:
+            reason = "an order of this id was sent before"
+            return () if known.was_nowhere else self.orders.refused(new, REJECT_DUPLICATE, reason)
+        if new.order_id in self.orders.early_cancels:
+            return self.orders.never_sent(new)
+        if not self.orders.clearing.isdisjoint((0, new.instrument_id)):
+            # It may be older than that cancel, which has a faster channel.
+            return self.orders.refused(new, REJECT_HALTED, UNCLEAR)
         if link is None:
             code = REJECT_AUTHENTICATION if self.is_key_refused else REJECT_CONNECTION
-            return self._refused(new, code, f"no connection, nothing was sent: {self.last_error}")
+            return self.orders.refused(new, code, f"no connection, nothing was sent: {self.last_error}")
         try:
             request = order_request(link.next_id(), new, instrument, self.orders.name_of(new.order_id))
         except Unsupported as error:
-            return self._refused(new, error.code, error.reason)
+            return self.orders.refused(new, error.code, error.reason)
         if not link.pace.spend():
-            return self._refused(new, REJECT_RATE_LIMITED, "the rate of requests is used up but for cancels")
+            return self.orders.refused(new, REJECT_RATE_LIMITED, "the rate of requests is used up but for cancels")
         self.orders.begin(new, self.clock.now_ns())
         self._requests.add()
         link.post(request, About(NEW, new.order_id, new.instrument_id))
         return ()
 
-    def _refused(self, new: NewOrder, code: int, reason: str) -> Sequence[Message]:
-        return [OrderRejected(new.order_id, new.instrument_id, code, reason, SOURCE)]
-
-    def _cancel(self, cancel: CancelOrder) -> Sequence[Message]:
+    def _cancel(self, cancel: CancelOrder, nursery: trio.Nursery) -> Sequence[Message]:
         order_id, instrument_id = cancel.order_id, cancel.instrument_id
         order = self.orders.find(order_id)
         if order is not None and not order.is_open:
             reason = "it has ended already"
             return self.orders.cancel_rejected(order_id, instrument_id, REJECT_TOO_LATE, reason)
-        if order is not None:
-            order.is_cancel_wanted, order.cancel_reason = True, cancel.reason
-        if self.link is None:
-            if order is not None:
-                # It is sent as soon as there is a connection.
-                return ()
-            return self.orders.cancel_rejected(order_id, instrument_id, REJECT_CONNECTION, "no connection")
-        if order_id not in self.desk.cancelling and instrument_id in self.by_id:
+        if order is None:
+            self.orders.early_cancels[order_id] = instrument_id
+            nursery.start_soon(self._cancel_unknown, cancel)
+            return ()
+        order.is_cancel_wanted, order.cancel_reason = True, cancel.reason
+        # Without a connection it is sent as soon as there is one.
+        if self.link is not None and order_id not in self.desk.cancelling:
             self._post_cancel(self.link, order_id, instrument_id)
         return ()
+
+    async def _cancel_unknown(self, cancel: CancelOrder) -> None:
+        """A cancel has overtaken its order, or is for one of an earlier run: then the exchange's word decides."""
+        order_id, instrument_id = cancel.order_id, cancel.instrument_id
+        await trio.sleep(EARLY_S)
+        if self.orders.early_cancels.pop(order_id, None) is None:
+            return
+        if self.link is None:
+            reason = f"no connection: {self.last_error}"
+            await self._tell(self.orders.cancel_rejected(order_id, instrument_id, REJECT_CONNECTION, reason))
+            return
+        await self._answer(OrderStatusWanted(order_id, instrument_id, cancel.reason, cancel.receive_ns))
+        order = self.orders.find(order_id)
+        if order is not None and order.is_open:
+            # The next look at what is wanted sends it.
+            order.is_cancel_wanted = True
 
     def _post_cancel(self, link: TradingLink, order_id: int, instrument_id: int) -> None:
         self.desk.cancelling.add(order_id)
@@ -375,6 +400,7 @@ class TradingGateway(Service):
             id=link.next_id(), symbol=instrument.venue_symbol, client_order_id=order.name,
             price=instrument.format_price(change.price), size=instrument.format_size(change.size),
         )  # fmt: skip
+        order.change = (change.price, change.size)
         link.post(request, About(REPLACE, order_id, instrument_id))
         return ()
 
@@ -384,7 +410,7 @@ class TradingGateway(Service):
             order.is_cancel_wanted, order.cancel_reason = True, message.reason
             if self.link is not None and order.order_id not in self.desk.cancelling:
                 self._post_cancel(self.link, order.order_id, order.instrument_id)
-        self._clearing.add(message.instrument_id)
+        self.orders.clearing.add(message.instrument_id)
 
     # ---- questions
 

@@ -18,6 +18,7 @@ from market.messages import (
     REJECT_AUTHENTICATION,
     REJECT_CONNECTION,
     REJECT_DUPLICATE,
+    REJECT_HALTED,
     REJECT_RATE_LIMITED,
     REJECT_TOO_LATE,
     REJECT_UNKNOWN_INSTRUMENT,
@@ -54,7 +55,7 @@ from venues.ccxt_errors import CallFailed, Outcome
 from venues.ccxt_params import CcxtParams
 from venues.gateway_keys import KeysMissing, read_key
 from venues.gateway_money import asset_amount
-from venues.gateway_orders import SOURCE, Stage, kept_orders
+from venues.gateway_orders import EARLY_S, UNCLEAR, Stage, kept_orders
 
 NANOSECONDS: Final = 1_000_000_000
 FAREWELL_S: Final = 0.5
@@ -98,7 +99,6 @@ class CcxtGateway(Service):
         self._assets: Final = {asset for one in found for asset in (one.base, one.quote)}
         self._balances: dict[str, tuple[int, int]] = {}
         self._telling: Final = trio.Lock()
-        self._clearing: set[int] = set()
         self._epoch = 0
         label = {"service": self.name}
         self._losses = self.metrics.counter("gateway_losses_total", "Connections that were lost.", label)
@@ -113,9 +113,15 @@ class CcxtGateway(Service):
 
     async def _tell(self, messages: Sequence[Message]) -> None:
         """Send in the order in which things became known, whoever learnt them."""
-        if messages:
-            async with self._telling:
-                await self.send(messages)
+        untold = self.orders.untold
+        untold += messages
+        async with self._telling:
+            if untold:
+                batch = list(untold)
+                # What is known must not be lost when the gateway ends just now: nobody would tell it again.
+                with trio.CancelScope(shield=True):
+                    await self.send(batch)
+                del untold[: len(batch)]
 
     # ---- the life of the gateway
 
@@ -190,7 +196,7 @@ class CcxtGateway(Service):
         misses = 0
         while True:
             poll_s = self.params.poll_ms / 1_000
-            with trio.move_on_after(min(poll_s, CLEARING_POLL_S) if self._clearing else poll_s):
+            with trio.move_on_after(min(poll_s, CLEARING_POLL_S) if self.orders.clearing else poll_s):
                 await self.desk.wake.wait()
                 # What woke it was not answered a moment ago.
                 await trio.sleep(min(poll_s, CLEARING_POLL_S))
@@ -205,7 +211,7 @@ class CcxtGateway(Service):
             self._tend_all(nursery)
 
     async def _poll_once(self) -> None:
-        if self._clearing:
+        if self.orders.clearing:
             await self._clear()
         for instrument_id in self.desk.instruments:
             if any(order.stage is Stage.WORKING for order in self.orders.open_in(instrument_id)):
@@ -223,14 +229,14 @@ class CcxtGateway(Service):
 
     async def _clear(self) -> None:
         """See whether a cancel of all has done its work; what an earlier run has left is meant too."""
-        clearing = list(self._clearing)
+        clearing = list(self.orders.clearing)
         await self._look_at_all()
         for instrument_id in clearing:
             left = [one for one in self.orders.open_in(instrument_id) if one.is_cancel_wanted or one.is_adopted]
             for order in left:
                 order.is_cancel_wanted = True
             if not left:
-                self._clearing.discard(instrument_id)
+                self.orders.clearing.discard(instrument_id)
 
     def _tend_all(self, nursery: trio.Nursery) -> None:
         for order in self.orders.open.values():
@@ -265,7 +271,7 @@ class CcxtGateway(Service):
         elif isinstance(message, CancelAll):
             for order in self.orders.open_in(message.instrument_id):
                 order.is_cancel_wanted, order.cancel_reason = True, message.reason
-            self._clearing.add(message.instrument_id)
+            self.orders.clearing.add(message.instrument_id)
             self._tend_all(nursery)
             self.desk.wake.set()
         elif isinstance(message, ReplaceOrder):
@@ -278,32 +284,35 @@ class CcxtGateway(Service):
         desk = self.desk
         instrument = desk.instruments.get(new.instrument_id)
         if instrument is None:
-            return self._refused(new, REJECT_UNKNOWN_INSTRUMENT, "this gateway does not trade its instrument")
-        if self.orders.find(new.order_id) is not None:
-            return self._refused(new, REJECT_DUPLICATE, "an order of this id was sent before")
+            return self.orders.refused(new, REJECT_UNKNOWN_INSTRUMENT, "this gateway does not trade its instrument")
+        known = self.orders.find(new.order_id)
+        if known is not None:
+            reason = "an order of this id was sent before"
+            return () if known.was_nowhere else self.orders.refused(new, REJECT_DUPLICATE, reason)
+        if new.order_id in self.orders.early_cancels:
+            return self.orders.never_sent(new)
+        if not self.orders.clearing.isdisjoint((0, new.instrument_id)):
+            # It may be older than that cancel, which has a faster channel.
+            return self.orders.refused(new, REJECT_HALTED, UNCLEAR)
         if not desk.is_up:
             code = REJECT_AUTHENTICATION if self.is_key_refused else REJECT_CONNECTION
-            return self._refused(new, code, f"no connection, nothing was sent: {self.last_error}")
+            return self.orders.refused(new, code, f"no connection, nothing was sent: {self.last_error}")
         try:
             request = order_request(new, instrument, self.orders.name_of(new.order_id))
         except Unsupported as error:
-            return self._refused(new, error.code, error.reason)
+            return self.orders.refused(new, error.code, error.reason)
         if not desk.weight.spend(WEIGHTS[NEW_ORDER]) or not desk.entries.spend():
-            return self._refused(new, REJECT_RATE_LIMITED, "the venue's limit is used up but for cancels")
+            return self.orders.refused(new, REJECT_RATE_LIMITED, "the venue's limit is used up but for cancels")
         order = self.orders.begin(new, self.clock.now_ns())
         nursery.start_soon(desk.enter, order, request)
         return ()
-
-    def _refused(self, new: NewOrder, code: int, reason: str) -> Sequence[Message]:
-        return [OrderRejected(new.order_id, new.instrument_id, code, reason, SOURCE)]
 
     def _cancel(self, cancel: CancelOrder, nursery: trio.Nursery) -> Sequence[Message]:
         order_id, instrument_id = cancel.order_id, cancel.instrument_id
         order = self.orders.find(order_id)
         if order is None:
-            # An earlier run has sent it: the venue's word on it is its cancel's answer as well.
-            asked = OrderStatusWanted(order_id, instrument_id, cancel.reason, cancel.receive_ns)
-            nursery.start_soon(self._cancel_unknown, asked)
+            self.orders.early_cancels[order_id] = instrument_id
+            nursery.start_soon(self._cancel_unknown, cancel)
             return ()
         if not order.is_open:
             return self.orders.cancel_rejected(order_id, instrument_id, REJECT_TOO_LATE, "it has ended already")
@@ -314,9 +323,18 @@ class CcxtGateway(Service):
 
     # ---- questions
 
-    async def _cancel_unknown(self, wanted: OrderStatusWanted) -> None:
-        await self._answer(wanted)
-        order = self.orders.find(wanted.order_id)
+    async def _cancel_unknown(self, cancel: CancelOrder) -> None:
+        """A cancel has overtaken its order, or is for one of an earlier run: then the venue's word decides."""
+        order_id, instrument_id = cancel.order_id, cancel.instrument_id
+        await trio.sleep(EARLY_S)
+        if self.orders.early_cancels.pop(order_id, None) is None:
+            return
+        if not self.desk.is_up:
+            reason = f"no connection: {self.last_error}"
+            await self._tell(self.orders.cancel_rejected(order_id, instrument_id, REJECT_CONNECTION, reason))
+            return
+        await self._answer(OrderStatusWanted(order_id, instrument_id, cancel.reason, cancel.receive_ns))
+        order = self.orders.find(order_id)
         if order is not None and order.is_open:
             order.is_cancel_wanted = True
             await self.desk.tend(order)

@@ -19,6 +19,7 @@ import attrs
 
 from market.messages import (
     CAUSE_RECONCILIATION,
+    CAUSE_REQUESTED,
     REJECT_TIMEOUT,
     VENUE_UNKNOWN,
     CancelRejected,
@@ -41,6 +42,10 @@ MOST_ENDED: Final = 10_000
 LARGEST_ID: Final = 2**63 - 1
 PREFIX: Final = "hft-"
 SOURCE: Final = "gateway"
+EARLY_S: Final = 0.1
+"""How long a cancel waits for the order that it has overtaken; then the order is held for one of an earlier run."""
+
+UNCLEAR: Final = "a cancel of all is not confirmed by the venue yet"
 VENUE: Final = "venue"
 
 
@@ -92,6 +97,10 @@ class GatewayOrder:
     is_adopted: bool = False
     """It was found at the venue, placed by an earlier run: of its fills only the sum is known."""
     was_refused: bool = False
+    was_nowhere: bool = False
+    """It was told to be over before it came here, if it ever comes."""
+    change: tuple[int, int] | None = None
+    """The price and size of a change that was sent and is not answered yet."""
     is_cancel_wanted: bool = False
     cancel_reason: str = ""
     trade_ids: set[int] = attrs.field(factory=set)
@@ -117,6 +126,12 @@ class GatewayOrders:
         """Name orders by this prefix and remember so many that have ended."""
         self.open: Final[dict[int, GatewayOrder]] = {}
         self.ended: Final[OrderedDict[int, GatewayOrder]] = OrderedDict()
+        self.early_cancels: Final[dict[int, int]] = {}
+        """Cancels that came before their order, with their instruments: the channel of cancels is the faster one."""
+        self.clearing: Final[set[int]] = set()
+        """Instruments, 0 for all, of which every order is to be out of the book, until the venue says so."""
+        self.untold: Final[list[Message]] = []
+        """What became known and was not sent to the lane yet."""
         self.mark = -1
         """How far the venue's numbered reports were taken; -1 where none were."""
         self._prefix = prefix
@@ -170,6 +185,20 @@ class GatewayOrders:
         )  # fmt: skip
         self.open[order_id] = order
         return order
+
+    def refused(self, new: NewOrder, code: int, reason: str) -> list[Message]:
+        """An order that is not sent at all; it is remembered, for a cancel of it may be on its way."""
+        if self.find(new.order_id) is None:
+            order = self.begin(new, 0)
+            order.was_refused = True
+            self._end(order)
+        return [OrderRejected(new.order_id, new.instrument_id, code, reason, SOURCE)]
+
+    def never_sent(self, new: NewOrder) -> list[Message]:
+        """A cancel has overtaken this order: it is over before it was sent."""
+        del self.early_cancels[new.order_id]
+        order = self.begin(new, 0)
+        return self.cancelled(order, CAUSE_REQUESTED, "its cancel came first: it was never sent")
 
     # ---- what the venue says
 
@@ -241,6 +270,7 @@ class GatewayOrders:
 
     def replaced(self, order: GatewayOrder, price: int, size: int, venue_ns: int) -> list[Message]:
         """The order has another price or size."""
+        order.change = None
         if not order.is_open:
             return []
         order.price, order.size = price, size
@@ -255,6 +285,9 @@ class GatewayOrders:
 
     def replace_rejected(self, order_id: int, instrument_id: int, code: int, reason: str) -> list[Message]:
         """A change was refused."""
+        order = self.find(order_id)
+        if order is not None:
+            order.change = None
         return [ReplaceRejected(order_id, instrument_id, code, reason)]
 
     def status(self, order: GatewayOrder, status: int, venue_ns: int) -> list[Message]:
@@ -269,6 +302,10 @@ class GatewayOrders:
     def nowhere(self, wanted: OrderStatusWanted) -> list[Message]:
         """Neither here nor at the venue is anything known of it: whoever asks holds it for open, and it is not."""
         order_id, instrument_id = wanted.order_id, wanted.instrument_id
+        # Where it is only late it is not sent any more.
+        stub = GatewayOrder(order_id, 0, instrument_id, 0, 0, 0, self.name_of(order_id))
+        stub.was_refused = stub.was_nowhere = True
+        self._end(stub)
         reason = "the venue has no such order, and no trade of it"
         return [
             OrderStatus(order_id, instrument_id, "", VENUE_UNKNOWN, 0, 0, 0, 0),

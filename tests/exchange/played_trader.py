@@ -58,6 +58,7 @@ class Trader:
     ledger: Ledger = attrs.field(factory=Ledger)
     heard: list[Message] = attrs.field(factory=list)
     anomalies: list[str] = attrs.field(factory=list)
+    lives: dict[int, list[Message]] = attrs.field(factory=dict)
     last_id: int = 7 << 31
 
     gateway: Any = None
@@ -112,7 +113,9 @@ class Trader:
                 # Most of what is waited for comes with a report; some is only to be seen.
                 with trio.move_on_after(0.02):
                     await self.news.wait()
-        assert not patience.cancelled_caught, [*map(repr, self.heard[-12:])]
+        if patience.cancelled_caught:
+            open_lives = [self.lives[one] for one in self.ledger.open]
+            raise AssertionError(f"it never was so; open: {open_lives}; heard last: {self.heard[-12:]}")
 
     async def expect(self, kind: type[M], order_id: int = 0, count: int = 1) -> M:
         """Wait for so many reports of a type; gives the last of them."""
@@ -163,8 +166,11 @@ class Trader:
 
     def _note(self, message: Message) -> None:
         told = self.ledger.observe(message)
+        order_id = getattr(message, "order_id", 0)
+        self.lives.setdefault(order_id, []).append(message)
         if told:
-            self.anomalies.append(told)
+            life = " -> ".join(repr(one) for one in self.lives[order_id][-8:])
+            self.anomalies.append(f"{told}: {life}")
 
     async def serve(self) -> None:
         """Run the gateway until it is stopped."""

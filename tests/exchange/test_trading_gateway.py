@@ -163,8 +163,8 @@ async def test_a_cancel_sent_with_its_order(autojump_clock: MockClock, tmp_path:
     """A cancel never overtakes the order that it is for."""
     async with trading(tmp_path) as (_, _, alice):
         ids = [alice.order(str(50_000 + step)) for step in range(20)]
-        await alice.until(lambda: alice.gateway.orders.find(ids[-1]) is not None)
         for one in ids:
+            # The channel of cancels is the faster one: they come first.
             alice.cancel(one)
         await alice.expect(OrderCancelled, count=20)
         assert alice.gateway.orders.open == {}
@@ -230,7 +230,7 @@ async def test_everything_is_cancelled_and_confirmed(autojump_clock: MockClock, 
         alice.ledger.complete = False  # type: ignore[misc]
         alice.tell(CancelAll(0, "halted"))
         await alice.expect(OrderCancelled, count=6)
-        await alice.until(lambda: not alice.gateway._clearing)
+        await alice.until(lambda: not alice.gateway.orders.clearing)
         last = alice.of(VenueStateComplete)[-1]
         assert last.count == 0
         assert alice.of(ForeignOrder)[-1].client_order_id == "hers"

@@ -137,8 +137,8 @@ async def test_a_cancel_sent_with_its_order(tmp_path: Path) -> None:
     """A cancel waits until its order has arrived: nothing is left working."""
     async with trading(tmp_path) as (_, alice, _bob):
         ids = [alice.order(str(50_000 + step)) for step in range(6)]
-        await alice.until(lambda: alice.gateway.orders.find(ids[-1]) is not None)
         for one in ids:
+            # The channel of cancels is the faster one: they come first.
             alice.cancel(one)
         await alice.expect(OrderCancelled, count=6)
         assert alice.gateway.orders.open == {}
@@ -166,7 +166,7 @@ async def test_everything_is_cancelled_and_confirmed(tmp_path: Path) -> None:
         alice.ledger.complete = False  # type: ignore[misc]
         alice.tell(CancelAll(0, "halted"))
         await alice.expect(OrderCancelled, count=4)
-        await alice.until(lambda: not alice.gateway._clearing)
+        await alice.until(lambda: not alice.gateway.orders.clearing)
         assert alice.of(VenueStateComplete)[-1].count == 0
         assert alice.of(ForeignOrder)[-1].client_order_id == "hers"
         alice.anomalies.clear()
