@@ -131,7 +131,7 @@ class BitfinexScan(Scan):
         self.has_checksum = False
         while True:
             position = self._level(frame, position)
-            if position < 0:
+            if position < 0 or position > end:
                 return UNKNOWN
             if frame[position] == CLOSE:
                 return SNAPSHOT if self._is_end(frame, position + 1, end) else UNKNOWN

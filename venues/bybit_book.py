@@ -4,7 +4,8 @@ A snapshot, and a change with update id 1, is the whole book whatever was known 
 an instrument by itself, so a book is kept of one depth, the one whose snapshot began it; frames of another are passed
 over while it is live. So a quote, which is the book of depth 1, cannot be compared with a book by its number.
 
-A frame that comes again has a number that was reached and a time that was reached. A later time, or more than
+A frame that comes again has a number that was reached and a time that was reached; one that follows by its number and
+is older than the book is of a run of the venue before its restart, and passed over. A later time, or more than
 `MOST_HELD` such frames in a row, show that the venue numbers anew and that its new snapshot was missed: a gap.
 """
 
@@ -38,7 +39,8 @@ class BybitDecoder(StreamedDecoder):
         number = scan.last_update_id
         reached = self.update_id
         if number == reached + 1:
-            return FOLLOWS
+            # After a restart numbers come again: only its time shows that one is of the run before.
+            return FOLLOWS if scan.event_ns >= self._reached_ns else OLD
         return OLD if number <= reached else MISSING
 
     def agrees(self, scan: Scan) -> bool:

@@ -41,13 +41,15 @@ UUID = "a9188a0a-82bc-50de-be60-03eedbe3cdd7"
 
 
 def book(
-    kind: str, number: int, bids: Wire | None = None, asks: Wire | None = None, depth: int = 50, spot: bool = False
-) -> dict[str, Any]:
+    kind: str, number: int, bids: Wire | None = None, asks: Wire | None = None, depth: int = 50, spot: bool = False,
+    after_ms: int = 0,
+) -> dict[str, Any]:  # fmt: skip
     """A frame of the order book, as one of the streams orders its fields."""
     data = {"s": "BTCUSDT", "b": bids or [], "a": asks or [], "u": number, "seq": number * 7}
     typed: dict[str, Any] = {"type": kind}
-    head = {"ts": 1786310818130} | typed if spot else typed | {"ts": 1786310818130}
-    return {"topic": f"orderbook.{depth}.BTCUSDT"} | head | {"data": data, "cts": 1786310818129}
+    told = {"ts": 1786310818130 + after_ms}
+    head = told | typed if spot else typed | told
+    return {"topic": f"orderbook.{depth}.BTCUSDT"} | head | {"data": data, "cts": 1786310818129 + after_ms}
 
 
 def snapshot(number: int, bids: Wire | None = None, asks: Wire | None = None, depth: int = 50) -> bytes:
@@ -352,7 +354,10 @@ def test_trickle() -> None:
 @given(data=st.data())
 @settings(max_examples=examples(60, 1_000), deadline=None)
 def test_a_live_book_is_never_wrong(data: st.DataObject) -> None:
-    """With frames lost, repeated and swapped, and restarts, a live book is the venue's at its number."""
+    """With frames lost, repeated and swapped, and a restart, a live book is the venue's at its number.
+
+    Of two restarts, where all is lost that comes between the first snapshots of both, nothing could tell the second.
+    """
     truth = Book()
     states: dict[int, list[list[list[int]]]] = {}
     frames: list[bytes] = []
@@ -360,7 +365,7 @@ def test_a_live_book_is_never_wrong(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(5, 40))):
         number += 1
         chance = data.draw(st.integers(0, 19))
-        if chance == 0:
+        if chance == 0 and 1 not in states:
             number = 1
         changed = data.draw(st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.integers(1, 9), st.integers(0, 3))))
         for side, price, size in changed:
@@ -368,7 +373,8 @@ def test_a_live_book_is_never_wrong(data: st.DataObject) -> None:
         rows = [[[str(price), str(size)] for one, price, size in changed if one == side] for side in (BUY, SELL)]
         if chance <= 2 or not frames:
             rows = [[[str(price), str(size)] for price, size in each.levels()] for each in (truth.bids, truth.asks)]
-        frames.append((snapshot if chance <= 2 or len(frames) == 0 else delta)(number, rows[0], rows[1]))
+        kind = "snapshot" if chance <= 2 or len(frames) == 0 else "delta"
+        frames.append(spelled(book(kind, number, rows[0], rows[1], after_ms=20 * len(frames))))
         states.setdefault(number, []).append(truth.save())
     order = [place for place in range(len(frames)) for _ in range(data.draw(st.sampled_from([0, 1, 1, 1, 1, 2])))]
     for place in range(len(order) - 1):
