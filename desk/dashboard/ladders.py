@@ -183,7 +183,7 @@ def _middle(ladder: Ladder, width: int) -> Line:
     told: Line = [(f"{word} {format_decimal(gap, ladder.price_scale)}", "dim")]
     if not ladder.fair:
         return told
-    return spread(told, [("fair ", "dim"), (ladder.fair, "fair"), (" ", "")], width)
+    return spread(told, [(" fair ", "dim"), (ladder.fair, "fair"), (" ", "")], width)
 
 
 @attrs.frozen
