@@ -152,7 +152,7 @@ def market_tree(blueprint: Blueprint, feeds: Sequence[Node], ports: dict[str, in
             channels[f"{service}.inbox"] = {"policy": "block", "capacity": 65_536}
     return {
         "name": NAME, "runtime": {"seed": SEED, "batch_limit": 1_024, "dispatch_limit": 1_000_000},
-        "journal": {"durability": "never", "snapshot_every_ms": 600_000}, "log": {"level": "warning"},
+        "journal": {"durability": "never", "snapshot_every_ms": 60_000}, "log": {"level": "warning"},
         "instruments": instruments, "actors": actors, "services": services, "channels": channels,
     }  # fmt: skip
 

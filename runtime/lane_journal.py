@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,6 +19,7 @@ from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.journal.durability import Durability
 from runtime.journal.errors import SnapshotFailed, SnapshotNotPlain
 from runtime.journal.reader import JournalReader, TornTail, last_sequence
+from runtime.journal.segments import first_sequence_of
 from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
 from runtime.journal.writer import JournalWriter
 from runtime.lane_parts import SaveFailed
@@ -44,6 +46,8 @@ class JournalOptions:
     snapshot_every_ns: int
     keep_snapshots: int
     build: str
+    # Whether what lies wholly before the oldest snapshot is removed: for a journal that nobody reads after the run.
+    forget: bool = False
 
 
 @attrs.frozen
@@ -207,6 +211,9 @@ class LaneJournal:
         except SnapshotFailed as error:
             self.snapshots_missed += 1
             self.on_trouble(f"no snapshot of lane {self.core.name}: {error}")
+            return
+        if self.options.forget:
+            remove_before(self.storage, self.snapshots.oldest_kept())
 
     async def close(self, quiet: bool) -> None:
         """The orderly end: the close record, and a last snapshot unless something is still on its way elsewhere."""
@@ -217,6 +224,14 @@ class LaneJournal:
             await self._save(snapshot)
         await self.durability.close(int(core.outlet.now_ns), int(core.digest.value), int(core.digest.count))
         core.records = None
+
+
+def remove_before(storage: Storage, sequence: int) -> None:
+    """Remove the segments that hold nothing behind this input."""
+    segments = [(first, name) for name in storage.list() if (first := first_sequence_of(name)) is not None]
+    for (_, name), (next_first, _) in pairwise(sorted(segments)):
+        if next_first <= sequence + 1:
+            storage.remove(name)
 
 
 def ignore_trouble(_: str) -> None:

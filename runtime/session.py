@@ -50,8 +50,8 @@ CLOCK_LOOK_SECONDS = 1.0
 BYTES_PER_MEBIBYTE = 1024 * 1024
 
 
-def journal_options(blueprint: Blueprint) -> JournalOptions:
-    """How the configuration wants its journals kept."""
+def journal_options(blueprint: Blueprint, is_temporary: bool = False) -> JournalOptions:
+    """How the configuration wants its journals kept; a temporary one keeps what a rebuilding of actors needs."""
     journal = blueprint.config.journal
     return JournalOptions(
         durability=DurabilitySetting(journal.durability),
@@ -60,6 +60,7 @@ def journal_options(blueprint: Blueprint) -> JournalOptions:
         snapshot_every_ns=journal.snapshot_every_ms * NANOSECONDS_PER_MILLISECOND,
         keep_snapshots=journal.keep_snapshots,
         build=hftrun_kernel.mode(),
+        forget=is_temporary,
     )
 
 
@@ -116,7 +117,7 @@ class Session:
         blueprint = self.blueprint
         self.state.adopt(blueprint.config)
         changed = changed_actors(self.state.path, blueprint)
-        options = journal_options(blueprint)
+        options = journal_options(blueprint, self.is_temporary)
         randomness = random.Random(blueprint.config.runtime.seed)
 
         def journal_of(core: LaneCore) -> LaneJournal:
