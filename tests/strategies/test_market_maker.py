@@ -17,10 +17,15 @@ from market.messages import (
     Lagging,
     Message,
     PauseQuoting,
+    QuotingChanged,
     ShutdownRequested,
     TradingHalted,
 )
+from runtime.actor import Actor
 from runtime.config.rules import DecimalText
+from strategies.crossover import Crossover
+from strategies.market_maker import MarketMaker
+from tests.conformance.check_actor import check_declarations
 from tests.strategies.maker_lane import BYSTANDER, FAIR, INSTRUMENTS, SECOND, MakerLane, instrument, settings
 
 
@@ -309,6 +314,17 @@ def test_what_forbids_quotes_and_allows_them_again(forbids: Message, allows: Mes
     assert lane.bids() != []
 
 
+def test_it_quotes_again_when_the_order_manager_would_take_it() -> None:
+    """Wants that were dropped are said again, although nothing else has changed; others' news is not its own."""
+    lane = MakerLane()
+    lane.market()
+    told = len(lane.told)
+    lane.take(QuotingChanged(7, 1, True, "another strategy", 0), QuotingChanged(1, 1, False, "pulled", 0))
+    assert len(lane.told) == told
+    lane.take(QuotingChanged(1, 1, True, "it may again", 0))
+    assert lane.told[told:] == [lane.told[told - 1]]
+
+
 def test_a_shutdown_ends_it() -> None:
     """Nothing is wanted after it was asked to stop."""
     lane = MakerLane()
@@ -360,6 +376,12 @@ def test_panel_has_every_quote_with_its_reason() -> None:
     lane.take(PauseQuoting(True, "me"))
     assert lane.maker.panel()["status"] == "kraken: paused"
     assert lane.maker.panel()["quoting"] is False
+
+
+@pytest.mark.parametrize("class_", [MarketMaker, Crossover], ids=lambda class_: class_.__name__)
+def test_declarations_are_true(class_: type[Actor]) -> None:
+    """Handlers exist, and state that is saved can be loaded."""
+    check_declarations(class_)
 
 
 def test_an_inverse_contract_is_refused() -> None:
