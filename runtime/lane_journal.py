@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,9 +18,8 @@ from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.journal.durability import Durability
 from runtime.journal.errors import SnapshotFailed, SnapshotNotPlain
 from runtime.journal.reader import JournalReader, TornTail, last_sequence
-from runtime.journal.segments import first_sequence_of
 from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
-from runtime.journal.writer import JournalWriter
+from runtime.journal.writer import JournalWriter, segments_before
 from runtime.lane_parts import SaveFailed
 from runtime.replay_core import Replayer
 
@@ -228,10 +226,8 @@ class LaneJournal:
 
 def remove_before(storage: Storage, sequence: int) -> None:
     """Remove the segments that hold nothing behind this input."""
-    segments = [(first, name) for name in storage.list() if (first := first_sequence_of(name)) is not None]
-    for (_, name), (next_first, _) in pairwise(sorted(segments)):
-        if next_first <= sequence + 1:
-            storage.remove(name)
+    for name in segments_before(storage, sequence + 1):
+        storage.remove(name)
 
 
 def ignore_trouble(_: str) -> None:

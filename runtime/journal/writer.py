@@ -282,14 +282,21 @@ def archive_segments(storage: Storage, before_sequence: int) -> list[str]:
 
     Called only when the operator told to keep no more than the kept snapshots need. The last segment always stays.
     """
+    moved = segments_before(storage, before_sequence)
+    for name in moved:
+        storage.archive(name)
+    if moved:
+        storage.sync_directory()
+    return moved
+
+
+def segments_before(storage: Storage, before_sequence: int) -> list[str]:
+    """The segments all of whose records come before this number; never the last one."""
     names = [name for name in storage.list() if first_sequence_of(name) is not None]
-    moved: list[str] = []
+    found: list[str] = []
     for name, following in itertools.pairwise(names):
         next_first = first_sequence_of(following)
         if next_first is None or next_first > before_sequence:
             break
-        storage.archive(name)
-        moved.append(name)
-    if moved:
-        storage.sync_directory()
-    return moved
+        found.append(name)
+    return found
