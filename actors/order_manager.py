@@ -340,6 +340,7 @@ class OrderManager(QuoteGuard):
         """What is not answered, and why quotes were pulled."""
         return {
             "kind": "orders",
+            "paused": self.paused,
             "unanswered": len(self.requests.open),
             "why_pulled": [
                 {

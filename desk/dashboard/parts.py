@@ -13,6 +13,7 @@ import attrs
 
 from desk.dashboard.text import Line, cell, gauge, sparkline, spread, table
 from desk.dashboard.view import (
+    MODELS,
     View,
     clock_text,
     count_text,
@@ -29,7 +30,6 @@ from desk.dashboard.view import (
 KNOWN_KINDS = frozenset(
     {"book", "aggregated", "fair_value", "strategy", "paper", "risk", "portfolio", "orders", "router"}
 )
-MODELS = ("pessimistic", "queue", "optimistic")
 # Words of the order life cycle as short as a column needs them, the first that fits.
 STATES = {"replace and cancel": "cancelling", "cancel": "cancelling", "replace": "replacing", "partially": "partly"}
 SIDE_STYLES = {"buy": "buy", "sell": "sell"}
@@ -73,7 +73,7 @@ def profit(view: View, width: int) -> Part:
                     (f"  at touch {touch}" if touch else "", "dim"),
                 ]
             )
-    course = sparkline(list(view.profits), max(0, width - 2))
+    course = sparkline(view.course(), max(0, width - 2))
     if course:
         lines.append([(course, "spark")])
     return Part("profit, same orders", lines, f"{text_of(bracket, 'low')} .. {text_of(bracket, 'high')}")
@@ -82,7 +82,7 @@ def profit(view: View, width: int) -> Part:
 def positions(view: View, width: int) -> Part:
     """What is held, by strategy and venue."""
     rows: list[list[Any]] = []
-    for one in rows_of(view.panel("portfolio"), "positions"):
+    for one in view.rows("portfolio", "positions"):
         money = [(text_of(one, key), style_of_amount(one.get(key))) for key in ("profit", "realised", "unrealised")]
         rows.append(
             [
@@ -114,7 +114,7 @@ def markouts(view: View, width: int) -> Part:
             f"{text_of(one, 'horizon_s')} s", (text_of(one, "maker_bps"), style_of_amount(one.get("maker_bps"))),
             (text_of(one, "taker_bps"), style_of_amount(one.get("taker_bps"))), text_of(one, "count"),
         ]
-        for one in rows_of(view.panel("portfolio"), "markouts")
+        for one in view.rows("portfolio", "markouts")
     ]  # fmt: skip
     heads = [("after", -6), ("maker bps", -9), ("taker bps", -9), ("fills", -6)]
     lines = table(heads, rows, width) if rows else none("no fill is old enough yet")
@@ -124,7 +124,7 @@ def markouts(view: View, width: int) -> Part:
 def fills(view: View, width: int) -> Part:
     """The last fills, newest first."""
     rows = []
-    told = rows_of(view.panel("portfolio"), "fills")
+    told = view.rows("portfolio", "fills")
     told.sort(key=lambda one: number_of(one, "time_ns"), reverse=True)
     for one in told[:MOST_ROWS]:
         side = text_of(one, "side")
@@ -167,7 +167,7 @@ def quotes(view: View, width: int) -> Part:
                     (text_of(one, "why"), "dim"),
                 ]
             )  # fmt: skip
-    for one in rows_of(view.panel("orders"), "why_pulled"):
+    for one in view.rows("orders", "why_pulled"):
         traded = view.instrument(number_of(one, "instrument_id"))
         lines.append([(f"{traded.venue} pulled: ", "warn"), (text_of(one, "reason"), "dim")])
     return Part("quotes and why", lines or none("no strategy tells of quotes"))
@@ -208,13 +208,13 @@ def short_state(state: str) -> str:
 
 def routes(view: View, width: int) -> Part:
     """How the router split the last orders, and what it has learnt of the venues."""
-    panel = view.panel("router")
     rows = [
-        [text_of(one, "venue"), text_of(one, "fill_rate"), text_of(one, "latency_ms")]
-        for one in rows_of(panel, "venues")
+        [text_of(one, "venue"), text_of(one, "symbol"), text_of(one, "fill_rate"), text_of(one, "latency_ms")]
+        for one in view.rows("router", "venues")
     ]
-    lines = table([("venue", 8), ("fill rate", -9), ("latency ms", -10)], rows, width) if rows else []
-    lines += [[(str(one), "")] for one in reversed(list_of(panel, "routes"))]
+    heads = [("venue", 8), ("symbol", 8), ("fill rate", -9), ("latency ms", -10)]
+    lines = table(heads, rows, width) if rows else []
+    lines += [[(one, "")] for one in reversed(view.texts("router", "routes"))]
     return Part("routes", lines or none("nothing was routed yet"))
 
 
@@ -225,7 +225,7 @@ def gauges(view: View, width: int) -> Part:
     """How much of each limit is used, the most used first."""
     lines: list[Line] = []
     room = min(BAR_WIDTH if width < 60 else 2 * BAR_WIDTH, max(4, width // 4))
-    for one in sorted(rows_of(view.panel("risk"), "gauges"), key=lambda one: -share_of(one.get("used"))):
+    for one in sorted(view.rows("risk", "gauges"), key=lambda one: -share_of(one.get("used"))):
         share = share_of(one.get("used"))
         scope = text_of(one, "scope")
         words = text_of(one, "limit").replace("_", " ")
@@ -237,13 +237,13 @@ def gauges(view: View, width: int) -> Part:
 
 def halts(view: View, width: int) -> Part:
     """Whether trading is halted, why, whether it is confirmed that nothing is open, and the halts before."""
-    risk = view.panel("risk")
     lines: list[Line] = []
     if view.state.get("halted"):
         lines.append([("HALTED ", "bad"), (text_of(view.state, "halt_reason"), "")])
-        if risk.get("confirmed") is True:
+        confirmed = [panel.get("confirmed") for _, panel in view.panels("risk")]
+        if confirmed and all(one is True for one in confirmed):
             lines.append([("confirmed: nothing is open", "good")])
-        elif risk.get("confirmed") is False:
+        elif confirmed:
             lines.append([("not confirmed yet that nothing is open", "warn")])
         lines.append([("r resets it, once the cause is understood", "dim")])
     else:
@@ -254,7 +254,7 @@ def halts(view: View, width: int) -> Part:
 
 def refusals(view: View, width: int) -> Part:
     """The last orders that risk refused."""
-    lines: list[Line] = [[(str(one), "")] for one in reversed(list_of(view.panel("risk"), "refusals"))]
+    lines: list[Line] = [[(str(one), "")] for one in reversed(view.texts("risk", "refusals"))]
     refused = view.total("rejections")
     return Part("refusals", lines or none("none"), f"{refused} in all" if refused else "")
 

@@ -7,7 +7,7 @@ is not understood is not drawn. Rates and the course of the profit are the dashb
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -23,6 +23,8 @@ HISTORY = 600
 HISTORY_SECONDS = 1.0
 # Fractions of a unit of money that the course of the profit is remembered in.
 PROFIT_PARTS = 1_000_000
+MOST_DRAWN = 10**15
+MODELS = ("pessimistic", "queue", "optimistic")
 
 
 def rows_of(told: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -80,6 +82,27 @@ def decimal_of(text: object) -> Decimal | None:
     except (InvalidOperation, IndexError):
         return None
     return found if found.is_finite() else None
+
+
+def parts_of(amount: object) -> int:
+    """An amount in small parts, for a drawing; nothing that can be drawn is 0."""
+    found = decimal_of(amount)
+    return int(found * PROFIT_PARTS) if found is not None and abs(found) < MOST_DRAWN else 0
+
+
+def bracket_of(portfolios: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The bracket of one portfolio as it is; that of several, which must have one currency, model by model."""
+    brackets = [table_of(one, "bracket") for one in portfolios]
+    if len(brackets) <= 1 or len({text_of(one, "currency") for one in portfolios}) > 1:
+        return brackets[0] if brackets else {}
+    sums: dict[str, Any] = {}
+    for key in (*MODELS, *(f"{model}_at_touch" for model in MODELS)):
+        amounts = [decimal_of(one.get(key)) for one in brackets]
+        known = [amount for amount in amounts if amount is not None]
+        if len(known) == len(amounts):
+            sums[key] = str(sum(known))
+    totals = [Decimal(sums[model]) for model in MODELS if model in sums]
+    return {**sums, "low": str(min(totals)), "high": str(max(totals))} if totals else {}
 
 
 def style_of_amount(text: object) -> str:
@@ -220,7 +243,7 @@ class View:
         self._remembered_at = now
         amount = decimal_of(self.bracket().get("queue"))
         if amount is not None:
-            self.profits.append(int(amount * PROFIT_PARTS))
+            self.profits.append(parts_of(amount))
 
     def _rate(self) -> None:
         """How much of what is counted came in the last second or so."""
@@ -262,9 +285,24 @@ class View:
         """The first panel of a kind; empty where there is none."""
         return next((panel for _, panel in self._panels if panel.get("kind") == kind), {})
 
+    def rows(self, kind: str, key: str) -> list[dict[str, Any]]:
+        """The tables under a key of all panels of a kind: there may be one for each lane."""
+        return [row for _, panel in self.panels(kind) for row in rows_of(panel, key)]
+
+    def texts(self, kind: str, key: str) -> list[str]:
+        """The texts under a key of all panels of a kind."""
+        return [clean(one) for _, panel in self.panels(kind) for one in list_of(panel, key)]
+
     def bracket(self) -> dict[str, Any]:
-        """Profit and loss by the three models, as the portfolio tells them."""
-        return table_of(self.panel("portfolio"), "bracket")
+        """Profit and loss by the three models; of several portfolios in one currency, the sums."""
+        return bracket_of([panel for _, panel in self.panels("portfolio")])
+
+    def course(self) -> list[int]:
+        """The course of the profit: as the one portfolio remembers it, or as this dashboard does."""
+        told = [panel for _, panel in self.panels("portfolio")]
+        history = list_of(told[0], "profit_history") if len(told) == 1 else []
+        parts = [parts_of(one) for one in history]
+        return parts if len(parts) > 1 else list(self.profits)
 
     def currency(self) -> str:
         """What money is counted in."""
@@ -297,7 +335,8 @@ class View:
 
     def quotes_paused(self) -> bool:
         """Whether quoting is paused, by an operator of this run or of an earlier one."""
-        return bool(self.state.get("paused")) or self.panel("orders").get("paused") is True
+        told = any(panel.get("paused") is True for _, panel in self.panels("orders"))
+        return told or bool(self.state.get("paused"))
 
     def total(self, key: str) -> int:
         """A count over the lanes whose ledgers know every order."""

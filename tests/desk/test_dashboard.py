@@ -336,6 +336,19 @@ def test_every_style_that_is_used_exists() -> None:
     assert speaks_utf8({}) is False
 
 
+def test_portfolios_of_several_lanes_are_added_up() -> None:
+    """Model by model, where they count in one currency; the bracket is that of the sums."""
+    other = {**portfolio(), "bracket": {"low": "-1", "high": "2", "queue": "2", "optimistic": "-1", "pessimistic": "1"}}
+    shown = screen(state(panels=[["one", portfolio()], ["two", other]]))
+    assert shown.view.bracket() == {
+        "queue": "2.55", "optimistic": "2.40", "pessimistic": "-0.20", "low": "-0.20", "high": "2.55",
+    }  # fmt: skip
+    assert len(shown.view.rows("portfolio", "positions")) == 6
+    assert "profit 2.55 USDT [-0.20 .. 2.55]" in texts(shown, 200)[1]
+    shown.view.update(state(panels=[["one", portfolio()], ["two", {**other, "currency": "USD"}]]), NOW)
+    assert shown.view.bracket()["queue"] == "0.55"
+
+
 def test_the_course_of_the_profit_is_remembered_and_bounded() -> None:
     """One value a second, and never more than fit into ten minutes."""
     view = View()
