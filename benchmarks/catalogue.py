@@ -28,6 +28,8 @@ from benchmarks import (
     routing,
     slowdown,
     start,
+    system,
+    system_memory,
     tick_to_order,
     transport,
 )
@@ -77,6 +79,10 @@ FIGURES: Final[tuple[Figure, ...]] = (
     tick_to_order.median_tick,
     tick_to_order.slow_tick,
     tick_to_order.slowest_tick,
+    system.wire_median,
+    system.wire_slow,
+    system.ticks_per_second,
+    system_memory.memory_growth,
     start.help_printed,
     slowdown.pure_slowdown,
 )

@@ -97,12 +97,12 @@ def recorded_markets() -> tuple[Market, ...]:
     """The instruments of the recordings.
 
     Ticks and lots are the venue's. The shipped market maker quotes linear instruments, so COIN-M's contract of 100
-    dollars is declared as what it was worth in those minutes, 0.0016 bitcoin; and for one position in bitcoin at three
-    venues, as the main job has it, the three bear one symbol. Spot's sizes are finer than its lot: of orders made when
-    the lot was smaller.
+    dollars is declared as what it was worth in those minutes, 0.0016 bitcoin. The two perpetuals bear one symbol and
+    make one position; spot, whose price stood 20 dollars above theirs, makes its own. Spot's sizes are finer than its
+    lot: of orders made when the lot was smaller.
     """
-    spot = declared(1, "binance", "BTCUSDT", tick="0.01", lot="0.00001", minimum_notional="5", size_scale=8)
-    linear = declared(2, "binance_usdm", "BTCUSDT", tick="0.1", lot="0.001", minimum_notional="5")
+    spot = declared(1, "binance", "BTCUSDT", tick="0.01", lot="0.00001", kind="spot", size_scale=8)
+    linear = declared(2, "binance_usdm", "BTCUSDT", tick="0.1", lot="0.001")
     inverse = declared(3, "binance_coinm", "BTCUSD_PERP", tick="0.1", lot="1", multiplier="0.0016")
     return (
         Market(spot, "venues.binance:BinanceSpot"),
@@ -112,14 +112,15 @@ def recorded_markets() -> tuple[Market, ...]:
 
 
 def declared(
-    number: int, venue: str, venue_symbol: str, *, tick: str, lot: str, minimum_notional: str = "0",
-    multiplier: str = "1", size_scale: int | None = None,
+    number: int, venue: str, venue_symbol: str, *, tick: str, lot: str, kind: str = "perpetual", multiplier: str = "1",
+    size_scale: int | None = None,
 ) -> Instrument:  # fmt: skip
     """An instrument in bitcoin, with the fees of the shipped ones."""
+    symbol = "BTC/USDT" if kind == "spot" else "BTC/USDT:USDT"
     return Instrument.from_text(
-        instrument_id=number, symbol="BTC/USDT", venue=venue, venue_symbol=venue_symbol, base="BTC", quote="USDT",
-        kind="perpetual", tick=tick, lot=lot, minimum_size=lot, minimum_notional=minimum_notional, maker_fee_bps="0",
-        taker_fee_bps="10", multiplier=multiplier, size_scale=size_scale,
+        instrument_id=number, symbol=symbol, venue=venue, venue_symbol=venue_symbol, base="BTC", quote="USDT",
+        kind=kind, tick=tick, lot=lot, minimum_size=lot, minimum_notional="0", maker_fee_bps="0", taker_fee_bps="10",
+        multiplier=multiplier, size_scale=size_scale,
     )  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def seeded() -> Traffic:
     """Three simulated markets in one symbol."""
     markets = tuple(
         Market(
-            declared(number, f"binance-{number}", "BTCUSDT", tick="0.01", lot="0.00001", minimum_notional="5"),
+            declared(number, f"binance-{number}", "BTCUSDT", tick="0.01", lot="0.00001", kind="spot"),
             "venues.binance:BinanceSpot",
         )
         for number in (1, 2, 3)

@@ -38,7 +38,7 @@ from runtime.classes import params_of
 from runtime.config.load import load_config
 from runtime.config.rules import DecimalText
 from runtime.histogram import Histogram
-from runtime.journal.storage import DirectoryStorage
+from runtime.journal.storage import DirectoryStorage, Storage
 from runtime.journal.writer import JournalWriter
 from runtime.lane_drain import Inlet, LaneDrain, LaneOptions
 from runtime.lane_parts import Port, RemoteTaker
@@ -67,7 +67,7 @@ def shipped_blueprint(traffic: Traffic) -> Blueprint:
 def with_contracts(params: object) -> object:
     """The same settings; limits of size leave room for contracts of 0.0016 bitcoin, which they count one by one."""
     if isinstance(params, RiskParams):
-        return attrs.evolve(params, maximum_order_size=DecimalText("50"), maximum_position=DecimalText("100"))
+        return attrs.evolve(params, maximum_order_size=DecimalText("1000"), maximum_position=DecimalText("1000"))
     return params
 
 
@@ -87,7 +87,7 @@ def book_of(shipped: Node, market: Market) -> Node:
 class OrderLane:
     """See the head of this file."""
 
-    def __init__(self, blueprint: Blueprint, traffic: Traffic, storage: DirectoryStorage) -> None:
+    def __init__(self, blueprint: Blueprint, traffic: Traffic, storage: Storage) -> None:
         self.core: Final = build_core(blueprint, blueprint.lanes[0])
         self.tally: Final = Tally()
         self.tick_to_order: Final = Histogram()

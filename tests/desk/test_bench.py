@@ -70,6 +70,10 @@ NAMES = [
     "tick_to_order.p50_us",
     "tick_to_order.p99_us",
     "tick_to_order.p999_us",
+    "tick_to_order.wire_p50_us",
+    "tick_to_order.wire_p99_us",
+    "system.ticks_per_second",
+    "system.memory_growth_percent",
     "start.help_ms",
     "pure.slowdown",
 ]
