@@ -81,21 +81,26 @@ def _base_of(view: View, group: dict[str, Any]) -> str:
     return view.instrument(number_of(group, "instrument_id")).base
 
 
-def ladder_row(found: list[Ladder], width: int, height: int, more: str = "") -> Block:
+def ladder_row(found: list[Ladder], width: int, height: int, more: str = "", chosen: str = "") -> Block:
     """As many ladders as fit beside each other."""
     if not found:
         return block(parts.none("no book yet"), width, height)
     fits = max(1, min(len(found), (width + 1) // (LADDER_WIDTH + 1)))
     hidden = len(found) - fits
     wides = [min(wide, LADDER_MOST) for wide in shares(width, fits)]
-    told: list[Line] = [[(f"{hidden} more books{more}", "dim")]] if hidden else []
+    words = [f"{hidden} more book{'s' * (hidden > 1)}{more}"] if hidden else []
+    words += [chosen] if chosen else []
+    told: list[Line] = [[("   ".join(words), "dim")]] if words else []
     rows = [draw_ladder(one, wide, height - len(told)) for one, wide in zip(found, wides, strict=False)]
     return block([*beside(rows), *told], width, height)
 
 
 def overview(view: View, choice: Choice, width: int, height: int) -> Block:
-    """Everything at a glance."""
-    found = ladders(view, choice, False)
+    """Everything at a glance; of several things that are traded the books of one."""
+    bases = view.bases()
+    shown = Choice(choice.base or (bases[0] if bases else ""))
+    chosen = f"{shown.base}; tab: the next of {', '.join(bases)}" if len(bases) > 1 else ""
+    found = ladders(view, shown, False)
     columns: list[list[Draw]] = [[parts.profit, parts.positions], [parts.fills]]
     if width >= WIDE:
         columns = [[parts.profit, parts.positions, health], [parts.quotes], [parts.fills, parts.gauges]]
@@ -107,7 +112,7 @@ def overview(view: View, choice: Choice, width: int, height: int) -> Block:
     room = height - len(summary)
     top = max(8, min(2 * 25 + 5, room * (11 if height < TALL else 12) // 21))
     return [
-        *ladder_row(found, width, top, " (page 2)"),
+        *ladder_row(found, width, top, " (page 2)", chosen),
         *summary,
         *beside_stacks(view, columns, width, room - top),
     ]

@@ -109,14 +109,18 @@ def positions(view: View, width: int) -> Part:
 
 def markouts(view: View, width: int) -> Part:
     """What the market did after our fills."""
-    rows = [
-        [
-            f"{text_of(one, 'horizon_s')} s", (text_of(one, "maker_bps"), style_of_amount(one.get("maker_bps"))),
-            (text_of(one, "taker_bps"), style_of_amount(one.get("taker_bps"))), text_of(one, "count"),
-        ]
-        for one in view.rows("portfolio", "markouts")
-    ]  # fmt: skip
-    heads = [("after", -6), ("maker bps", -9), ("taker bps", -9), ("fills", -6)]
+    rows: list[list[Any]] = []
+    several = len(view.panels("portfolio")) > 1
+    for name, panel in view.panels("portfolio"):
+        for one in rows_of(panel, "markouts"):
+            maker, taker = text_of(one, "maker_bps"), text_of(one, "taker_bps")
+            rows.append(
+                [
+                    f"{text_of(one, 'horizon_s')} s", (maker, style_of_amount(maker)), (taker, style_of_amount(taker)),
+                    text_of(one, "count"), name if several else "",
+                ]
+            )  # fmt: skip
+    heads = [("after", -6), ("maker bps", -9), ("taker bps", -9), ("fills", -6), ("", 0)]
     lines = table(heads, rows, width) if rows else none("no fill is old enough yet")
     return Part("markouts", lines)
 
