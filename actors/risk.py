@@ -16,9 +16,10 @@ from actors.risk_changes import LimitChanges
 from actors.risk_halt import CONFIRM_TIMER, HaltWatch
 from actors.risk_limits import COMMAND
 from actors.risk_params import RiskParams
+from actors.risk_reasons import reason_of
 from actors.risk_setup import NANOSECONDS_PER_MILLISECOND, RiskParts
 from actors.risk_watched import Watched
-from actors.risk_words import date_of, gauges
+from actors.risk_words import date_of, panel_of
 from market.messages import (
     LIMIT,
     LIVE,
@@ -143,6 +144,7 @@ class Risk(Actor):
         self.leases: Leases | None = None
         if params.leased:
             self.leases = Leases(self, {number: one.instrument for number, one in self.watched.items()}, params)
+        self.lease_reason: str = ""
         # A halt of our own that the ledger hears of when this step is over; it ends with the reset.
         self.halting: bool = False
         self.passed: i64 = 0
@@ -170,7 +172,7 @@ class Risk(Actor):
         known = self.ledger.open.get(order.order_id)
         if known is None or known.sent:
             # An answer by its id would be taken for one to the order that has it: only tell.
-            self.checks.refuse(REJECT_DUPLICATE, "order_id", order.order_id, 0, "its id was used before")
+            self.checks.refuse(None, REJECT_DUPLICATE, "order_id", order.order_id, 0)
             self.tell_refusal(order.order_id, order.instrument_id, REJECT_DUPLICATE, order.receive_ns)
             return
         code = self.judge(watched, known, order.order_type, order.price, order.size, True)
@@ -193,10 +195,10 @@ class Risk(Actor):
         known = self.ledger.open.get(change.order_id)
         checks = self.checks
         if known is None:
-            checks.refuse(REJECT_UNKNOWN_ORDER, "order_id", change.order_id, 0, "no such order works")
+            checks.refuse(None, REJECT_UNKNOWN_ORDER, "order_id", change.order_id, 0)
             code = checks.code
         elif not is_replace_pending(known.state):
-            checks.refuse(REJECT_PENDING, "order_id", change.order_id, 0, "it cannot be changed in its present state")
+            checks.refuse(None, REJECT_PENDING, "order_id", change.order_id, 0)
             code = checks.code
         else:
             watched = self.watched.get(change.instrument_id)
@@ -217,18 +219,19 @@ class Risk(Actor):
         """The code by which an order or a change is refused, with the reason in the checks; -1 when it passes."""
         checks = self.checks
         if watched is None:
-            checks.refuse(REJECT_UNKNOWN_INSTRUMENT, "instruments", 0, 0, "its instrument is not watched by risk")
+            checks.refuse(None, REJECT_UNKNOWN_INSTRUMENT, "instruments", 0, 0)
             return checks.code
         ledger = self.ledger
         if ledger.halted or self.halting:
-            checks.refuse(REJECT_HALTED, "halt", 1, 0, f"trading is halted ({ledger.halt_reason})")
+            checks.refuse(watched, REJECT_HALTED, "halt", 1, 0)
             return checks.code
         if not checks.passes(watched, order, order.side, order_type, price, size, self.outlet.now_ns, is_new):
             return checks.code
         if self.leases is not None:
             reason = self.leases.refusal(order, watched.reference())
             if len(reason) > 0:
-                checks.refuse(REJECT_NO_LEASE, "lease", 0, 0, reason)
+                checks.refuse(watched, REJECT_NO_LEASE, "lease", 0, 0)
+                self.lease_reason = reason
                 return checks.code
         return -1
 
@@ -243,7 +246,8 @@ class Risk(Actor):
         """Say which limit refused which order with which value."""
         checks = self.checks
         self.refused += 1
-        self.refusals = [*self.refusals[1 - REFUSALS_KEPT :], f"order {order_id}: {checks.reason}"]
+        reason = self.lease_reason if code == REJECT_NO_LEASE else reason_of(checks)
+        self.refusals = [*self.refusals[1 - REFUSALS_KEPT :], f"order {order_id}: {reason}"]
         self.emit(RiskRefused(order_id, instrument_id, code, checks.limit, checks.value, checks.bound, receive_ns))
 
     def on_cancel(self, _: CancelOrder) -> None:
@@ -454,16 +458,8 @@ class Risk(Actor):
 
     def panel(self) -> dict[str, object]:
         """What a dashboard draws: the halt, how much of each limit is used, and the last refusals."""
-        halted = self.ledger.halted
-        return {
-            "kind": "risk",
-            "halted": halted,
-            "reason": self.ledger.halt_reason,
-            "confirmed": self.halt_watch.confirmed if halted else None,
-            "currency": self.rates.currency,
-            "gauges": gauges(self.checks, self.losses, self.groups, self.outlet.now_ns),
-            "refusals": list(self.refusals),
-        }
+        now_ns = self.outlet.now_ns
+        return panel_of(self.checks, self.losses, self.groups, self.halt_watch.confirmed, self.refusals, now_ns)
 
     def save(self) -> dict[str, object]:
         """References, days, limits, and the orders of the window."""

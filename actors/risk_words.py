@@ -19,6 +19,22 @@ SHOWN_SCALE: Final = 2
 GAUGES_KEPT: Final = 32
 
 
+def panel_of(
+    checks: RiskChecks, losses: Losses, groups: list[Group], confirmed: bool, refusals: list[str], now_ns: i64
+) -> dict[str, object]:
+    """The halt and whether venues confirmed it, how much of each limit is used, and the last refusals."""
+    ledger = checks.ledger
+    return {
+        "kind": "risk",
+        "halted": ledger.halted,
+        "reason": ledger.halt_reason,
+        "confirmed": confirmed if ledger.halted else None,
+        "currency": checks.currency,
+        "gauges": gauges(checks, losses, groups, now_ns),
+        "refusals": list(refusals),
+    }
+
+
 def gauges(checks: RiskChecks, losses: Losses, groups: list[Group], now_ns: i64) -> list[dict[str, object]]:
     """How much of each limit is in use: the whole first, then groups, then instruments."""
     checks.measure()

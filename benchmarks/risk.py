@@ -1,7 +1,7 @@
 """What it costs to judge one order by every check, from compiled code, beside the same checks in `Decimal`.
 
 Three venues with three levels of quotes a side, as the shipped market maker has; every limit is on. Each order is one
-of the open ones at another price or size: nearly all pass, and a few are refused by each check of a single order. The
+of the open ones at another price or size: nearly all pass, and one in a hundred is refused. The
 checksum is over all verdicts. The ledger's own work, which holds the order already, is no part of it.
 """
 
@@ -77,7 +77,7 @@ def open_orders(pairs: list[Instrument]) -> list[tuple[int, int, int, int, int]]
 
 
 def candidates(orders: list[tuple[int, int, int, int, int]], pairs: list[Instrument]) -> list[tuple[int, int, int]]:
-    """Which open order is judged, at which price and size: one in forty breaks a limit."""
+    """Which open order is judged, at which price and size: one in a hundred breaks a limit."""
     random = Random(11)
     found: list[tuple[int, int, int]] = []
     for _ in range(ORDERS):
@@ -85,14 +85,14 @@ def candidates(orders: list[tuple[int, int, int, int, int]], pairs: list[Instrum
         _, number, side, price, size = orders[place]
         unit = 10 ** pairs[number - 1].price_scale
         price -= side * random.randint(0, 50) * unit // 10
-        fault = random.randrange(160)
-        if fault == 0:
+        fault = len(found) % 400
+        if fault == 50:
             size = size * 6
-        elif fault == 1:
+        elif fault == 150:
             price -= side * 700 * unit
-        elif fault == 2:
+        elif fault == 250:
             price += side * 20 * unit
-        elif fault == 3:
+        elif fault == 350:
             size = pairs[number - 1].parse_size("0.045")
         found.append((place, price, size))
     return found
