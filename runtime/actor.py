@@ -79,6 +79,8 @@ class ActorSetup:
         self.actor_ids: Final = actor_ids
         self.outlet: Final = outlet
         self.declared: list[bool] = []
+        # Settings that were changed while running, as key and value; they outlive a failure of the actor.
+        self.changes: list[tuple[str, str]] = []
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

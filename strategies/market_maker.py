@@ -21,6 +21,8 @@ from market.messages import (
     ActorFailed,
     ActorRestarted,
     BookStateChanged,
+    ConfigChanged,
+    ConfigRefused,
     FairValue,
     HaltReset,
     Lagging,
@@ -36,6 +38,7 @@ from market.messages import (
     WantedQuotes,
 )
 from runtime.actor import ActorSetup, Strategy
+from runtime.config.changes import ChangeRefused, changed_params, key_within
 from runtime.ledger import Ledger
 from strategies.market_maker_params import BASE, MarketMakerParams
 from strategies.market_maker_quoting import BASIS_POINT, Inventory, Quoting
@@ -64,8 +67,9 @@ class MarketMaker(Strategy):
         RunStarted: "on_run_started",
         ActorFailed: "on_somebody_failed",
         ActorRestarted: "on_trust_changed",
+        ConfigChanged: "on_config",
     }
-    GIVES: ClassVar[tuple[type[Message], ...]] = (WantedQuotes,)
+    GIVES: ClassVar[tuple[type[Message], ...]] = (WantedQuotes, ConfigRefused)
     PARAMS: ClassVar[type | None] = MarketMakerParams
     AT_BATCH_END: ClassVar[bool] = True
 
@@ -73,19 +77,28 @@ class MarketMaker(Strategy):
         super().__init__(setup)
         params = setup.params
         assert isinstance(params, MarketMakerParams)
-        self.mode: Final[str] = params.mode
-        self.minimum_confidence: Final[float] = params.minimum_confidence
-        self.min_live_venues: Final[i64] = params.min_live_venues
-        self.requote: Final[float] = params.requote_bps * BASIS_POINT
-        self.patience: Final[float] = params.queue_patience
-        self.spacing: Final[float] = params.level_spacing_bps * BASIS_POINT
-        self.deviation: Final[float] = params.maximum_deviation_bps * BASIS_POINT
-        self.measures_arrivals: Final[bool] = params.calibrate and params.mode != BASE
+        self.setup: Final = setup
         self.lagging: bool = False
         self.paused: bool = False
         self.stopping: bool = False
-        self.quoting: Final[dict[int, Quoting]] = {}
-        self.inventories: Final[list[Inventory]] = []
+        for key, value in setup.changes:
+            params = changed_params(params, key, value)
+        self.use(params)
+
+    def use(self, params: MarketMakerParams) -> None:
+        """Take these settings, with nothing known of any market."""
+        self.params: MarketMakerParams = params
+        self.mode: str = params.mode
+        self.minimum_confidence: float = params.minimum_confidence
+        self.min_live_venues: i64 = params.min_live_venues
+        self.requote: float = params.requote_bps * BASIS_POINT
+        self.patience: float = params.queue_patience
+        self.spacing: float = params.level_spacing_bps * BASIS_POINT
+        self.deviation: float = params.maximum_deviation_bps * BASIS_POINT
+        self.measures_arrivals: bool = params.calibrate and params.mode != BASE
+        self.quoting: dict[int, Quoting] = {}
+        self.inventories: list[Inventory] = []
+        setup = self.setup
         alike: dict[tuple[str, str], list[Instrument]] = {}
         for instrument_id in setup.instrument_ids:
             one = setup.instruments.by_id(instrument_id)
@@ -223,6 +236,30 @@ class MarketMaker(Strategy):
         quoting = self.quoting.get(changed.instrument_id)
         if quoting is not None and changed.quoting and changed.strategy_id == self.strategy_id:
             self.want_anew(quoting)
+
+    def on_config(self, changed: ConfigChanged) -> None:
+        """A setting of its own takes effect at the end of the batch; what it knows and has measured stays."""
+        key = key_within(self.name, changed.key)
+        if len(key) == 0:
+            return
+        before = self.params
+        state = self.save()
+        try:
+            self.use(changed_params(before, key, changed.value))
+        except ChangeRefused as refused:
+            self.emit(ConfigRefused(changed.key, str(refused)))
+            return
+        except ValueError as error:
+            # Such as a size with more digits than an instrument has: known only when it is put to use.
+            self.use(before)
+            self.load_known(state)
+            self.emit(ConfigRefused(changed.key, str(error)))
+            return
+        self.setup.changes.append((key, changed.value))
+        self.load_known(state)
+        for inventory in self.inventories:
+            inventory.stale = True
+        self.on_trust_changed(changed)
 
     def on_trust_changed(self, _: Message) -> None:
         """Look at everything again."""
@@ -407,6 +444,7 @@ class MarketMaker(Strategy):
     def save(self) -> dict[str, object]:
         """What it knows, wants and has measured; positions are the ledger's."""
         return {
+            "changes": [[key, value] for key, value in self.setup.changes],
             "flags": [self.lagging, self.paused, self.stopping],
             "inventories": [[str(one.held), int(one.live), one.stale] for one in self.inventories],
             "quoting": [[number, one.save()] for number, one in self.quoting.items()],
@@ -414,6 +452,17 @@ class MarketMaker(Strategy):
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
+        params = self.setup.params
+        assert isinstance(params, MarketMakerParams)
+        self.setup.changes.clear()
+        for row in cast("list[list[str]]", state["changes"]):
+            params = changed_params(params, row[0], row[1])
+            self.setup.changes.append((row[0], row[1]))
+        self.use(params)
+        self.load_known(state)
+
+    def load_known(self, state: dict[str, object]) -> None:
+        """Take back everything but the settings."""
         flags = cast("list[bool]", state["flags"])
         self.lagging, self.paused, self.stopping = flags[0], flags[1], flags[2]
         for inventory, row in zip(self.inventories, cast("list[list[object]]", state["inventories"]), strict=True):
@@ -422,4 +471,3 @@ class MarketMaker(Strategy):
             inventory.stale = cast(bool, row[2])
         for number, saved in cast("list[list[object]]", state["quoting"]):
             self.quoting[cast(int, number)].load(cast("list[object]", saved))
-

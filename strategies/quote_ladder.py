@@ -229,9 +229,10 @@ class QuoteSide:
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
-        """Take back what `save` gave."""
+        """Take back what `save` gave, as far as there are levels for it."""
         prices = cast("list[int]", state[0])
-        self.count = len(prices)
+        count: i64 = len(prices)
+        self.count = count if count < self.levels else self.levels
         sizes = cast("list[int]", state[1])
         ahead = cast("list[int]", state[2])
         place: i64 = 0
