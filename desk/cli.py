@@ -35,6 +35,7 @@ def run(
     live: bool = False,
     status_every: str = "1s",
     reset_halt: bool = False,
+    limit: list[str] | None = None,
     plain: bool = False,
     offline: bool = False,
     online: bool = False,
@@ -59,6 +60,8 @@ def run(
         Time between two status lines; 0s prints none.
     reset_halt
         End a halt that an earlier run left in the state: you have looked at its cause. Kept in the journal.
+    limit
+        Change a limit of the risk actor, also to a looser one: KEY=VALUE. Kept in the journal with who asked.
     plain
         Print status lines instead of drawing a dashboard, as without a terminal.
     offline
@@ -75,7 +78,8 @@ def run(
     market = "offline" if offline else "online" if online else ""
     return run_system(
         RunRequest(
-            config, duration or "", summary, state, faults or "", live, status_every, reset_halt, market, not plain
+            config, duration or "", summary, state, faults or "", live, status_every, reset_halt, tuple(limit or ()),
+            market, not plain,
         )
     )
 

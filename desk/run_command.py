@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -31,7 +31,7 @@ from desk.offline_market import SimulatedMarketError, market_process
 from desk.output import Output, abandon
 from desk.status import status_line
 from desk.summary import summary_lines, summary_of
-from market.messages import RawFrame
+from market.messages import OperatorCommand, RawFrame
 from runtime.blueprint import Blueprint
 from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
@@ -82,6 +82,7 @@ class RunRequest:
     live: bool
     status_every: str
     reset_halt: bool = False
+    limits: Sequence[str] = ()
     # Which market: one that can be reached, or the one that was asked for by `online` or `offline`.
     market: str = ""
     # Whether a dashboard is drawn where there is a terminal for it.
@@ -137,6 +138,8 @@ def _run_system(request: RunRequest) -> int:
         request.face.check(blueprint)
         if request.reset_halt and request.state is None:
             raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
+        for limit in request.limits:
+            _check_limit(limit, blueprint)
         if request.summary is not None:
             _check_writable(request.summary)
         choice = choose_market(blueprint, request.market)
@@ -164,6 +167,15 @@ def _check_mode(blueprint: Blueprint, live: bool) -> None:
     problem = live_problem(blueprint, live, os.environ)
     if problem is not None:
         raise RequestError(problem)
+
+
+def _check_limit(limit: str, blueprint: Blueprint) -> None:
+    """Find out before the run that nobody keeps such a limit; whether the value can be one, risk knows and tells."""
+    name, equals, value = limit.partition("=")
+    keepers = [node for node in blueprint.actors if OperatorCommand in node.takes]
+    if not equals or not value or not any(hasattr(node.params, name) for node in keepers):
+        told = "write KEY=VALUE with a limit of the risk actor, such as maximum_position=0.2"
+        raise RequestError(f"--limit {limit}: {told}")
 
 
 def _check_writable(path: Path) -> None:
@@ -214,6 +226,8 @@ def run_blueprint(
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
+            for limit in request.limits:
+                session.change_limit(limit, _operator())
             view = View(session, settings.status_every_ns, request.face, output, tail, choice.words)
             report = trio.run(_run, view, settings.duration_ns)
             return _finish(session, report, request, output, logs)

@@ -104,6 +104,7 @@ class Session:
         self.paused = False
         self.is_ending = False
         self._halt_reset_by = ""
+        self._commands: list[OperatorCommand] = []
         is_built = False
         try:
             self.system = self._build(asked_faults(blueprint, faults or Faults()))
@@ -200,6 +201,15 @@ class Session:
         self.log.warning("quoting paused" if paused else "quoting resumed", operator=operator)
         self.system.supervisor.tell_lanes(PauseQuoting(paused, operator))
 
+    def change_limit(self, argument: str, operator: str) -> None:
+        """Another value for a limit, as KEY=VALUE, looser ones too: at once, or as soon as the lanes have started."""
+        command = OperatorCommand("limit", argument, operator)
+        if self.started_ns:
+            self.log.warning("limit changed", limit=argument, operator=operator)
+            self.system.supervisor.tell_lanes(command)
+        else:
+            self._commands.append(command)
+
     def kill(self, operator: str) -> None:
         """The kill switch: cancel everything, send nothing more, and stay so until a person resets it."""
         supervisor = self.system.supervisor
@@ -225,6 +235,8 @@ class Session:
             lane.channels.urgent.offer(started)
             if self._halt_reset_by:
                 lane.channels.urgent.offer(HaltReset(self._halt_reset_by))
+            for command in self._commands:
+                lane.channels.urgent.offer(command)
 
     async def _watch_clock(self) -> None:
         """Tell the lanes, as an input, when the wall clock has moved away from the clock of the run."""
