@@ -31,7 +31,7 @@ from market.messages import (
     OrderTriggered,
 )
 from venues.gateway_money import asset_amount
-from venues.gateway_orders import GatewayOrder, GatewayOrders, Stage
+from venues.gateway_orders import GatewayOrder, GatewayOrders, Stage, Trade
 
 NEW: Final = "new"
 CANCEL: Final = "cancel"
@@ -91,7 +91,7 @@ class TradingDesk:
         return [BalanceChanged(self.connection_id, event.asset, total, held, event.time_ns)]
 
     def _order_of(self, report: Report, instrument: Instrument) -> GatewayOrder | None:
-        """The order of a report; one of ours that nobody remembers is taken on as it was before this report."""
+        """The order of a report; one of ours that nobody remembers is taken on."""
         order_id = self.orders.id_in(report.client_order_id)
         order = self.orders.find(order_id)
         if order is None and order_id and report.order_id:
@@ -99,8 +99,12 @@ class TradingDesk:
                 order_id, instrument.instrument_id, side_of(report.side), price_in(report, instrument),
                 size_in(report.size, instrument), str(report.order_id),
             )  # fmt: skip
-            order.filled = size_in(report.filled, instrument) - size_in(report.trade_size, instrument)
         return order
+
+    def is_unknown(self, row: Report | Balance) -> bool:
+        """Whether a row is of an order of ours that nobody here remembers."""
+        order_id = self.orders.id_in(row.client_order_id) if isinstance(row, Report) else 0
+        return order_id > 0 and self.orders.find(order_id) is None
 
     def _happened(self, report: Report, order: GatewayOrder, instrument: Instrument) -> list[Message]:
         orders, now_ns = self.orders, report.time_ns
@@ -190,11 +194,13 @@ class TradingDesk:
         return self.orders.replaced(order, price, size, row.time_ns) if order.change == (price, size) else []
 
     def open_orders(
-        self, expected: Mapping[int, tuple[int, int] | None], rows: Sequence[Report | Balance], cause: int
-    ) -> tuple[list[Message], int]:
+        self, expected: Mapping[int, tuple[int, int] | None], rows: Sequence[Report | Balance],
+        fills: Sequence[Report | Balance], cause: int,
+    ) -> tuple[list[Message], int]:  # fmt: skip
         """What works there, and what became of those that were expected to; and how many of ours work.
 
-        The expected orders come with the changes that were on their way when the question was asked.
+        The expected orders come with the changes that were on their way when the question was asked; where the rows
+        hold orders that nobody here remembers, all fills have to be there.
         Ours are told as `OrderStatus`, others as `ForeignOrder`. One that is expected and not there is gone.
         """
         told: list[Message] = []
@@ -203,11 +209,14 @@ class TradingDesk:
         for row in rows:
             if not isinstance(row, Report) or (instrument := self.by_symbol.get(row.symbol)) is None:
                 continue
+            is_unknown = self.is_unknown(row)
             order = self._order_of(row, instrument)
             if order is None:
                 told.append(self._foreign(row, instrument))
                 continue
             count += 1
+            if is_unknown:
+                told += self.orders.all_traded(order, self._trades_in(fills, order.name, instrument))
             found.add(order.order_id)
             if not order.is_open:
                 self.ghosts.add(order.order_id)
@@ -245,7 +254,8 @@ class TradingDesk:
         name = self.orders.name_of(wanted.order_id)
         working = [row for row in open_rows if isinstance(row, Report) and row.client_order_id == name]
         fills = [row for row in fill_rows if isinstance(row, Report) and row.client_order_id == name]
-        row = next(iter(working or fills), None)
+        # The last row has the order as it was last seen.
+        row = next(iter(working), None) or max(fills, key=_sequence, default=None)
         instrument = None if row is None else self.by_symbol.get(row.symbol)
         order = self.orders.find(wanted.order_id)
         if order is None and row is not None and instrument is not None:
@@ -255,7 +265,7 @@ class TradingDesk:
         was_open = order.is_open
         told: list[Message] = []
         if instrument is not None:
-            told += self.orders.recounted(order, [trade_of(one, instrument) for one in fills])
+            told += self.orders.all_traded(order, self._trades_in(fills, name, instrument))
         if working:
             told += self.orders.accepted(order, order.venue_order_id, working[0].time_ns)
             return told + self.orders.status(order, VENUE_WORKING, working[0].time_ns)
@@ -263,3 +273,11 @@ class TradingDesk:
             told += self.lost(order, CAUSE_RECONCILIATION)
         status = VENUE_FILLED if order.size and order.filled >= order.size else VENUE_CANCELLED
         return told + self.orders.status(order, VENUE_UNKNOWN if order.was_refused else status, 0)
+
+    def _trades_in(self, rows: Sequence[Report | Balance], name: str, instrument: Instrument) -> list[Trade]:
+        """The trades of one order among rows of fills."""
+        return [trade_of(row, instrument) for row in rows if isinstance(row, Report) and row.client_order_id == name]
+
+
+def _sequence(report: Report) -> int:
+    return report.sequence

@@ -238,14 +238,24 @@ class TradingGateway(Service):
                 await self._tell([TradingHalted(f"fills may be missing: {question.answer.text}", self.name)])
             await self._tell(self.desk.fills(question.rows))
         self.orders.mark = answer.sequence
-        # What came meanwhile is younger than those fills: an end among it must not come before them.
+        cause = CAUSE_DISCONNECT if self.params.cancel_on_disconnect else CAUSE_RECONCILIATION
+        if known < 0:
+            # Nobody here remembers an order: what is open is taken on before anything happens to it.
+            await self._look(link, cause)
+            await self._release()
+        else:
+            # What came meanwhile is younger than those fills, and older than what is open now.
+            await self._release()
+            await self._look(link, cause)
+        balances = await link.state("balances")
+        await self._tell([one for row in balances.rows if isinstance(row, Balance) for one in self.desk.balance(row)])
+
+    async def _release(self) -> None:
+        """Pass on what was held, and hold no more."""
         while held := self._held:
             self._held = []
             await self._pass_on(held)
         self._held = None
-        await self._look(link, CAUSE_DISCONNECT if self.params.cancel_on_disconnect else CAUSE_RECONCILIATION)
-        balances = await link.state("balances")
-        await self._tell([one for row in balances.rows if isinstance(row, Balance) for one in self.desk.balance(row)])
 
     async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> None:
         """Ask what is open, and tell it; what was posted before the question is decided by the answer."""
@@ -253,7 +263,10 @@ class TradingGateway(Service):
         expected = {order.order_id: order.change for order in self.orders.open.values()}
         question = await link.state("open_orders")
         assert question.answer is not None
-        told, count = self.desk.open_orders(expected, question.rows, cause)
+        fills: Sequence[Report | Balance] = ()
+        if any(self.desk.is_unknown(row) for row in question.rows):
+            fills = (await link.state("fills")).rows
+        told, count = self.desk.open_orders(expected, question.rows, fills, cause)
         told.append(
             VenueStateComplete(self.params.connection_id, STATE_OPEN_ORDERS, count, question.answer.time_ns)
         )

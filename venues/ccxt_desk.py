@@ -15,6 +15,7 @@ import trio
 from market.instruments import Instrument
 from market.messages import (
     CAUSE_RECONCILIATION,
+    REJECT_OTHER,
     REJECT_RATE_LIMITED,
     REJECT_TOO_LATE,
     VENUE_CANCELLED,
@@ -46,7 +47,7 @@ from venues.ccxt_binance import (
 from venues.ccxt_calls import Calls
 from venues.ccxt_errors import CallFailed, Outcome
 from venues.ccxt_params import CcxtParams
-from venues.gateway_orders import SOURCE, GatewayOrder, GatewayOrders, Stage, Trade
+from venues.gateway_orders import GatewayOrder, GatewayOrders, Stage, Trade
 from venues.gateway_pace import Pace
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
@@ -233,7 +234,7 @@ class CcxtDesk:
             self.wake.set()
             return False
         if facts.is_refused:
-            await self._tell(self.orders.rejected(order, REJECT_RATE_LIMITED, "the venue says it is refused", SOURCE))
+            await self._tell(self.orders.rejected(order, REJECT_OTHER, "the venue says that it is refused"))
         elif not facts.is_working and order.is_open:
             await self._tell(self.orders.cancelled(order, facts.cause, f"the venue says {facts.status}"))
         return True
@@ -292,13 +293,12 @@ class CcxtDesk:
             await self._tell(self.orders.status(order, VENUE_WORKING, facts.venue_ns))
 
     async def _adopt(self, order_id: int, instrument_id: int, facts: OrderFacts) -> GatewayOrder:
-        """An order that an earlier run has left: its fills until now are counted, and not told unless asked for."""
+        """An order that an earlier run has left: all its trades are told, the ledger knows which of them it has."""
         trades = await self._trades(instrument_id, facts.venue_order_id) if facts.filled else []
-        order = self.orders.adopt(
+        order = self.orders.find(order_id) or self.orders.adopt(
             order_id, instrument_id, facts.side, facts.price, facts.size, facts.venue_order_id
         )
-        order.earlier_trade_ids = {trade.trade_id for trade in trades}
-        order.filled = sum(trade.size for trade in trades)
+        await self._tell_fills(self.orders.all_traded(order, trades))
         return order
 
     async def _cancel_ghost(self, order: GatewayOrder) -> None:
@@ -331,12 +331,7 @@ class CcxtDesk:
                 await self._tell(self.orders.status(order, VENUE_UNKNOWN, 0))
             return
         if order is None:
-            order = self.orders.adopt(
-                wanted.order_id, wanted.instrument_id, facts.side, facts.price, facts.size, facts.venue_order_id
-            )
-        if order.is_adopted:
-            trades = await self._trades(wanted.instrument_id, facts.venue_order_id) if facts.filled else []
-            await self._tell_fills(self.orders.recounted(order, trades))
+            order = await self._adopt(wanted.order_id, wanted.instrument_id, facts)
         if await self.apply(order, facts):
             ended = VENUE_FILLED if order.filled >= order.size else VENUE_CANCELLED
             status = VENUE_WORKING if facts.is_working else ended

@@ -95,7 +95,7 @@ class GatewayOrder:
     venue_order_id: str = ""
     sent_ns: int = 0
     is_adopted: bool = False
-    """It was found at the venue, placed by an earlier run: of its fills only the sum is known."""
+    """It was found at the venue, placed by an earlier run."""
     was_refused: bool = False
     was_nowhere: bool = False
     """It was told to be over before it came here, if it ever comes."""
@@ -105,8 +105,6 @@ class GatewayOrder:
     cancel_reason: str = ""
     trade_ids: set[int] = attrs.field(factory=set)
     """The trades that were told."""
-    earlier_trade_ids: set[int] = attrs.field(factory=set)
-    """Those of an adopted order from before it was found: counted, and told when somebody asks for them."""
 
     @property
     def remaining(self) -> int:
@@ -178,7 +176,10 @@ class GatewayOrders:
     def adopt(
         self, order_id: int, instrument_id: int, side: int, price: int, size: int, venue_order_id: str
     ) -> GatewayOrder:
-        """An order of ours that the venue tells of and nobody here remembers: an earlier run has placed it."""
+        """An order of ours that the venue tells of and nobody here remembers: an earlier run has placed it.
+
+        All of its trades are to be told next: the ledger knows best which of them it has.
+        """
         order = GatewayOrder(
             order_id, 0, instrument_id, side, price, size, self.name_of(order_id), Stage.WORKING,
             venue_order_id=venue_order_id, is_adopted=True,
@@ -216,7 +217,7 @@ class GatewayOrders:
 
     def traded(self, order: GatewayOrder, trade: Trade) -> list[Message]:
         """A trade, told for the first time or again. It is reported even of an order that has ended: it is money."""
-        if trade.trade_id in order.trade_ids or trade.trade_id in order.earlier_trade_ids:
+        if trade.trade_id in order.trade_ids:
             return []
         order.trade_ids.add(trade.trade_id)
         told = self.accepted(order, order.venue_order_id, trade.venue_ns)
@@ -231,12 +232,8 @@ class GatewayOrders:
             self._end(order)
         return told
 
-    def recounted(self, order: GatewayOrder, trades: Sequence[Trade]) -> list[Message]:
-        """All trades of an order since it began: those that were not told are told, those told are counted."""
-        if order.is_adopted:
-            order.filled = sum(trade.size for trade in trades if trade.trade_id in order.trade_ids)
-            order.earlier_trade_ids.clear()
-            order.is_adopted = False
+    def all_traded(self, order: GatewayOrder, trades: Sequence[Trade]) -> list[Message]:
+        """Trades of an order, in their order; those that were told are not told again."""
         return [message for trade in trades for message in self.traded(order, trade)]
 
     def rejected(self, order: GatewayOrder, code: int, reason: str, source: str = VENUE) -> list[Message]:

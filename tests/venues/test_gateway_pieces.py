@@ -43,6 +43,8 @@ from market.messages import (
     OrderCancelled,
     OrderFilled,
     OrderRejected,
+    OrderStatus,
+    OrderStatusWanted,
 )
 from tests.exchange.desk_of_orders import BTC_USDT, ODD_USDT
 from tests.seeds import examples
@@ -122,16 +124,17 @@ def test_a_refusal_of_what_has_worked_is_an_end() -> None:
     assert not orders.is_ghost(order)
 
 
-def test_what_an_earlier_run_has_left_is_counted_and_told_when_asked_for() -> None:
-    """Of an adopted order new trades are told at once, the earlier ones when somebody asks for all."""
+def test_an_order_that_was_told_to_be_nowhere_is_never_sent() -> None:
+    """Where a cancel has come first, or a question, the late order is over already."""
     orders = GatewayOrders()
-    order = orders.adopt(ORDER_ID, 1, BUY, 6_000_000, 500, "17")
-    order.filled, order.earlier_trade_ids = 200, {1, 2}
-    assert orders.traded(order, trade(2)) == []
-    assert len(orders.traded(order, trade(3))) == 1
-    assert order.filled == 300
-    assert len(orders.recounted(order, [trade(1), trade(2), trade(3)])) == 2
-    assert (order.filled, orders.recounted(order, [trade(1)])) == (300, [])
+    told = orders.nowhere(OrderStatusWanted(ORDER_ID, 1, "", 0))
+    assert [type(one) for one in told] == [OrderStatus, OrderCancelled]
+    known = orders.find(ORDER_ID)
+    assert known is not None
+    assert known.was_nowhere
+    orders.early_cancels[ORDER_ID + 1] = 1
+    assert [type(one) for one in orders.never_sent(new_order(order_id=ORDER_ID + 1))] == [OrderCancelled]
+    assert orders.early_cancels == {}
 
 
 def test_ended_orders_are_forgotten_in_time() -> None:
