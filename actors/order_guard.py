@@ -249,4 +249,7 @@ class QuoteGuard(Actor):
             gate.live = False
             gate.cause = "a new run"
             gate.down = ""
+            for order_id in list(gate.doubts):
+                if order_id not in self.ledger.open:
+                    del gate.doubts[order_id]
         self.pull_everywhere("a new run", 0, self.now)

@@ -332,7 +332,7 @@ class Quotes:
             # Beside what is leaving, but never more than twice of what is wanted.
             room += min(self.leaving_count, alignment.levels)
         in_instrument: i64 = len(quoted.gate.standing.orders)
-        in_instrument += len(quoted.bids.unseen) + len(quoted.asks.unseen)
+        in_instrument += self.count_unseen(quoted.bids) + self.count_unseen(quoted.asks)
         room = min(room, self.maximum_open_orders - in_instrument)
         for place in range(alignment.levels):
             if room <= 0:
@@ -340,6 +340,14 @@ class Quotes:
             if alignment.order_of[place] == NONE:
                 room -= 1
                 self.send(quoted, wanted, alignment.level_prices[place], alignment.level_sizes[place], receive_ns)
+
+    def count_unseen(self, wanted: WantedSide) -> i64:
+        """How many orders of a side the ledger has not seen yet."""
+        count: i64 = 0
+        for request in wanted.unseen:
+            if self.actor.ledger.order(request.order_id) is None:
+                count += 1
+        return count
 
     def send(self, quoted: Quoted, wanted: WantedSide, price: i64, size: i64, receive_ns: i64) -> None:
         """Ask for a new order."""

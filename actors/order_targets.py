@@ -279,6 +279,9 @@ class Targets:
             elif self.is_under_way(target.order_id):
                 self.wait(target, now + self.requests.answer_ns)
             else:
+                if not target.flattens:
+                    # Should the router still hold it back, nothing of it may follow what is sent now.
+                    self.actor.emit(ParentCancel(target.order_id, "nothing was heard of it in time", now))
                 self.conclude(key, target, blocked)
 
     def is_under_way(self, order_id: i64) -> bool:
