@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import gc
 from functools import cache
+from statistics import median
 from typing import Final
 
 import attrs
 
 from benchmarks.figures import ChecksumMismatch, Measured, Run, figure
 from benchmarks.system_traffic import Traffic, traffic
+from benchmarks.tick_to_order_apart import play_apart
 from benchmarks.tick_to_order_lane import order_lane
 from benchmarks.tick_to_order_loops import play
+from runtime.histogram import Histogram
 
 REPEATS: Final = 5
+APART: Final = "each actor in a lane of its own"
+# Tick to submitted order, through its risk and execution engines, on this kind of machine.
+NAUTILUS_US: Final = 34.0
 FEWEST_TICKS: Final = 100
 _NANOSECONDS_PER_MICROSECOND: Final = 1_000
 
@@ -71,24 +77,33 @@ def passes(repeats: int) -> tuple[Pass, ...]:
     return tuple(found[1:])
 
 
-def measured(run: Run, values: list[float]) -> Measured:
+@cache
+def passes_apart(repeats: int) -> tuple[Histogram, ...]:
+    """The same frames, fewer of them, with a lane for each actor."""
+    return tuple(play_apart(traffic()) for _ in range(repeats + 1))[1:]
+
+
+def measured(run: Run, values: list[float], percent: float) -> Measured:
     """The figures of the passes with what they are of."""
-    return Measured(values, None, (traffic().source, passes(run.repeats)[-1].told))
+    reference = [one.percentile(percent) / _NANOSECONDS_PER_MICROSECOND for one in passes_apart(run.repeats)]
+    times = NAUTILUS_US / median(one.p50_us for one in passes(run.repeats))
+    peer = f"nautilus_trader 1.231, not measured in this run: {NAUTILUS_US:.0f} us, {times:.1f} times the median here"
+    return Measured(values, (APART, reference), (traffic().source, passes(run.repeats)[-1].told, peer))
 
 
 @figure(name="tick_to_order.p50_us", unit="us", limit=8, repeats=REPEATS)
 def median_tick(run: Run) -> Measured:
     """Half of the ticks that lead to a command take this long."""
-    return measured(run, [one.p50_us for one in passes(run.repeats)])
+    return measured(run, [one.p50_us for one in passes(run.repeats)], 50)
 
 
 @figure(name="tick_to_order.p99_us", unit="us", limit=25, repeats=REPEATS)
 def slow_tick(run: Run) -> Measured:
     """Ninety-nine of a hundred take no longer."""
-    return measured(run, [one.p99_us for one in passes(run.repeats)])
+    return measured(run, [one.p99_us for one in passes(run.repeats)], 99)
 
 
 @figure(name="tick_to_order.p999_us", unit="us", limit=100, repeats=REPEATS)
 def slowest_tick(run: Run) -> Measured:
     """And 999 of a thousand."""
-    return measured(run, [one.p999_us for one in passes(run.repeats)])
+    return measured(run, [one.p999_us for one in passes(run.repeats)], 99.9)

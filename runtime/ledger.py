@@ -49,7 +49,7 @@ from market.order_life import (
     is_final,
     next_state,
 )
-from market.positions import AveragePosition
+from market.positions import AveragePosition, PositionError
 from runtime.ledger_orders import BUYS, LedgerOrder, MoneyTerms, OpenOrders, OpenSide, Standing, load_order, recount
 
 OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
@@ -305,17 +305,27 @@ class Ledger:
         self.fill_counted = True
         self.fills += 1
         strategy_id = order.strategy_id if order is not None else message.strategy_id
-        position = self.held(strategy_id, message.instrument_id)
-        position.apply_fill(message.side, message.price, message.size, message.fee)
-        self.open_orders.trade(strategy_id, message.instrument_id, message.side, message.size)
+        problem = self.book(strategy_id, message)
         if order is None:
-            return self.unknown("fill", message.order_id)
+            return problem or self.unknown("fill", message.order_id)
         order.trade_ids.append(message.trade_id)
         order.filled += message.size
         self.recount(order)
+        if problem:
+            return problem
         if order.filled > order.size:
             return f"order {order.order_id} of size {order.size} was filled for {order.filled}"
         return self.move(order.order_id, FILL_REST if order.filled == order.size else FILL_PART)
+
+    def book(self, strategy_id: i64, message: OrderFilled) -> str:
+        """Move the position; a fill that cannot be is told, and must not take the lane down."""
+        try:
+            position = self.held(strategy_id, message.instrument_id)
+            position.apply_fill(message.side, message.price, message.size, message.fee)
+        except PositionError as error:
+            return f"fill {message.trade_id} of order {message.order_id} cannot be: {error}"
+        self.open_orders.trade(strategy_id, message.instrument_id, message.side, message.size)
+        return ""
 
     def pay_funding(self, message: FundingPaid) -> None:
         """A position was paid for, or paid."""

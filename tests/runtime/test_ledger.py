@@ -150,3 +150,11 @@ def test_positions_count_money_as_their_instrument_does() -> None:
     loaded = again.position(1, 1)
     assert loaded is not None
     assert loaded.unrealised(103) == position.unrealised(103)
+
+
+def test_a_fill_that_cannot_be_is_told_and_raises_nothing() -> None:
+    """What a venue reports must never take the lane down: it is an anomaly, which halts trading."""
+    ledger = Ledger()
+    anomaly = ledger.observe(OrderFilled(1, 1, 1, 7, BUY, 100, 0, 0, 0, 0, 0))
+    assert "fill 7 of order 1 cannot be" in anomaly
+    assert ledger.net_size(1) == 0
