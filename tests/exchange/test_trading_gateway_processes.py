@@ -6,6 +6,9 @@ import json
 import re
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,12 @@ import tomli
 import trio
 
 from exchange.client import open_exchange
+from exchange.protocol_events import Balance
 from tests.data import ROOT
 from tests.desk.processes import Command
 
 PAGE = ROOT / "docs" / "gateways.md"
+DEPOSIT = Decimal(10)
 BLOCKS = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
@@ -76,30 +81,67 @@ def write_keys(folder: Path) -> str:
     return secret
 
 
-async def left_open(native: int, secret: str) -> list[Any]:
-    """What the account has open at the exchange."""
+async def account(native: int, secret: str) -> tuple[list[Any], Decimal]:
+    """What the account has open at the exchange, and how much of the base it has won or lost."""
     async with open_exchange(f"ws://127.0.0.1:{native}") as client:
         await client.login("demo-1", secret)
-        return list(await client.state("open_orders"))
+        working = list(await client.state("open_orders"))
+        rows = [row for row in await client.state("balances") if isinstance(row, Balance)]
+        return working, next(Decimal(row.total) for row in rows if row.asset == "BTC") - DEPOSIT
+
+
+@contextmanager
+def exchange(folder: Path) -> Iterator[tuple[int, int, str]]:
+    """The exchange as a process, with its ports and the secret of a key."""
+    native, outside = free_ports(2)
+    with Command("exchange", exchange_file(folder, native, outside), "--status-every", "1s", cwd=folder) as venue:
+        venue.wait_for(lambda line: " clients " in line)
+        yield native, outside, write_keys(folder)
+        venue.process.send_signal(signal.SIGTERM)
+        assert venue.end()[0] == 0
+
+
+def position_in(summary: dict[str, Any]) -> Decimal:
+    """What the system believes to hold."""
+    return sum((Decimal(row["position"]) for row in summary["lanes"]["main"]["positions"]), Decimal(0))
+
+
+def has_traded(line: str) -> bool:
+    """Whether a status line tells of a few fills."""
+    found = re.search(r"orders (\d+) fills (\d+)", line)
+    return found is not None and int(found[2]) >= 3
 
 
 @pytest.mark.parametrize("gateway", ["native", "ccxt"])
-async def test_a_system_trades_at_the_local_exchange(tmp_path: Path, gateway: str) -> None:
+def test_a_system_trades_at_the_local_exchange(tmp_path: Path, gateway: str) -> None:
     """Quotes reach the exchange and trade there, the end is orderly, and nothing is left working."""
-    native, outside = free_ports(2)
-    with Command("exchange", exchange_file(tmp_path, native, outside), "--status-every", "50ms", cwd=tmp_path) as venue:
-        await trio.to_thread.run_sync(venue.wait_for, lambda line: " clients " in line)
-        secret = write_keys(tmp_path)
-        config = trading_file(tmp_path, native, outside, gateway)
-        words = (config, "--plain", "--duration", "4s", "--summary", "summary.json")
-        with Command(*words, cwd=tmp_path) as system:
-            code, output, errors = await trio.to_thread.run_sync(system.end)
+    with exchange(tmp_path) as (native, outside, secret):
+        words = (trading_file(tmp_path, native, outside, gateway), "--plain", "--duration", "4s")
+        with Command(*words, "--summary", "summary.json", cwd=tmp_path) as system:
+            code, output, errors = system.end()
         assert code == 0, (output, errors)
-        assert await left_open(native, secret) == []
-        venue.process.send_signal(signal.SIGTERM)
-        assert (await trio.to_thread.run_sync(venue.end))[0] == 0
+        working, won = trio.run(account, native, secret)
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     totals = summary["totals"]
-    assert (totals["anomalies"], totals["open_orders"], summary["halts"]) == (0, 0, [])
-    # Some may be refused as post-only, or because the gateway was not connected yet.
+    assert (totals["anomalies"], totals["open_orders"], summary["halts"], working) == (0, 0, [], [])
+    # Some may be refused as post-only.
     assert totals["orders"] > totals["rejections"]
+    assert won == position_in(summary)
+
+
+@pytest.mark.parametrize("gateway", ["native", "ccxt"])
+def test_a_system_that_was_killed_goes_on(tmp_path: Path, gateway: str) -> None:
+    """After kill -9 in the middle of trading no order, fill or position is lost: the exchange has the same."""
+    with exchange(tmp_path) as (native, outside, secret):
+        words = (trading_file(tmp_path, native, outside, gateway), "--plain", "--state", "state")
+        with Command(*words, "--status-every", "50ms", cwd=tmp_path) as system:
+            system.wait_for(has_traded)
+            system.process.kill()
+        with Command(*words, "--duration", "4s", "--summary", "summary.json", cwd=tmp_path) as system:
+            code, output, errors = system.end()
+        assert code == 0, (output, errors)
+        working, won = trio.run(account, native, secret)
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["lanes"]["main"]["anomalies"], summary["halts"], working) == ([], [], [])
+    assert summary["totals"]["fills"] >= 3
+    assert won == position_in(summary)
