@@ -78,15 +78,32 @@ class Trader:
         time_in_force: int = GTC, post_only: bool = False,
     ) -> int:  # fmt: skip
         """Send a new order; gives its id."""
+        new = self.held(
+            price, size, side, instrument_id=instrument_id, order_type=order_type, time_in_force=time_in_force,
+            post_only=post_only,
+        )  # fmt: skip
+        self.setup.mailbox.inbox.offer(new)
+        return new.order_id
+
+    def held(
+        self, price: str, size: str = "0.1", side: int = BUY, *, instrument_id: int = BTC, order_type: int = LIMIT,
+        time_in_force: int = GTC, post_only: bool = False,
+    ) -> NewOrder:  # fmt: skip
+        """A new order that the lane has sent and that has not come here yet."""
         self.last_id += 1
         instrument = self.setup.instruments.by_id(instrument_id)
-        values = (
-            self.last_id, 0, STRATEGY, instrument_id, side, order_type, time_in_force,
-            instrument.parse_price(price) if price else 0, instrument.parse_size(size), 0, 0, post_only, False, 0, 0,
+        child, new = (
+            kind(
+                self.last_id, 0, STRATEGY, instrument_id, side, order_type, time_in_force,
+                instrument.parse_price(price) if price else 0, instrument.parse_size(size), 0, 0, post_only, False, 0,
+                0,
+            )
+            for kind in (ChildOrder, NewOrder)
         )  # fmt: skip
-        self._note(ChildOrder(*values))
-        self.tell(NewOrder(*values))
-        return self.last_id
+        self._note(child)
+        self._note(new)
+        assert isinstance(new, NewOrder)
+        return new
 
     def cancel(self, order_id: int, instrument_id: int = BTC) -> None:
         """Send a cancel."""
