@@ -74,6 +74,11 @@ class RealTerminal:
             assert monotonic() < deadline, f"never came: {words}\n{told()}"
             select.select([], [], [], LOOK_SECONDS)
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Let some time of a measurement pass."""
+        until = monotonic() + seconds
+        self.wait_until(lambda: monotonic() >= until, "the end of the measurement")
+
     def press(self, *keys: str) -> None:
         """Press keys, by tmux's names for them."""
         for key in keys:
@@ -157,3 +162,9 @@ def command_of(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def processor_seconds(process: int) -> float:
+    """How long a process has kept the processor busy, in both modes."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
