@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from desk.exits import EXIT_OFFLINE, EXIT_OK, EXIT_USAGE
+from desk.offline_market import free_ports
 from tests.data import ROOT
 from tests.desk.processes import LIMIT_SECONDS, Command, run
 
@@ -167,3 +168,30 @@ def test_no_venue_and_no_leave_to_simulate_has_an_exit_code_of_its_own(tmp_path:
     code, _, errors = run(config)
     assert code == EXIT_OFFLINE
     assert "no public feed can be reached (binance: " in errors
+
+
+def test_venues_that_answer_are_traded_at(tmp_path: Path) -> None:
+    """Servers that stand in for the venues are found, no market is simulated, and all three books are theirs."""
+    ports = dict(zip(("binance", "kraken", "coinbase", "native"), free_ports(4), strict=True))
+    exchange, job = tmp_path / "venues.toml", tmp_path / "job.toml"
+    lines = [f'include = ["{CONFIGS / "exchange-venues.toml"}"]']
+    for name, port in ports.items():
+        lines += [f"[services.{'gateway' if name == 'native' else name + '_gateway'}.params]", f"port = {port}"]
+    exchange.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # The one instrument there has rules of its own, which a checksum depends on.
+    lines = [f'include = ["{MAIN_JOB}"]', "[instruments.btc_kraken]", 'tick = "0.01"', 'lot = "0.00001"']
+    for name, port in list(ports.items())[:3]:
+        address = f"127.0.0.1:{port}"
+        lines += [f"[services.feed_{name}.params]", f'url = "ws://{address}"', f'rest_url = "http://{address}"']
+    job.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = tmp_path / "summary.json"
+    with Command("exchange", exchange, cwd=tmp_path) as venues:
+        venues.wait_for(lambda line: "BTCUSDT" in line and " last " in line)
+        with Command(job, "--status-every", "50ms", "--summary", path, cwd=tmp_path) as command:
+            command.wait_for(lambda line: all_live(line) and "SIMULATED" not in line)
+            command.process.send_signal(signal.SIGINT)
+            code, _, errors = command.end()
+    assert code == EXIT_OK, errors
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    assert summary["market"] == "public"
+    assert "simulated_market" not in summary["units"]
