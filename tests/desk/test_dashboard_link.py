@@ -28,7 +28,10 @@ from runtime.session import Session
 from tests.data import ROOT
 
 NOW_NS = 1_700_000_000_000_000_000
-CONFIGS = ("tests/desk/one_venue.toml", "configs/mm.toml", "configs/exchange.toml")
+CONFIGS = (
+    "tests/desk/one_venue.toml", "configs/mm.toml", "configs/mm-multi.toml", "configs/crossover.toml",
+    "configs/exchange.toml",
+)  # fmt: skip
 
 
 def session_of(config: str, state: Path) -> Session:

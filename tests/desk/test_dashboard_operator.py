@@ -10,6 +10,8 @@ from typing import cast
 import trio
 import trio.testing
 
+from desk.dashboard.screen import Screen
+from desk.dashboard.terminal import line_text
 from desk.link import DeskLink, private_socket
 from desk.link_codec import MOST_STATE_BYTES, FrameReader, framed
 from desk.loading import load_and_plan
@@ -131,6 +133,37 @@ def test_a_dashboard_that_looks_on_changes_nothing(tmp_path: Path) -> None:
     simulate(lambda: main(tmp_path / "one", False))
     simulate(lambda: main(tmp_path / "two", True))
     assert digests[0] == digests[1]
+
+
+def test_a_running_system_is_drawn_with_its_quotes(tmp_path: Path) -> None:
+    """Books with levels, LIVE, and our orders marked among them; what is drawn is what the ledger holds."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        with session_of(tmp_path / "state") as session:
+            link = DeskLink(session, Path("unused"), "tester")
+
+            async def look() -> None:
+                await until(lambda: working(session) > 1)
+                screen = Screen()
+                reader = FrameReader(MOST_STATE_BYTES)
+                screen.view.greet(reader.feed(framed(link.builder.hello()))[0], 1.0)
+                screen.view.update(reader.feed(framed(await link.builder.state()))[0], 1.0)
+                assert len(screen.view.orders) == working(session)
+                for page in (0, 1):
+                    screen.page = page
+                    seen.append("\n".join(line_text(line) for line in screen.lines(80, 24, 1.0)))
+                session.request_shutdown("seen")
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(look)
+                await session.run()
+
+    simulate(main)
+    for whole in seen:
+        assert "LIVE" in whole
+        assert "fair 6" in whole
+        assert whole.count("▶") >= 2
 
 
 def test_states_leave_no_garbage_to_collect(tmp_path: Path) -> None:
