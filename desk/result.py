@@ -96,5 +96,6 @@ def result_words(result: Mapping[str, Any]) -> list[str]:
     words = [f"position {held}"] if held else []
     profit = result["profit"]
     if profit:
-        words.append(f"profit {profit['queue']} {profit['currency']} ({profit['low']} to {profit['high']})")
+        shown = {name: f"{Decimal(profit[name]):.2f}" for name in ("queue", "low", "high")}
+        words.append(f"profit {shown['queue']} {profit['currency']} ({shown['low']} to {shown['high']})")
     return words
