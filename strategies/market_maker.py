@@ -92,6 +92,8 @@ class MarketMaker(Strategy):
         self.minimum_confidence: float = params.minimum_confidence
         self.min_live_venues: i64 = params.min_live_venues
         self.requote: float = params.requote_bps * BASIS_POINT
+        self.away: float = params.requote_away_bps * BASIS_POINT
+        self.outer: float = params.requote_outer_bps * BASIS_POINT
         self.patience: float = params.queue_patience
         self.spacing: float = params.level_spacing_bps * BASIS_POINT
         self.deviation: float = params.maximum_deviation_bps * BASIS_POINT
@@ -314,18 +316,20 @@ class MarketMaker(Strategy):
         half = fair * max(spread.half(), 0.0) * BASIS_POINT
         spacing = fair * self.spacing
         threshold = fair * self.requote
+        away = fair * self.away
+        outer = fair * self.outer
         nearer = half * NEARER_SHARE
         # Post-only: at least one tick before the touch of the other side, and asks above our own bids.
         limit = quoting.ask - tick
         news = bids.plan(
-            centre - half, spacing, threshold, self.patience, nearer, limit - limit % tick,
+            centre - half, spacing, threshold, away, outer, self.patience, nearer, limit - limit % tick,
             quoting.bid_size, quoting.size_step, quoting.bid_room,
         )  # fmt: skip
         limit = -quoting.bid - tick
         if bids.planned > 0 and -bids.planned_prices[0] - tick < limit:
             limit = -bids.planned_prices[0] - tick
         return asks.plan(
-            -centre - half, spacing, threshold, self.patience, nearer, limit - limit % tick,
+            -centre - half, spacing, threshold, away, outer, self.patience, nearer, limit - limit % tick,
             quoting.ask_size, quoting.size_step, quoting.ask_room,
         ) or news  # fmt: skip
 

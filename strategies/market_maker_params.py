@@ -77,11 +77,19 @@ class MarketMakerParams:
 
     # ---- when a quote moves
     requote_bps: float = setting(
-        "A quote stays where it is until it should move by more than this.",
+        "A quote that has come nearer to the fair value than meant stays until it should move by more than this.",
         default=0.2, rule=between(0.0, 1_000.0), unit="bps", reload=True,
     )  # fmt: skip
+    requote_away_bps: float = setting(
+        "A quote that is further away than meant, which risks nothing, stays until it should move by more than this.",
+        default=0.4, rule=between(0.0, 1_000.0), unit="bps", reload=True,
+    )  # fmt: skip
+    requote_outer_bps: float = setting(
+        "Both grow by this with each level behind the best.",
+        default=0.1, rule=between(0.0, 1_000.0), unit="bps", reload=True,
+    )  # fmt: skip
     queue_patience: float = setting(
-        "A quote that is first in its queue stays for so many times requote_bps more.",
+        "For a quote that is first in its queue all three are larger by so many times.",
         default=1.0, rule=between(0.0, 100.0), reload=True,
     )  # fmt: skip
 

@@ -17,7 +17,14 @@ from strategies.market_maker_spread import Spread
 from strategies.quote_ladder import QuoteSide
 
 PPM: Final = 1_000_000
+HUNDREDTH: Final = 2
 BASIS_POINT: Final = 1e-4
+
+
+def hundredths(value: float) -> str:
+    """A number with two decimals; much quicker than formatting a float, and settings keep it small."""
+    scaled = int(abs(value) * 100.0 + 0.5)
+    return format_decimal(-scaled if value < 0.0 else scaled, HUNDREDTH)
 
 
 class Inventory:
@@ -122,14 +129,18 @@ class Quoting:
         self.bid_size = (size - longer) // factor
         self.ask_size = (size - shorter) // factor
         self.size_step = inventory.size_step // factor
-        spread = self.spread
-        self.words = (
-            f"; half {spread.half():.2f} bps = base {spread.base:.2f} + volatility {spread.moved:.2f} + fee "
-            f"{spread.fee:.2f}; skew {-spread.skew:.2f} bps; held {inventory.text()}"
-        )
+        # Put into words only when a quote is told.
+        self.words = ""
 
     def reason_now(self) -> str:
         """Why the quotes are where they are."""
+        if len(self.words) == 0:
+            spread = self.spread
+            self.words = (
+                "; half " + hundredths(spread.half()) + " bps = base " + hundredths(spread.base) + " + volatility "
+                + hundredths(spread.moved) + " + fee " + hundredths(spread.fee) + "; skew "
+                + hundredths(-spread.skew) + " bps; held " + self.inventory.text()
+            )  # fmt: skip
         return "fair " + format_decimal(int(self.fair_value), self.price_scale) + self.words
 
     def save(self) -> list[object]:

@@ -6,9 +6,10 @@ market on either side, and every rule is written once.
 The rules, level by level, the best first:
 - A price is rounded away from the fair value, onto the tick, and a level lies at least one tick behind the one before.
 - Post-only: no level is at or beyond the venue's own touch of the other side; it is clamped one tick before it.
-- A level that is told stays while its target is within the threshold of it, tick included. An order that stands well
-  in its queue stays longer: the threshold grows by `patience` times the share of the queue that is behind it. It never
-  stays nearer to the fair value than its target by more than half of the half spread.
+- A level that is told stays while its target is within a threshold of it, tick included: one for a level that is nearer
+  to the fair value than meant, which is a risk, and one for a level that is further away, which only waits. Both grow
+  with each level behind the best, and for an order that stands well in its queue by `patience` times the share of the
+  queue that is behind it. A level never stays nearer than its target by more than half of the half spread.
 - Where the order stands is what the market shows: at the touch it is behind what was displayed when it came there,
   trades at its price and a smaller display move it up, and a fill means that it is first.
 """
@@ -107,6 +108,8 @@ class QuoteSide:
         target: float,
         spacing: float,
         threshold: float,
+        away: float,
+        outer: float,
         patience: float,
         nearer: float,
         limit: i64,
@@ -116,8 +119,9 @@ class QuoteSide:
     ) -> bool:
         """Work out the levels from the target of the best one; says whether they differ from what was told.
 
-        `threshold` is how far a target may leave its level, `nearer` how much nearer than its target a level may be,
-        `limit` the best price that takes nothing, `room` the size that all levels may have together.
+        `threshold` is how much nearer than its target a level may be and `away` how much further, each with `outer`
+        more for every level; `nearer` bounds the former. `limit` is the best price that takes nothing, `room` the size
+        that all levels may have together.
         """
         prices = self.planned_prices
         sizes = self.planned_sizes
@@ -130,7 +134,7 @@ class QuoteSide:
             level_size -= level_size % self.lot
             price = i64(floor(target)) if -MOST_PRICE < target < MOST_PRICE else highest
             price -= price % tick
-            if place < self.count and self.stays(place, target, threshold, patience, nearer):
+            if place < self.count and self.stays(place, target, threshold, away, patience, nearer):
                 price = self.prices[place]
             if price > highest:
                 price = highest
@@ -144,24 +148,29 @@ class QuoteSide:
             room -= level_size
             highest = price - tick
             target -= spacing
+            threshold += outer
+            away += outer
             size += size_step
             place += 1
         self.planned = place
         return news or place != self.count
 
-    def stays(self, place: i64, target: float, threshold: float, patience: float, nearer: float) -> bool:
+    def stays(
+        self, place: i64, target: float, threshold: float, away: float, patience: float, nearer: float
+    ) -> bool:
         """Whether a told level is near enough to its target to keep its place in the queue."""
         held = float(self.prices[place])
         # A target up to one tick above a level is what rounding makes of it.
         beyond = target - held - float(self.tick)
         if beyond <= 0.0 and target >= held:
             return True
+        longer = 1.0
         if patience > 0.0:
-            threshold += threshold * patience * self.standing(place)
+            longer += patience * self.standing(place)
         if beyond > 0.0:
-            return beyond <= threshold
+            return beyond <= away * longer
         below = held - target
-        return below <= threshold and below <= nearer
+        return below <= threshold * longer and below <= nearer
 
     def take_plan(self) -> None:
         """What is planned is told; a level at a price that was told before keeps its place in the queue."""

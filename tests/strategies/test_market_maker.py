@@ -47,7 +47,7 @@ def test_bid_is_rounded_down_and_ask_up() -> None:
 @pytest.mark.parametrize(("side", "sign"), [(BUY, -1), (SELL, 1)])
 def test_inventory_moves_both_quotes_against_it(side: int, sign: int) -> None:
     """A long position lowers both quotes, a short one raises them: two basis points at the limit, in proportion."""
-    lane = MakerLane(settings(requote_bps=0.0))
+    lane = MakerLane(settings(requote_bps=0.0, requote_away_bps=0.0))
     lane.market()
     for step in range(1, 4):
         lane.fill(side, 0.01)
@@ -171,7 +171,7 @@ def test_post_only_it_never_crosses_the_touch_of_its_venue() -> None:
 
 def test_a_touch_that_comes_to_a_quote_moves_it_away() -> None:
     """When the venue's ask comes down to our bid, the bid goes below it, whatever the threshold."""
-    lane = MakerLane(settings(requote_bps=50.0))
+    lane = MakerLane(settings(requote_bps=50.0, requote_away_bps=50.0))
     lane.market()
     lane.take(lane.top(1, 59_987.0, 2.0))
     assert lane.bids()[0][0] == 59_987.99
@@ -205,9 +205,31 @@ def test_noise_below_the_threshold_moves_nothing() -> None:
     assert lane.bids()[0][0] == 59_991.19
 
 
+def test_a_quote_that_is_too_near_moves_before_one_that_is_too_far() -> None:
+    """When the price rises the ask follows at its threshold of 3.00, the bid only at its own of 6.00."""
+    lane = MakerLane(settings(requote_away_bps=1.0))
+    lane.market()
+    lane.market(60_003.5)
+    assert (lane.bids()[0][0], lane.asks()[0][0]) == (59_988.0, 60_015.51)
+    lane.market(60_006.5)
+    assert (lane.bids()[0][0], lane.asks()[0][0]) == (59_994.49, 60_015.51)
+
+
+def test_outer_levels_follow_later() -> None:
+    """Each level behind the best may be another basis point off its target before it moves."""
+    lane = MakerLane(settings(levels=3, level_spacing_bps=5.0, requote_outer_bps=1.0))
+    lane.market()
+    before = [price for price, _ in lane.bids()]
+    moved = []
+    for price in (60_004.0, 60_010.0, 60_016.0):
+        lane.market(price)
+        moved.append([old != new for old, (new, _) in zip(before, lane.bids(), strict=True)])
+    assert moved == [[True, False, False], [True, True, False], [True, True, True]]
+
+
 def test_a_target_that_wanders_around_a_tick_does_not_flicker() -> None:
     """At a coarse tick a level stays although its target rounds to the one beside it now and then."""
-    lane = MakerLane(settings(requote_bps=0.01), (instrument(1, "binance", "10", "0.00001"),))
+    lane = MakerLane(settings(requote_bps=0.01, requote_away_bps=0.01), (instrument(1, "binance", "10", "0.00001"),))
     lane.market(60_002.5, 40.0)
     told = len(lane.told)
     for price in (60_001.97, 60_002.03, 60_007.9, 60_001.97):
@@ -410,7 +432,8 @@ def test_the_models_quote_and_lean(mode: str) -> None:
 
 def test_avellaneda_stoikov_without_a_horizon_keeps_to_its_limit() -> None:
     """The formula without a horizon leans harder the nearer the limit is, and both quotes stay numbers at it."""
-    lane = MakerLane(settings(mode="avellaneda_stoikov", horizon_s=0.0, risk_aversion=0.2, requote_bps=0.0))
+    moving = {"requote_bps": 0.0, "requote_away_bps": 0.0}
+    lane = MakerLane(settings(mode="avellaneda_stoikov", horizon_s=0.0, risk_aversion=0.2, **moving))
     lane.market(width=200.0)
     asks = [lane.asks()[0][0]]
     for _ in range(5):

@@ -29,6 +29,8 @@ PARAMS = st.builds(
     size_shading=st.floats(0.0, 1.0),
     skew_bps=st.floats(0.0, 50.0),
     requote_bps=st.floats(0.0, 5.0),
+    requote_away_bps=st.floats(0.0, 5.0),
+    requote_outer_bps=st.floats(0.0, 2.0),
     queue_patience=st.floats(0.0, 5.0),
     risk_aversion=st.floats(0.0, 5.0),
     horizon_s=st.sampled_from([0.0, 10.0, 3_600.0]),
@@ -167,7 +169,8 @@ def test_a_long_inventory_lowers_both_quotes(mode: str, gamma: float, volatility
     for held in (units, units + 1):
         lane = MakerLane(
             maker_settings(
-                mode=mode, risk_aversion=gamma, volatility_bps=volatility, requote_bps=0.0, skew_bps=5.0,
+                mode=mode, risk_aversion=gamma, volatility_bps=volatility, skew_bps=5.0,
+                requote_bps=0.0, requote_away_bps=0.0,
                 maximum_position=DecimalText("0.06"), maximum_skew_bps=1_000.0, maximum_spread_bps=1_000.0,
             )
         )  # fmt: skip
@@ -190,17 +193,18 @@ LEVEL_PRICES = st.floats(900.0, 1_100.0)
     st.sampled_from([1, -1]),
     st.sampled_from([1, 5, 7]),
     st.floats(0.0, 20.0),
+    st.floats(0.0, 20.0),
 )
 @settings(max_examples=examples(100, 5_000), deadline=None)
 def test_a_side_keeps_its_levels_apart_and_near_their_targets(
-    plans: list[tuple[float, int, int]], sign: int, tick: int, threshold: float
+    plans: list[tuple[float, int, int]], sign: int, tick: int, threshold: float, away: float
 ) -> None:
     """Whatever was told before, levels fall by a tick at least, none takes, none is nearer than it may be."""
     side = QuoteSide(sign, 4, tick, 1, 1, 0.0)
     for target, limit, room in plans:
         mirrored = target * sign
         most = sign * limit - (sign * limit) % tick
-        news = side.plan(mirrored, 3.0, threshold, 0.0, 2.0, most, 10, 0, room)
+        news = side.plan(mirrored, 3.0, threshold, away, 0.0, 0.0, 2.0, most, 10, 0, room)
         prices = list(side.planned_prices)[: side.planned]
         assert all(price % tick == 0 and price <= most for price in prices)
         assert all(earlier - later >= tick for earlier, later in pairwise(prices))
@@ -212,7 +216,7 @@ def test_a_side_keeps_its_levels_apart_and_near_their_targets(
             side.take_plan()
         else:
             assert prices == before
-        assert not side.plan(mirrored, 3.0, threshold, 0.0, 2.0, most, 10, 0, room)
+        assert not side.plan(mirrored, 3.0, threshold, away, 0.0, 0.0, 2.0, most, 10, 0, room)
 
 
 def test_the_state_of_a_book_alone_is_not_trusted() -> None:
