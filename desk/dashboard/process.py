@@ -54,7 +54,16 @@ def can_show(
     term = (os.environ if environment is None else environment).get("TERM", "")
     if term in ("", "dumb", "unknown"):
         return False
-    return (stdin or sys.stdin).isatty() and (stdout or sys.stdout).isatty()
+    keyboard = stdin or sys.stdin
+    return keyboard.isatty() and (stdout or sys.stdout).isatty() and _is_in_foreground(keyboard)
+
+
+def _is_in_foreground(keyboard: TextIO) -> bool:
+    """Whether the keys are for us: a command that the shell runs in the background must not take the terminal."""
+    try:
+        return os.tcgetpgrp(keyboard.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return True
 
 
 async def run_dashboard(session: Session, operator: str, tail: LogTail, banner: str = "") -> None:

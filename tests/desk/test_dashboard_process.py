@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from runtime.config.model import LogConfig
 from runtime.logs import configure_logs, get_logger
 from runtime.session import Session
 from tests.data import ROOT
+from tests.desk.processes import environment
 
 
 class Stream:
@@ -33,6 +35,10 @@ class Stream:
     def isatty(self) -> bool:
         """What was said."""
         return self.is_terminal
+
+    def fileno(self) -> int:
+        """There is no terminal behind it."""
+        raise OSError("no descriptor")
 
 
 @pytest.fixture
@@ -121,3 +127,17 @@ def test_it_is_shown_in_a_real_terminal_only(term: str, stdin: bool, stdout: boo
     """Keys come from one side and the drawing goes to the other: both must be a terminal, and one that can draw."""
     environment = {"TERM": term} if term else {}
     assert can_show(environment, Stream(stdin), Stream(stdout)) is shown  # type: ignore[arg-type]
+
+
+def test_a_command_in_the_background_leaves_the_terminal_alone() -> None:
+    """Its keys are the shell's: then it prints lines."""
+    code = (
+        "import os, pty, sys; pid, fd = pty.fork()\n"
+        "if pid: os.read(fd, 100); sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+        "from desk.dashboard.process import can_show\n"
+        "assert can_show({'TERM': 'xterm'}); child = os.fork()\n"
+        "if child: print('there', flush=True); sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "os.setpgid(0, 0); sys.exit(7 if not can_show({'TERM': 'xterm'}) else 8)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), check=False, timeout=30)
+    assert done.returncode == 7
