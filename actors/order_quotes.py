@@ -331,7 +331,7 @@ class Quotes:
         if self.replace_at_once:
             # Beside what is leaving, but never more than twice of what is wanted.
             room += min(self.leaving_count, alignment.levels)
-        in_instrument: i64 = len(quoted.gate.standing.orders)
+        in_instrument: i64 = quoted.gate.standing.count()
         in_instrument += self.count_unseen(quoted.bids) + self.count_unseen(quoted.asks)
         room = min(room, self.maximum_open_orders - in_instrument)
         for place in range(alignment.levels):

@@ -125,7 +125,7 @@ class Results:
         worst: int = 0
         for number, mark in self.queue.marks.items():
             standing = ledger.standing(number)
-            if standing.net_size == 0 and len(standing.orders) == 0:
+            if standing.net_size == 0 and standing.count() == 0:
                 continue
             mid = mark.mid
             if mid <= 0:

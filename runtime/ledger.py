@@ -118,12 +118,12 @@ class Ledger:
     def working_orders(self, strategy_id: int = -1, instrument_id: int = 0) -> list[LedgerOrder]:
         """The orders that are not at their end, oldest first, of one strategy and one instrument where asked."""
         if instrument_id != 0:
-            return list(self.standing(instrument_id, strategy_id).orders.values())
+            return self.standing(instrument_id, strategy_id).listed()
         return [order for order in self.open.values() if strategy_id < 0 or order.strategy_id == strategy_id]
 
     def working_side(self, instrument_id: int, side: int, strategy_id: int = -1) -> list[LedgerOrder]:
         """The same of one side only."""
-        return list(self.open_side(instrument_id, side, strategy_id).orders.values())
+        return self.open_side(instrument_id, side, strategy_id).listed()
 
     def standing(self, instrument_id: int, strategy_id: int = -1) -> Standing:
         """Open orders, their sums and the net size of an instrument, for all strategies or one; it stays up to date."""

@@ -75,6 +75,8 @@ class LedgerOrder:
         self.counted_size: i64 = 0
         self.counted_unpriced: i64 = 0
         self.counted_money: int = 0
+        # The younger an order, the larger; given when it is added to the open ones.
+        self.serial: i64 = 0
         # Its neighbours among the open orders of its side and instrument, the one before and the one after.
         self.earlier: LedgerOrder | None = None
         self.later: LedgerOrder | None = None
@@ -149,10 +151,13 @@ def load_order(state: object) -> LedgerOrder:
 class OpenSide:
     """The open orders of one side, oldest first, and their sums at the worst."""
 
-    def __init__(self, buys: bool) -> None:
+    def __init__(self, buys: bool, chained: bool) -> None:
         self.buys: Final = buys
-        self.orders: dict[int, LedgerOrder] = {}
-        # The ends of the chain through `earlier` and `later`, quicker to walk; only that of all strategies together.
+        # Those of all strategies together are a chain through `earlier` and `later`, quick to walk and to keep; those
+        # of one strategy stand in `orders`. `listed` gives either.
+        self.chained: Final = chained
+        self.count: i64 = 0
+        self.orders: Final[dict[int, LedgerOrder]] = {}
         self.first: LedgerOrder | None = None
         self.last: LedgerOrder | None = None
         # What may still be filled, and what those with a price of their own are worth.
@@ -163,12 +168,23 @@ class OpenSide:
         self.nearest_price: i64 = 0
         self.nearest_known: bool = True
 
+    def listed(self) -> list[LedgerOrder]:
+        """The orders, oldest first."""
+        if not self.chained:
+            return list(self.orders.values())
+        found: list[LedgerOrder] = []
+        one = self.first
+        while one is not None:
+            found.append(one)
+            one = one.later
+        return found
+
     def nearest(self) -> i64:
         """The price nearest to the other side: the highest of buys, the lowest of sells; 0 when none has a price."""
         if self.nearest_known:
             return self.nearest_price
         best: i64 = 0
-        for order in self.orders.values():
+        for order in self.listed():
             price = order.highest_price() if self.buys else order.lowest_price()
             if price > 0 and (best == 0 or (price > best) == self.buys):
                 best = price
@@ -176,8 +192,12 @@ class OpenSide:
         self.nearest_known = True
         return best
 
-    def link(self, order: LedgerOrder) -> None:
-        """Put an order at the end of the chain."""
+    def add(self, order: LedgerOrder) -> None:
+        """An order more; it counts for nothing until `change`."""
+        self.count += 1
+        if not self.chained:
+            self.orders[order.order_id] = order
+            return
         order.earlier = self.last
         if self.last is None:
             self.first = order
@@ -185,8 +205,12 @@ class OpenSide:
             self.last.later = order
         self.last = order
 
-    def unlink(self, order: LedgerOrder) -> None:
-        """Take an order out of the chain."""
+    def remove(self, order: LedgerOrder) -> None:
+        """An order less; `change` has taken out what it counted for."""
+        self.count -= 1
+        if not self.chained:
+            self.orders.pop(order.order_id, None)
+            return
         earlier, later = order.earlier, order.later
         if earlier is None:
             self.first = later
@@ -209,12 +233,18 @@ class OpenSide:
     def clear(self) -> None:
         """Forget everything."""
         while self.first is not None:
-            self.unlink(self.first)
+            self.remove(self.first)
         self.orders.clear()
+        self.count = 0
         self.size = 0
         self.money = 0
         self.unpriced = 0
         self.nearest_known = False
+
+
+def age_of(order: LedgerOrder) -> int:
+    """By which orders are put in the order of their age."""
+    return order.serial
 
 
 class Standing:
@@ -224,10 +254,8 @@ class Standing:
         # -1 for all strategies together.
         self.strategy_id: Final = strategy_id
         self.instrument_id: Final = instrument_id
-        # Oldest first.
-        self.orders: dict[int, LedgerOrder] = {}
-        self.buys: Final = OpenSide(True)
-        self.sells: Final = OpenSide(False)
+        self.buys: Final = OpenSide(True, strategy_id < 0)
+        self.sells: Final = OpenSide(False, strategy_id < 0)
         self.net_size: int = 0
         # One for each strategy that ever traded here.
         self.positions: list[AveragePosition] = []
@@ -246,21 +274,17 @@ class Standing:
         """The position if every open sell filled and no buy."""
         return self.net_size - self.sells.size
 
-    def add(self, order: LedgerOrder) -> None:
-        """An order more; it counts for nothing until `change`."""
-        self.orders[order.order_id] = order
-        self.side(order.side).orders[order.order_id] = order
-        self.version += 1
+    def count(self) -> i64:
+        """How many orders are open."""
+        return self.buys.count + self.sells.count
+
+    def listed(self) -> list[LedgerOrder]:
+        """The open orders, oldest first."""
+        return sorted(self.buys.listed() + self.sells.listed(), key=age_of)
 
     def change(self, side: i64, size: int, money: int, unpriced: int) -> None:
         """One of its orders counts for so much more, or less."""
         self.side(side).change(size, money, unpriced)
-        self.version += 1
-
-    def remove(self, order: LedgerOrder) -> None:
-        """An order less; `change` has taken out what it counted for."""
-        self.orders.pop(order.order_id, None)
-        self.side(order.side).orders.pop(order.order_id, None)
         self.version += 1
 
     def trade(self, signed_size: int) -> None:
@@ -270,7 +294,6 @@ class Standing:
 
     def clear(self) -> None:
         """Forget everything; whoever holds it sees what comes next."""
-        self.orders.clear()
         self.buys.clear()
         self.sells.clear()
         self.net_size = 0
@@ -286,6 +309,7 @@ class OpenOrders:
         self.orders: dict[int, LedgerOrder] = {}
         self.by_instrument: dict[int, Standing] = {}
         self.by_strategy: dict[int, dict[int, Standing]] = {}
+        self.added: i64 = 0
 
     def clear(self) -> None:
         """Forget everything; a `Standing` that somebody holds stays the one that is kept up to date."""
@@ -323,9 +347,10 @@ class OpenOrders:
         of_own = self.of_strategy(order.strategy_id, order.instrument_id)
         order.of_all = of_all
         order.of_own = of_own
-        of_all.add(order)
-        of_own.add(order)
-        of_all.side(order.side).link(order)
+        self.added += 1
+        order.serial = self.added
+        of_all.side(order.side).add(order)
+        of_own.side(order.side).add(order)
         recount(order, terms)
 
     def remove(self, order: LedgerOrder) -> bool:
@@ -335,9 +360,8 @@ class OpenOrders:
         of_all, of_own = order.of_all, order.of_own
         count(order, 0, 0, 0)
         if of_all is not None and of_own is not None:
-            of_all.side(order.side).unlink(order)
-            of_all.remove(order)
-            of_own.remove(order)
+            of_all.side(order.side).remove(order)
+            of_own.side(order.side).remove(order)
         order.of_all = None
         order.of_own = None
         return True

@@ -92,6 +92,8 @@ def assert_sums(ledger: Ledger, net: dict[tuple[int, int], int]) -> None:
                 kept = ledger.open_side(instrument_id, side, strategy_id)
                 assert (kept.size, kept.money, kept.unpriced) == counted(mine, instrument_id, side)
                 sided = [one for one in here if one.side == side]
+                assert kept.listed() == sided
+                assert kept.count == len(sided)
                 if strategy_id < 0:
                     assert chain_of(kept) == sided
                 assert ledger.working_side(instrument_id, side, strategy_id) == sided
