@@ -23,6 +23,8 @@ from desk.link_codec import MOST_STATE_BYTES, FrameReader, LinkError, framed
 
 READ_BYTES = 256 * 1024
 IDLE_SECONDS = 1.0
+# What another process writes into the terminal stands there for no longer than this.
+REPAINT_SECONDS = 5.0
 # Signals that end it, after the terminal was given back. Ctrl-C is for the trading process, which says goodbye then.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE)
@@ -74,6 +76,7 @@ class Client:
         self.screen = Screen()
         self.control = Control(self.screen)
         self.reader = FrameReader(MOST_STATE_BYTES)
+        self.repainted_at = 0.0
         link.setblocking(False)
 
     def loop(self) -> None:
@@ -100,6 +103,9 @@ class Client:
         """Show what is so now."""
         now = time.monotonic()
         self.control.tick(now)
+        if now - self.repainted_at >= REPAINT_SECONDS:
+            self.repainted_at = now
+            self.terminal.forget()
         self.terminal.draw(self.screen.lines(*self.terminal.measure(), now))
 
     def _take_states(self) -> None:
@@ -132,6 +138,9 @@ class Client:
 
     def _take_keys(self) -> None:
         for key in self.terminal.read_keys():
+            if key == "redraw":
+                self.repainted_at = 0.0
+                continue
             command = self.control.press(key, time.monotonic())
             if command == LEAVE:
                 raise Ended(LEFT_BY_USER, "left while the trading process said nothing")

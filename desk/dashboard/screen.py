@@ -32,6 +32,7 @@ HELP = (
     ("q", "quit: cancel, confirm, stop in order, print a summary; again to hurry"),
     ("tab", "the next thing that is traded, where there are several"),
     ("left, right", "further books, on the page of books"),
+    ("ctrl-l", "draw everything anew, as is done every five seconds"),
     ("?", "this help"),
 )
 READ = (

@@ -24,7 +24,7 @@ ESCAPED = {
     b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left", b"\x1bOC": "right", b"\x1bOD": "left",
     b"\x1bOA": "up", b"\x1bOB": "down",
 }  # fmt: skip
-NAMED = {"\t": "tab", "\r": "enter", "\n": "enter", "\x1b": "escape"}
+NAMED = {"\t": "tab", "\r": "enter", "\n": "enter", "\x1b": "escape", "\x0c": "redraw"}
 
 
 class TerminalGone(Exception):
@@ -104,8 +104,8 @@ class Terminal:
         return self.size
 
     def forget(self) -> None:
-        """Draw everything anew the next time."""
-        self._shown = []
+        """Write every row anew the next time: somebody else may have written over what stands there."""
+        self._shown = [[("", "")] for _ in self._shown]
 
     def draw(self, lines: Block) -> int:
         """Write the rows that differ from what stands there; gives how many."""

@@ -187,6 +187,7 @@ def test_keys_choose_what_is_looked_at() -> None:
 
 def test_keys_are_read_from_what_a_terminal_sends() -> None:
     """Characters, arrows in both of their spellings, and nothing for sequences that are not known."""
+    assert keys_of(b"\x0c") == ["redraw"]
     assert keys_of(b"1k?q") == ["1", "k", "?", "q"]
     assert keys_of(b"\x1b[C\x1bOD\t\x1b") == ["right", "left", "tab", "escape"]
     assert keys_of(b"\x1b[5~\x1b[1;5Cp\x00\xff") == ["p"]

@@ -53,6 +53,12 @@ def test_a_session_at_both_sizes(tmp_path: Path) -> None:
             for key, words in WORDS.items():
                 terminal.press(key)
                 wait_for_page(terminal, columns, rows, *words)
+        tty = terminal.tmux("display-message", "-p", "#{pane_tty}").strip()
+        terminal.press("4")
+        terminal.wait_for("markouts")
+        Path(tty).write_text("\x1b[21;1Hsomebody writes over it")
+        terminal.press("C-l")
+        terminal.wait_for("1 overview", absent="somebody writes")
         terminal.press("?")
         terminal.wait_for("kill switch")
         terminal.press("Escape", "1")
