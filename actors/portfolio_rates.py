@@ -10,12 +10,49 @@ from collections.abc import Mapping
 from math import gcd
 from typing import Final
 
+from mypy_extensions import i64
+
 from market.instruments import Instrument, InstrumentTable
 from market.messages import LIVE, TopOfBook
 from market.numbers import decimal_places, parse_decimal
 
 # Amounts in the common currency have this many decimals, as the catalogue of messages says.
 BASE_SCALE: Final = 8
+# Products up to this one are taken in 64 bits.
+QUICK: Final = 2305843009213693952  # 2 ** 61
+
+
+class Factor:
+    """What money of an instrument at its scale becomes in the common currency: a fraction, quick where 64 bits do."""
+
+    def __init__(self) -> None:
+        self.above: int = 0
+        self.below: int = 1
+        self.quick_above: i64 = 0
+        self.quick_below: i64 = 1
+        self.quick_money: i64 = 0
+
+    def set(self, rate: Rate, scale: int) -> None:
+        """Another rate, for money of this scale."""
+        above: int = rate.above * 10**BASE_SCALE
+        below: int = rate.below * 10**scale
+        shared = gcd(above, below)
+        self.above = above // shared
+        self.below = below // shared
+        self.quick_money = 0
+        if 0 < self.above <= QUICK and self.below <= QUICK:
+            self.quick_above = self.above
+            self.quick_below = self.below
+            self.quick_money = QUICK // self.above
+
+    def convert(self, money: int) -> int:
+        """Money in the common currency, rounded down."""
+        most: int = self.quick_money
+        if -most <= money <= most:
+            small: i64 = money
+            product = small * self.quick_above
+            return product if self.quick_below == 1 else product // self.quick_below
+        return money * self.above // self.below
 
 
 class Rate:

@@ -11,7 +11,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from actors.portfolio_rates import BASE_SCALE
+from actors.portfolio_rates import BASE_SCALE, Factor
 from actors.risk_limits import Bound
 from actors.risk_watched import Watched
 from market.numbers import format_decimal_short
@@ -36,6 +36,7 @@ class Earned:
         self.rate_version: int = -1
         # How much of an open loss a person has seen; it does not count again.
         self.seen_loss: int = 0
+        self.factor: Final = Factor()
 
     def is_current(self) -> bool:
         """Whether nothing has changed since it was counted; a flat position is worth the same at any mid."""
@@ -48,7 +49,9 @@ class Earned:
         """Count anew."""
         watched = self.watched
         self.version = watched.standing.version
-        self.rate_version = watched.rate.version
+        if self.rate_version != watched.rate.version:
+            self.rate_version = watched.rate.version
+            self.factor.set(watched.rate, watched.instrument.money_scale)
         self.double = watched.last_double
         mark = self.double // 2
         total: int = 0
@@ -58,10 +61,7 @@ class Earned:
             else:
                 # Without a mark, what is open counts as worth what it cost.
                 total += position.realised - position.fees + position.funding
-        rate = watched.rate
-        instrument = watched.instrument
-        below: int = rate.below * 10**instrument.money_scale
-        self.profit = total * rate.above * 10**BASE_SCALE // below
+        self.profit = self.factor.convert(total)
 
     def open_loss(self) -> tuple[int, int]:
         """What the open positions have lost at the mid, and what they cost, in the instrument's money."""
@@ -75,6 +75,23 @@ class Earned:
                     loss -= position.unrealised(mark)
                     cost += abs(position.cost)
         return loss, cost
+
+
+class NearLimit:
+    """A loss limit that may be near: from where on, and from where it is far again."""
+
+    def __init__(self, bound: Bound, percent: int) -> None:
+        self.bound: Final = bound
+        self.percent: Final = percent
+        self.made_for: int = -1
+        self.near_from: int = 0
+        self.far_below: int = 0
+
+    def aim(self) -> None:
+        """The limit has changed."""
+        self.made_for = self.bound.value
+        self.near_from = -(-self.made_for * self.percent // 100)
+        self.far_below = self.near_from // 2
 
 
 class Reached:
@@ -99,7 +116,8 @@ class Losses:
         self.currency: Final = currency
         self.day_begins_ns: Final = day_begins_ns
         self.starting_value: Final = starting_value
-        self.warn_percent: Final = warn_percent
+        self.near_day: Final = NearLimit(daily_loss, warn_percent)
+        self.near_fall: Final = NearLimit(drawdown, warn_percent)
         self.daily_loss: Final = daily_loss
         self.drawdown: Final = drawdown
         self.stop_loss: Final = stop_loss
@@ -179,19 +197,22 @@ class Losses:
             stopped = self.stopped(instrument_id)
             if stopped is not None:
                 return stopped
-        return self.near(self.daily_loss, loss) or self.near(self.drawdown, fall)
+        return self.near(self.near_day, loss) or self.near(self.near_fall, fall)
 
     def halt(self, bound: Bound, value: int, what: str) -> Reached:
         """A limit that halts."""
         reason = f"{what} {format_decimal_short(value, BASE_SCALE)} {self.currency} is above {bound.key} "
         return Reached(bound, 0, value, reason + bound.told(bound.value), True)
 
-    def near(self, bound: Bound, value: int) -> Reached | None:
+    def near(self, limit: NearLimit, value: int) -> Reached | None:
         """A limit of which this share is used up for the first time since it was far."""
-        if not bound.on or self.warn_percent >= 100:
+        bound = limit.bound
+        if not bound.on or limit.percent >= 100:
             return None
-        if value * 100 < bound.value * self.warn_percent:
-            if value * 200 < bound.value * self.warn_percent:
+        if limit.made_for != bound.value:
+            limit.aim()
+        if value < limit.near_from:
+            if value < limit.far_below and len(self.warned) > 0:
                 self.warned.pop(bound.key, None)
             return None
         if bound.key in self.warned:

@@ -21,6 +21,7 @@ NO_PRICE: Final[i64] = 9223372036854775807
 # Products up to this one are taken in 64 bits, with room left for rounding up.
 QUICK: Final = 2305843009213693952  # 2 ** 61
 QUICK_AMOUNT: Final = 2147483648  # 2 ** 31
+QUICK_DOUBLE: Final = 70368744177664  # 2 ** 46
 QUICK_FACTOR: Final = 1073741824  # 2 ** 30
 PPM: Final = 1_000_000
 # No fee is the whole trade or more.
@@ -49,6 +50,13 @@ class Collar:
         if self.double <= 0:
             self.lowest = NO_PRICE
             self.highest = -1
+            return
+        if self.double < QUICK_DOUBLE and self.bound.value <= BASIS_POINTS:
+            double: i64 = self.double
+            bps: i64 = self.bound.value
+            away = bps * double // BASIS_POINTS
+            self.lowest = -((away - double) >> 1)
+            self.highest = (double + away) >> 1
             return
         room: int = self.bound.value * self.double // BASIS_POINTS
         lowest = -((room - self.double) // 2)
