@@ -52,6 +52,7 @@ class Market:
         self.instrument: Final = instrument
         self.terms: Final = PaperTerms(instrument)
         self.book: Final = PaperBook(rules)
+        self.book.lot = instrument.lot
         self.line: Final = line
 
 

@@ -36,6 +36,8 @@ class PaperBook:
 
     def __init__(self, rules: QueueRules) -> None:
         self.drive: Final = rules.drive
+        # Every fill is a whole number of lots, whatever a share of what was cancelled comes to.
+        self.lot: i64 = 1
         self.live: bool = False
         self.bids: Final = PaperSide(BUY, rules)
         self.asks: Final = PaperSide(SELL, rules)
@@ -259,6 +261,10 @@ class PaperBook:
         if self.drive != MODEL_QUEUE:
             touch = queue
             through = queue
+        lot = self.lot
+        queue -= queue % lot
+        touch -= touch % lot
+        through -= through % lot
         if queue > 0:
             order.remaining -= queue
             self.fills.append(PaperFill(order, MODEL_QUEUE, price, queue, order.remaining, liquidity))
