@@ -87,7 +87,7 @@ def test_the_list_of_actors_is_the_shipped_one() -> None:
 def test_every_actor_works_in_a_lane_of_its_own(tmp_path: Path, name: str) -> None:
     """It trades, ends in order, replays lane by lane, and goes on from its state."""
     config = own_lanes(tmp_path, name)
-    summary = run_main_job(tmp_path / "state", 1.0, config=config)
+    summary = run_main_job(tmp_path / "state", 2.5, config=config)
     assert ends_in_order(summary)
     assert totals_of(summary)["fills"] > 0
     lanes = replay_state(tmp_path / "state")
