@@ -6,6 +6,8 @@ added, so that what is at risk in it is measured anew; one that passes is counte
 
 from __future__ import annotations
 
+from typing import Final
+
 from librt.vecs import vec
 from mypy_extensions import i64
 
@@ -14,7 +16,7 @@ from actors.risk_watched import Watched
 from market.messages import BUY, LIMIT
 from runtime.ledger_orders import LedgerOrder
 
-PASSED: i64 = -1
+PASSED: Final = -1
 
 
 def judge_all(
