@@ -151,6 +151,12 @@ class Trader:
         """Wait for a connection."""
         await self.expect(ConnectionUp, count=count)
 
+    def know_less(self) -> None:
+        """From now on the ledger wonders at no report of an order that nobody here has sent."""
+        saved = self.ledger.save()
+        self.ledger = Ledger(False)
+        self.ledger.load(saved)
+
     def is_over(self, order_id: int) -> bool:
         """Whether the ledger holds an order for over."""
         order = self.ledger.order(order_id)

@@ -227,14 +227,13 @@ async def test_everything_is_cancelled_and_confirmed(autojump_clock: MockClock, 
             alice.order(str(50_000 + step))
         await alice.expect(OrderAccepted, count=5)
         alice.heard.clear()
-        alice.ledger.complete = False  # type: ignore[misc]
+        alice.know_less()
         alice.tell(CancelAll(0, "halted"))
         await alice.expect(OrderCancelled, count=6)
         await alice.until(lambda: not alice.gateway.orders.clearing)
         last = alice.of(VenueStateComplete)[-1]
         assert last.count == 0
         assert alice.of(ForeignOrder)[-1].client_order_id == "hers"
-        alice.ledger.complete = True  # type: ignore[misc]
         alice.anomalies.clear()
 
 

@@ -163,7 +163,7 @@ async def test_everything_is_cancelled_and_confirmed(tmp_path: Path) -> None:
         for step in range(3):
             alice.order(str(50_000 + step))
         await alice.expect(OrderAccepted, count=3)
-        alice.ledger.complete = False  # type: ignore[misc]
+        alice.know_less()
         alice.tell(CancelAll(0, "halted"))
         await alice.expect(OrderCancelled, count=4)
         await alice.until(lambda: not alice.gateway.orders.clearing)
@@ -185,7 +185,7 @@ async def test_questions_are_answered_by_the_venue(tmp_path: Path) -> None:
             alice.heard.clear()
             alice.tell(VenueStateWanted(1002, state, 0, ""))
             assert (await alice.expect(VenueStateComplete)).state == state
-        alice.ledger.complete = False  # type: ignore[misc]
+        alice.know_less()
         alice.tell(OrderStatusWanted(12345, BTC, "", 0))
         await alice.expect(OrderCancelled, 12345)
 
