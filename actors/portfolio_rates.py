@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import gcd
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -22,6 +22,7 @@ BASE_SCALE: Final = 8
 QUICK: Final = 2305843009213693952  # 2 ** 61
 
 
+@final
 class Factor:
     """What money of an instrument at its scale becomes in the common currency: a fraction, quick where 64 bits do."""
 
@@ -55,6 +56,7 @@ class Factor:
         return money * self.above // self.below
 
 
+@final
 class Rate:
     """What one unit of a currency is worth in the common one: `above / below`."""
 
@@ -65,7 +67,7 @@ class Rate:
         # Whether it holds now; without it `above` is the last one, or 0 when there never was one.
         self.known: bool = known
         # Counts every change.
-        self.version: int = 0
+        self.version: i64 = 0
 
     def set(self, above: int, below: int) -> None:
         """A new rate."""

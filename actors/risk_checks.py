@@ -7,7 +7,7 @@ large. It fails closed: what is not known does not pass. Texts are made only whe
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -42,6 +42,7 @@ NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 UNKNOWN: Final = -1
 
 
+@final
 class RiskChecks:
     """See the head of this file."""
 

@@ -7,7 +7,7 @@ A limit that was changed stays so over a restart, until the file names a tighter
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from market.numbers import NumberError, decimal_places, format_decimal_short, parse_decimal
 
@@ -26,6 +26,7 @@ def scaled(text: str, scale: int) -> int:
     return amount // smaller
 
 
+@final
 class Bound:
     """One limit: what it is now, and what the file says."""
 

@@ -7,7 +7,7 @@ who ends a halt has looked at it: the day, the peak and each losing position cou
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -24,6 +24,7 @@ WHOLE: Final = 100 * 10**PERCENT_SCALE
 NO_DAY: Final = -1
 
 
+@final
 class Earned:
     """What one instrument has earned, in the common currency."""
 
@@ -33,7 +34,7 @@ class Earned:
         # What its mid, position and rate were when that was counted.
         self.double: int = -1
         self.version: i64 = -1
-        self.rate_version: int = -1
+        self.rate_version: i64 = -1
         # How much of an open loss a person has seen; it does not count again.
         self.seen_loss: int = 0
         self.factor: Final = Factor()
@@ -105,6 +106,7 @@ class Reached:
         self.halts: Final = halts
 
 
+@final
 class Losses:
     """See the head of this file."""
 

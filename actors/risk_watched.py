@@ -7,7 +7,7 @@ ledger, which keeps their sums. Everything is an exact integer; what is at risk 
 from __future__ import annotations
 
 from math import gcd
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -28,6 +28,7 @@ PPM: Final = 1_000_000
 MOST_PPM: Final = 1_000_000
 
 
+@final
 class Collar:
     """The prices that an order may have around a reference."""
 
@@ -71,6 +72,7 @@ class Collar:
         return -(-distance // self.double)
 
 
+@final
 class Group:
     """The instruments of one base asset, whose positions add up."""
 
@@ -85,6 +87,7 @@ class Group:
         self.shortest: int = 0
 
 
+@final
 class Balance:
     """What there is of one asset at one venue, and what all open orders together could take of it."""
 
@@ -96,6 +99,7 @@ class Balance:
         self.needed: int = 0
 
 
+@final
 class Watched:
     """One instrument: its limits, its references, and what is at risk in it."""
 
@@ -144,7 +148,7 @@ class Watched:
         self.quick_below: i64 = 1
         self.quick_size: i64 = 0
         self.seen_version: i64 = -1
-        self.seen_rate: int = -1
+        self.seen_rate: i64 = -1
         # What the figures below were made from.
         self.longest: int = 0
         self.shortest: int = 0

@@ -6,12 +6,13 @@ and that there is none when there is none.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
 
 
+@final
 class Window:
     """See the head of this file."""
 

@@ -7,7 +7,7 @@ costs the same however many orders there are. Nothing here decides anything.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -20,6 +20,7 @@ BUYS: Final = 1
 QUICK: Final = 2147483648  # 2 ** 31
 
 
+@final
 class MoneyTerms:
     """How price times size of one instrument becomes money."""
 
@@ -42,6 +43,7 @@ class MoneyTerms:
         return -((-notional(price, size) * self.multiplier) // self.divisor)
 
 
+@final
 class LedgerOrder:
     """One order as the ledger knows it."""
 
@@ -148,6 +150,7 @@ def load_order(state: object) -> LedgerOrder:
     return order
 
 
+@final
 class OpenSide:
     """The open orders of one side, oldest first, and their sums at the worst."""
 
@@ -247,6 +250,7 @@ def age_of(order: LedgerOrder) -> int:
     return order.serial
 
 
+@final
 class Standing:
     """Where one instrument stands, for all strategies together or for one of them: open orders and net position."""
 
@@ -301,6 +305,7 @@ class Standing:
         self.version += 1
 
 
+@final
 class OpenOrders:
     """Every open order, and where each instrument and each strategy in it stands."""
 
