@@ -75,6 +75,8 @@ class Terminal:
         try:
             self._settings = termios.tcgetattr(self.keyboard)
             termios.tcsetattr(self.keyboard, termios.TCSANOW, _one_by_one(self._settings))
+            # What was typed before anything was to be seen was not meant for this screen.
+            termios.tcflush(self.keyboard, termios.TCIFLUSH)
         except termios.error as error:
             raise TerminalGone(str(error)) from error
         self.measure()
