@@ -53,6 +53,8 @@ NAMES = [
     "journal.replay_records_per_second",
     "histogram.record_ns",
     "position.fill_ns",
+    "risk.check_ns",
+    "router.split_us",
     "strategy.quote_us",
     "paper.fill_step_ns",
     "paper.quiet_touch_ns",
