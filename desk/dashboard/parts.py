@@ -229,11 +229,12 @@ def gauges(view: View, width: int) -> Part:
     """How much of each limit is used, the most used first."""
     lines: list[Line] = []
     room = min(BAR_WIDTH if width < 60 else 2 * BAR_WIDTH, max(4, width // 4))
-    for one in sorted(view.rows("risk", "gauges"), key=lambda one: -share_of(one.get("used"))):
+    told = [(name, one) for name, panel in view.panels("risk") for one in rows_of(panel, "gauges")]
+    several = len(view.panels("risk")) > 1
+    for name, one in sorted(told, key=lambda row: -share_of(row[1].get("used"))):
         share = share_of(one.get("used"))
-        scope = text_of(one, "scope")
-        words = text_of(one, "limit").replace("_", " ")
-        label = f"{words} {scope}" if scope else words
+        words = [text_of(one, "limit").replace("_", " "), text_of(one, "scope"), name if several else ""]
+        label = " ".join(filter(None, words))
         value: Line = [(f" {text_of(one, 'value')}", "bold"), (f" of {text_of(one, 'bound')}", "dim")]
         lines.append(spread([*gauge(share, room), (f" {share:4.0%} ", ""), (label, "")], value, width))
     return Part("limits", lines or none("no risk actor tells of limits"))
