@@ -274,3 +274,25 @@ async def test_a_gateway_that_loses_the_exchange(autojump_clock: MockClock, tmp_
         assert core.anomalies == []
         fills = [each for each in one.heard if isinstance(each, OrderFilled)]
         assert sum(each.side * each.size for each in fills) == core.ledger.net_size(1)
+
+
+async def test_a_gateway_that_fails_halts_trading(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """It comes back with what it knew, all is cancelled and confirmed, and no report is lost or doubled."""
+    async with desk(tmp_path) as one:
+        await one.quoted()
+        one.system.kills["gateway"].arm(3)
+        for _ in range(6):
+            await one.bob.order(
+                OrderForm(symbol="BTCUSDT", side="sell", size="0.05", price="59900", time_in_force="ioc")
+            )
+            await trio.sleep(0.3)
+        core = one.system.lanes[0].core
+        await one.until(lambda: core.ledger.halted)
+        one.system.kills["gateway"].arm(0)
+        await one.until(lambda: any(isinstance(each, HaltConfirmed) and each.open_orders == 0 for each in one.heard))
+        assert await one.working() == []
+        assert core.anomalies == []
+        assert one.system.supervisor.units["gateway"].failures > 0
+        fills = [each for each in one.heard if isinstance(each, OrderFilled)]
+        assert sum(each.side * each.size for each in fills) == core.ledger.net_size(1)
+        assert core.ledger.duplicates == 0
