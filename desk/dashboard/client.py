@@ -28,8 +28,6 @@ REPAINT_SECONDS = 5.0
 # Signals that end it, after the terminal was given back. Ctrl-C is for the trading process, which says goodbye then.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE)
-# What is drawn costs the trade nothing, also where the two share a core.
-NICENESS = 5
 
 
 class Ended(Exception):
@@ -49,7 +47,6 @@ def run(path: str) -> int:
     except OSError as error:
         sys.stderr.write(f"hftrun dashboard: nothing answers at {path}: {error.strerror or error}\n")
         return LINK_GONE
-    os.nice(NICENESS)
     ended = Ended(TERMINAL_GONE)
     try:
         with Terminal(Theme.of(os.environ)) as terminal:
