@@ -39,7 +39,7 @@ from market.messages import (
     VenueStateWanted,
 )
 from runtime.service import ServiceSetup
-from tests.exchange.desk_of_orders import BTC, BTC_USDT
+from tests.exchange.desk_of_orders import BTC, BTC_USDT, ODD, ODD_USDT
 from tests.exchange.outside import FoundNative, World, world
 from tests.exchange.played_trader import Trader, trader
 from venues.dialing import Dialing, Proxies
@@ -323,3 +323,22 @@ async def test_keys_that_are_refused_are_told(autojump_clock: MockClock, tmp_pat
             assert "refuses the key" in down.reason
             one = alice.order("60000", side=SELL)
             assert "refuses the key" in (await alice.expect(OrderRejected, one)).reason
+
+
+async def test_several_instruments_each_in_its_own_numbers(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Steps that are no powers of ten, fees that never come out even: prices and sizes are exact, fees rounded up."""
+    async with trading(tmp_path) as (exchange, _, alice), exchange.native("bob") as bob:
+        odd = alice.order("0.300003", "7.000007", instrument_id=ODD)
+        bitcoin = alice.order("60000", "0.1")
+        await alice.expect(OrderAccepted, count=2)
+        await bob.order(
+            OrderForm(symbol="ODDUSDT", side="sell", size="1.400007", price="0.300003", time_in_force="ioc")
+        )
+        fill = await alice.expect(OrderFilled, odd)
+        assert (fill.price, fill.size, fill.remaining) == (300_003, 1_400_007, 5_600_000)
+        assert fill.fee == ODD_USDT.fee(fill.price, fill.size, MAKER)
+        assert (alice.net(ODD), alice.net()) == (1_400_007, 0)
+        alice.tell(CancelAll(ODD, "this one alone"))
+        await alice.expect(OrderCancelled, odd)
+        await alice.until(lambda: not alice.gateway.orders.clearing)
+        assert not alice.is_over(bitcoin)
