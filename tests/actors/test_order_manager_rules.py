@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import attrs
 import pytest
 from mypy_extensions import i64
 
@@ -38,12 +41,15 @@ from market.messages import (
     PauseQuoting,
     QuotingChanged,
     ReplaceRejected,
+    RunStarted,
     ServiceFailed,
     ServiceRestarted,
     ServiceStopped,
     ShutdownRequested,
     TradingHalted,
 )
+from runtime.actor import Actor
+from runtime.build_core import build_core
 from tests.actors.test_order_manager import (
     FIRST_ID,
     LIVE_BOOK,
@@ -57,9 +63,16 @@ from tests.actors.test_order_manager import (
     quoting,
     wanted,
 )
-from tests.actors.trading_lane import INSTRUMENT, INSTRUMENT_ID, START_NS, TradingLane
+from tests.actors.trading_lane import INSTRUMENT, INSTRUMENT_ID, SESSION, START_NS, TradingLane, plan_of
+from tests.runtime.lanes import node_of
 
 TICK = 1
+
+
+class Taker(Actor):
+    """Stands for a gateway in a plan."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {NewOrder: "on_order"}
 
 
 def changing(**settings: object) -> TradingLane:
@@ -305,9 +318,14 @@ def test_a_refused_cancel_ends_when_the_order_is_gone() -> None:
 
 def test_a_dead_gateway_pulls_the_quotes_it_brings() -> None:
     """Another service is no concern; when it is back, quotes may work again."""
-    lane = quoting()
-    manager = lane.actor(OrderManager)
-    manager.gateways["gate"] = (INSTRUMENT_ID,)  # type: ignore[index]
+    lane = TradingLane(OrderManager)
+    plan = plan_of((OrderManager,), {})
+    service = attrs.evolve(node_of(Taker, 1, name="gate"), kind="service")
+    lane.core = build_core(attrs.evolve(plan, services=(service,)), "main")
+    lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
+    lane.take(wanted([(99, 10)], [(101, 10)]))
+    accept(lane)
+    lane.forget()
     lane.take(ServiceFailed("feed", "test", 1))
     assert told(lane) == []
     lane.take(ServiceFailed("gate", "test", 1))
