@@ -84,6 +84,14 @@ class RealTerminal:
         for key in keys:
             self.tmux("send-keys", key)
 
+    def press_until(self, key: str, *words: str) -> None:
+        """Press a key that does no harm until words appear: one that has just started takes no keys yet."""
+        self.wait_until(
+            lambda: self.press(key) is None and all(word in "\n".join(self.shown()) for word in words),
+            f"{words} after {key}",
+            lambda: "\n".join(self.shown()),
+        )
+
     def resize(self, columns: int, rows: int) -> None:
         """Make the terminal larger or smaller."""
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))

@@ -113,8 +113,7 @@ def test_a_dashboard_that_is_killed_comes_back(tmp_path: Path) -> None:
         first = terminal.dashboard()
         os.kill(first, signal.SIGKILL)
         terminal.wait_until(lambda: terminal.dashboard() != first, "another dashboard")
-        terminal.press("6")
-        terminal.wait_for("the dashboard died", "running")
+        terminal.press_until("6", "the dashboard died", "running")
         assert terminal.state() == {"alternate": "1", "cursor": "0"}
         os.kill(terminal.trading(), signal.SIGTERM)
         assert any("ENDED 0" in line for line in terminal.check_restored())
