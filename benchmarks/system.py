@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from statistics import quantiles
@@ -106,18 +106,25 @@ def books_of(session: Session) -> list[VenueBook]:
     return [slot.actor for slot in session.system.lanes[0].core.slots if isinstance(slot.actor, VenueBook)]
 
 
-def take_all(market: Traffic, ports: list[int], last_ids: list[int], count: int) -> tuple[float, str]:
-    """Ticks a second until every book has its last change."""
+async def nobody(session: Session, nursery: trio.Nursery) -> None:
+    """Nothing beside the session."""
 
-    async def main() -> tuple[float, str]:
+
+def taken_with(
+    market: Traffic, ports: list[int], last_ids: list[int], beside: Callable[[Session, trio.Nursery], Awaitable[None]]
+) -> tuple[int, str, Session]:
+    """Nanoseconds until every book has its last change, what happened meanwhile, and the session that is over."""
+
+    async def main() -> tuple[int, str, Session]:
         with Session(whole_system(market, ports, False), LiveClock(), silence()) as session:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(session.run)
+                await beside(session, nursery)
                 legs = [book.legs[0] for book in books_of(session)]
+                core = session.system.lanes[0].core
                 with trio.fail_after(_PATIENCE_SECONDS):
                     while not all(leg.state == LIVE for leg in legs):
                         await trio.sleep(0.000_2)
-                    core = session.system.lanes[0].core
                     before, began_ns = int(core.sequence), perf_counter_ns()
                     while not all(
                         int(leg.decoder.update_id) >= last for leg, last in zip(legs, last_ids, strict=True)
@@ -127,31 +134,36 @@ def take_all(market: Traffic, ports: list[int], last_ids: list[int], count: int)
                 ledger = core.ledger
                 told = (
                     f"{int(core.sequence) - before:,} inputs, {int(ledger.orders):,} orders and "
-                    f"{int(ledger.fills):,} fills on the way; halted: {ledger.halted}"
+                    f"{int(ledger.fills):,} fills on the way"
                 )
                 failed = [slot.name for slot in core.slots if slot.failures]
                 if failed or ledger.halted:
                     raise ChecksumMismatch(f"it did not work: {failed} {ledger.halt_reason}")
                 nursery.cancel_scope.cancel()
-        return count * _NANOSECONDS / taken_ns, told
+        return taken_ns, told, session
 
     return trio.run(main)
+
+
+def last_ids_of(market: Traffic) -> list[int]:
+    """What the last change of each book is called."""
+    frames = whole_frames(market)
+    return [
+        last_update_id([data for number, kind, data in frames if number == one.connection_id and kind == FRAME_STREAM])
+        for one in market.markets
+    ]
 
 
 @figure(name="system.ticks_per_second", unit="1/s", limit=50_000, at_least=True, repeats=3)
 def ticks_per_second(run: Run) -> Measured:
     """Frames a second through the whole main job on one core, journal and all."""
     market = traffic()
-    frames = whole_frames(market)
-    last_ids = [
-        last_update_id([data for number, kind, data in frames if number == one.connection_id and kind == FRAME_STREAM])
-        for one in market.markets
-    ]
+    count, last_ids = len(whole_frames(market)), last_ids_of(market)
     values, told = [], ""
     for _ in range(run.repeats):
         with venues("fast") as (ports, _):
-            value, told = take_all(market, ports, last_ids, len(frames))
-        values.append(value)
+            taken_ns, told, _ = taken_with(market, ports, last_ids, nobody)
+        values.append(count * _NANOSECONDS / taken_ns)
     return Measured(values, None, (market.source, told))
 
 
