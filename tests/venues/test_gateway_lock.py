@@ -21,7 +21,7 @@ from venues.gateway_keys import KeysMissing, read_key
 from venues.gateway_lock import is_loopback, live_problem, mode_problem, real_gateways, trades_real_money
 
 CONFIG = ROOT / "configs" / "live-example.toml"
-KEYS = {"HFTRUN_BINANCE_KEY": "k" * 20, "HFTRUN_BINANCE_SECRET": "s" * 20}
+KEYS = {"BINANCE_API_KEY": "k" * 20, "BINANCE_API_SECRET": "s" * 20}
 
 
 def plan(tmp_path: Path, text: str = "") -> Blueprint:
@@ -36,8 +36,8 @@ def plan(tmp_path: Path, text: str = "") -> Blueprint:
     [
         ("live", True, KEYS, None),
         ("live", False, KEYS, "add --live"),
-        ("live", True, {}, "HFTRUN_BINANCE_KEY"),
-        ("live", True, {"HFTRUN_BINANCE_KEY": "k" * 20}, "HFTRUN_BINANCE_SECRET"),
+        ("live", True, {}, "BINANCE_API_KEY"),
+        ("live", True, {"BINANCE_API_KEY": "k" * 20}, "BINANCE_API_SECRET"),
         ("paper", False, KEYS, "gateway would trade with real money"),
         ("paper", True, KEYS, "gateway would trade with real money"),
     ],
@@ -104,3 +104,9 @@ def test_keys_are_named_and_never_written(tmp_path: Path) -> None:
         read_key("api_key", {"file": str(path)})
     path.chmod(0o600)
     assert read_key("api_key", {"file": str(path)}).reveal() == "abcdef"
+
+
+def test_the_keys_of_the_example_are_no_overrides() -> None:
+    """Variables that begin with HFTRUN_ set keys of the configuration: a secret is never called so."""
+    assert not any(name.startswith("HFTRUN_") for name in KEYS)
+    assert all(name in CONFIG.read_text(encoding="utf-8") for name in KEYS)
