@@ -94,6 +94,7 @@ class RoughVenue:
         self.lane = lane
         self.random = random
         self.loss = loss
+        self.refuses = True
         self.heard = 0
         self.requests: list[Message] = []
         self.reports: list[Message] = []
@@ -138,7 +139,7 @@ class RoughVenue:
         """A new order works, or is refused."""
         order = VenueOrder(message.order_id, message.side, message.price, message.size)
         self.orders[order.order_id] = order
-        if self.random.random() < 0.05:
+        if self.refuses and self.random.random() < 0.05:
             order.over = OrderRejected(order.order_id, INSTRUMENT_ID, REJECT_POST_ONLY, "post-only", "venue")
             self.report(order.over)
             return
@@ -147,7 +148,8 @@ class RoughVenue:
     def replace(self, message: ReplaceOrder) -> None:
         """A change of an order that works; one that would leave nothing of it, or is not liked, is refused."""
         order = self.orders.get(message.order_id)
-        if order is None or order.over is not None or message.size <= order.filled or self.random.random() < 0.1:
+        disliked = self.refuses and self.random.random() < 0.1
+        if order is None or order.over is not None or message.size <= order.filled or disliked:
             self.report(ReplaceRejected(message.order_id, INSTRUMENT_ID, REJECT_TOO_LATE, "no"))
             return
         order.price = message.price
@@ -290,6 +292,7 @@ class Desk:
     def settle(self) -> None:
         """The venue answers everything, time passes, the strategy goes on wanting the same."""
         self.venue.loss = 0.0
+        self.venue.refuses = False
         for _ in range(60):
             for _ in range(40):
                 self.venue.take_one()
