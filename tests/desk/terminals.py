@@ -86,11 +86,13 @@ class RealTerminal:
 
     def press_until(self, key: str, *words: str) -> None:
         """Press a key that does no harm until words appear: one that has just started takes no keys yet."""
-        self.wait_until(
-            lambda: self.press(key) is None and all(word in "\n".join(self.shown()) for word in words),
-            f"{words} after {key}",
-            lambda: "\n".join(self.shown()),
-        )
+
+        def appear() -> bool:
+            self.press(key)
+            whole = "\n".join(self.shown())
+            return all(word in whole for word in words)
+
+        self.wait_until(appear, f"{words} after {key}", lambda: "\n".join(self.shown()))
 
     def resize(self, columns: int, rows: int) -> None:
         """Make the terminal larger or smaller."""
