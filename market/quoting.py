@@ -16,6 +16,8 @@ from typing import Final
 
 # Below this, gamma over k is so small that a float cannot tell the formulas from their limit.
 SMALL_RATIO: Final = 1e-9
+# A product of gamma and volatility, squared, below this is none: floats have no digits left for it.
+SMALLEST_RISK: Final = 1e-200
 
 
 def intensity_half_spread(risk_aversion: float, decay: float) -> float:
@@ -71,9 +73,9 @@ def infinite_reservation_ask(
 
 def _infinite_offset(inventory: float, risk_aversion: float, volatility: float, discount: float) -> float:
     """How far the reservation bid is from the mid; infinite where the model allows no such inventory."""
-    if risk_aversion <= 0.0 or volatility <= 0.0:
-        return 0.0
     risk = risk_aversion * risk_aversion * volatility * volatility
+    if risk < SMALLEST_RISK:
+        return 0.0
     room = 2.0 * discount - risk * inventory * inventory
     if room <= 0.0:
         return -inf if inventory > 0.0 else inf

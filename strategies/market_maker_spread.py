@@ -107,11 +107,12 @@ class Spread:
             self.moved = risk / 2.0
             self.skew = risk * inventory
             return
-        discount = natural_discount(gamma, sigma, most_inventory)
+        # The volatility cancels with this discount; so it is left out, and one of 0 is no special case.
+        discount = natural_discount(gamma, 1.0, most_inventory)
         # At the largest inventory one of the two is infinite; just before it both are as good as that.
         held = min(max(inventory, -most_inventory), most_inventory) * 0.999
-        bid = infinite_reservation_bid(0.0, held, gamma, sigma, discount)
-        ask = infinite_reservation_ask(0.0, held, gamma, sigma, discount)
+        bid = infinite_reservation_bid(0.0, held, gamma, 1.0, discount)
+        ask = infinite_reservation_ask(0.0, held, gamma, 1.0, discount)
         self.moved = (ask - bid) / 2.0
         self.skew = -(ask + bid) / 2.0
 

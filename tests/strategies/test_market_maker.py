@@ -441,3 +441,17 @@ def test_avellaneda_stoikov_without_a_horizon_keeps_to_its_limit() -> None:
         asks.append(lane.asks()[0][0])
     assert all(later < earlier for earlier, later in pairwise(asks))
     assert lane.bids() == []
+
+
+@pytest.mark.parametrize("volatility", [0.0, 5e-324, 1e-160, 1_000.0])
+@pytest.mark.parametrize("gamma", [0.0, 1e-300, 1_000.0])
+@pytest.mark.parametrize(
+    ("mode", "horizon"), [("avellaneda_stoikov", 0.0), ("avellaneda_stoikov", 60.0), ("glft", 1.0)]
+)
+def test_no_setting_makes_a_model_speechless(mode: str, horizon: float, gamma: float, volatility: float) -> None:
+    """A market that stands still, or storms, and an aversion of nothing, or of all: the quotes stay prices."""
+    extreme = settings(mode=mode, horizon_s=horizon, risk_aversion=gamma, volatility_bps=volatility)
+    lane = MakerLane(extreme)
+    lane.market(width=10_000.0)
+    lane.fill(BUY, 0.04)
+    assert 0.0 < lane.bids()[0][0] < lane.asks()[0][0] < 2.0 * FAIR
