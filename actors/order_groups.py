@@ -7,7 +7,7 @@ inverse contracts, whose base depends on the price, and instruments of another k
 from __future__ import annotations
 
 from math import gcd
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -15,6 +15,7 @@ from market.instruments import Instrument
 from runtime.ledger import Ledger
 
 
+@final
 class GroupMember:
     """One instrument of a group, with its size unit in units of the group as a fraction."""
 
@@ -37,6 +38,7 @@ class GroupMember:
         return wide if common >= 0 else -wide
 
 
+@final
 class Group:
     """See the head of this file."""
 

@@ -6,7 +6,7 @@ session of its own when time has passed since the run began.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -21,6 +21,7 @@ MOST_ACTORS: Final = (1 << ACTOR_BITS) - 1
 NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 
 
+@final
 class OrderIds:
     """See the head of this file."""
 

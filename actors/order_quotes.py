@@ -8,7 +8,7 @@ anew, that side gets no new order.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from librt.vecs import append, vec
 from mypy_extensions import i64
@@ -23,6 +23,7 @@ from runtime.actor import Actor
 from runtime.ledger import LedgerOrder, OpenSide, Standing
 
 
+@final
 class Gate:
     """Whether quotes may work in one instrument: its book, its gateway, and cancels that were refused."""
 
@@ -72,6 +73,7 @@ class Gate:
         self.rules.amend = amend
 
 
+@final
 class WantedSide:
     """One side of what a strategy wants: its levels as the venue takes them, and why it may have to wait."""
 
@@ -145,6 +147,7 @@ class WantedSide:
         self.unseen = [load_request(one) for one in unseen]
 
 
+@final
 class Quoted:
     """The quotes of one strategy in one instrument."""
 
@@ -178,6 +181,7 @@ class Quoted:
         ]
 
 
+@final
 class Quotes:
     """See the head of this file."""
 

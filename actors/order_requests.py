@@ -7,7 +7,7 @@ cancel is repeated at the same pace until the order is known to be gone. Which o
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -25,6 +25,7 @@ CANCEL: Final = 2
 COMMANDS: Final = ("new", "replace", "cancel")
 
 
+@final
 class Request:
     """One request: what was asked, and until when it should have been answered."""
 
@@ -74,6 +75,7 @@ def load_request(row: list[int]) -> Request:
     return Request(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
 
 
+@final
 class Requests:
     """See the head of this file."""
 

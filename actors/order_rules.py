@@ -6,7 +6,7 @@ the instrument once. It never decides what is wanted.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -19,6 +19,7 @@ BASIS_POINTS: Final = 10_000
 MOST: Final = (1 << 62) - 1
 
 
+@final
 class VenueRules:
     """See the head of this file."""
 

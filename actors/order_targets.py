@@ -8,7 +8,7 @@ venue where the position is held, at the market. A target that is reached is don
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -34,6 +34,7 @@ from runtime.actor import Actor
 NONE: Final = 0
 
 
+@final
 class Target:
     """What is to be held, and what is done about it. `flattens` closes one instrument, else it is of a whole group."""
 
@@ -94,6 +95,7 @@ def load_target(row: list[object]) -> Target:
     return target
 
 
+@final
 class Targets:
     """See the head of this file."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
 from market.messages import RoutedOrder
 
 
+@final
 class RoutedChild:
     """One order at one venue, a part of a routed order."""
 
@@ -43,6 +44,7 @@ def load_child(row: list[int]) -> RoutedChild:
     return child
 
 
+@final
 class RoutedParent:
     """A routed order, sizes in units of its group. `tried` holds what a venue had told when it was last tried."""
 

@@ -7,7 +7,7 @@ a change counts half after a while. All of it is a function of the messages alon
 from __future__ import annotations
 
 from math import gcd, sqrt
-from typing import Final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -25,6 +25,7 @@ NANOSECONDS_PER_SECOND: Final = 1e9
 NANOSECONDS_PER_MILLISECOND: Final = 1e6
 
 
+@final
 class RouterVenue:
     """See the head of this file."""
 

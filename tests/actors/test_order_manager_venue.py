@@ -185,6 +185,14 @@ class RoughVenue:
 
     # ---- what is told
 
+    def calm_down(self) -> None:
+        """From now on nothing is lost or refused; what was lost is told, as a comparison with the venue would do."""
+        self.loss = 0.0
+        self.refuses = False
+        for messages in self.lost.values():
+            self.reports += messages
+        self.lost.clear()
+
     def report(self, message: Message) -> None:
         """Tell it, or lose it; what is told of an order after something was lost is lost with it."""
         order_id = int(getattr(message, "order_id", 0))
@@ -291,8 +299,7 @@ class Desk:
 
     def settle(self) -> None:
         """The venue answers everything, time passes, the strategy goes on wanting the same."""
-        self.venue.loss = 0.0
-        self.venue.refuses = False
+        self.venue.calm_down()
         for _ in range(60):
             for _ in range(40):
                 self.venue.take_one()
@@ -350,7 +357,7 @@ def test_nothing_works_after_a_shutdown(seed: int) -> None:
     desk.lane.take(ShutdownRequested("test", 0))
     desk.venue.listen()
     sent = len(desk.venue.ids)
-    desk.venue.loss = 0.0
+    desk.venue.calm_down()
     for _ in range(600):
         desk.venue.take_one()
         desk.venue.tell_one()
