@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -417,7 +417,18 @@ class Supervisor:
 
 
 def cause_of(error: Exception) -> Exception:
-    """The one exception in a group of one, however deep, which is what trio makes of it on the way."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    """The one exception in a group, however deep, which is what trio makes of it on the way.
+
+    Two tasks of a unit may meet one failure, such as that of its journal: then the group has it twice.
+    """
+    leaves = {id(leaf): leaf for leaf in _leaves(error)}
+    return next(iter(leaves.values())) if len(leaves) == 1 else error
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    """The exceptions in a group, and in the groups within it."""
+    if isinstance(error, ExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error

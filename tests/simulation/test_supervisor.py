@@ -12,7 +12,7 @@ from market.messages import RunStarted
 from runtime.actor import HALT_TRADING, STOP
 from runtime.build_core import build_core
 from runtime.lane_journal import LAST, rebuilder, replay_into
-from runtime.supervisor import ShutdownReport, UnitState
+from runtime.supervisor import ShutdownReport, UnitState, cause_of
 from runtime.wiring import System
 from tests.seeds import seeds
 from tests.simulation.disk import SimulatedDisk
@@ -134,3 +134,12 @@ def test_a_critical_actor_comes_back_with_its_state() -> None:
             assert critical.passed[: len(sent)] == sorted(sent)
             return
     pytest.fail("no seed made the critical actor fail: the rule of failures has changed")
+
+
+def test_a_failure_that_two_tasks_meet_is_one() -> None:
+    """A group of one exception, however deep and however often it is in there, is that exception; of two it is both."""
+    error, other = ValueError("it"), ValueError("it")
+    assert cause_of(error) is error
+    assert cause_of(ExceptionGroup("", [error, ExceptionGroup("", [error])])) is error
+    both = ExceptionGroup("", [error, other])
+    assert cause_of(both) is both
