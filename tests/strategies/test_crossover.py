@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from desk.loading import load_and_plan
 from market.messages import ALGORITHM_AT_ONCE, BUY, LIVE, SELL, STALE, TargetPosition
 from runtime.actor import ActorSetup, Outlet
 from runtime.config.errors import RuleBroken
@@ -15,6 +16,7 @@ from runtime.config.rules import DecimalText
 from runtime.ledger import Ledger
 from strategies.crossover import Average, Crossover, CrossoverParams
 from strategies.wants import held, quotes, target
+from tests.data import ROOT
 from tests.seeds import examples
 from tests.strategies.maker_lane import FAIR, INSTRUMENTS, SECOND, MakerLane
 
@@ -211,3 +213,12 @@ def test_it_can_be_made_alone() -> None:
 
     setup = ActorSetup("c", 1, params(), InstrumentTable(INSTRUMENTS), [1], {"c": 1}, Outlet(Ledger(), 100))
     assert Crossover(setup).summary()["status"] == "wants nothing yet"
+
+
+def test_the_shipped_configuration_is_right_and_explained() -> None:
+    """It is planned without a problem, the strategy is its last actor, and every value has a comment beside it."""
+    path = ROOT / "configs" / "crossover.toml"
+    _, blueprint = load_and_plan(path)
+    assert blueprint.actors[-1].class_ is Crossover
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [one for one in lines if "=" in one and "#" not in one and not one.startswith("class =")] == []
