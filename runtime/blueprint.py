@@ -256,6 +256,8 @@ def _instruments(config: SystemConfig, problems: PlanProblems) -> tuple[Instrume
                     maker_fee_bps=str(one.maker_fee_bps),
                     taker_fee_bps=str(one.taker_fee_bps),
                     multiplier=str(one.multiplier),
+                    price_scale=None if one.price_places < 0 else one.price_places,
+                    size_scale=None if one.size_places < 0 else one.size_places,
                 )
             )
         except ValueError as error:

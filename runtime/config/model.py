@@ -172,6 +172,14 @@ class InstrumentConfig:
         "Base units of one contract (quote units when inverse).",
         default=DecimalText("1"), rule=decimal(above_zero=True),
     )
+    price_places: int = setting(
+        "Places after the point of prices at the venue, where finer ones than the tick may come; -1 is those of the tick.",
+        default=-1, rule=between(-1, 18),
+    )  # fmt: skip
+    size_places: int = setting(
+        "The same of sizes: a venue that made its lot larger may still have older orders in its book.",
+        default=-1, rule=between(-1, 18),
+    )  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
         """Only contracts can be inverse."""
