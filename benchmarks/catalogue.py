@@ -29,7 +29,6 @@ from benchmarks import (
     slowdown,
     start,
     system,
-    system_dashboard,
     system_memory,
     tick_to_order,
     transport,
@@ -84,7 +83,6 @@ FIGURES: Final[tuple[Figure, ...]] = (
     system.wire_slow,
     system.ticks_per_second,
     system_memory.memory_growth,
-    system_dashboard.dashboard_cost,
     start.help_printed,
     slowdown.pure_slowdown,
 )

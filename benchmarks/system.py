@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from statistics import quantiles
@@ -106,20 +106,13 @@ def books_of(session: Session) -> list[VenueBook]:
     return [slot.actor for slot in session.system.lanes[0].core.slots if isinstance(slot.actor, VenueBook)]
 
 
-async def nobody(session: Session, nursery: trio.Nursery) -> None:
-    """Nothing beside the session."""
+def take_all(market: Traffic, ports: list[int], last_ids: list[int]) -> tuple[int, str]:
+    """Nanoseconds until every book has its last change, and what happened meanwhile."""
 
-
-def taken_with(
-    market: Traffic, ports: list[int], last_ids: list[int], beside: Callable[[Session, trio.Nursery], Awaitable[None]]
-) -> tuple[int, str, Session]:
-    """Nanoseconds until every book has its last change, what happened meanwhile, and the session that is over."""
-
-    async def main() -> tuple[int, str, Session]:
+    async def main() -> tuple[int, str]:
         with Session(whole_system(market, ports, False), LiveClock(), silence()) as session:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(session.run)
-                await beside(session, nursery)
                 legs = [book.legs[0] for book in books_of(session)]
                 core = session.system.lanes[0].core
                 with trio.fail_after(_PATIENCE_SECONDS):
@@ -140,7 +133,7 @@ def taken_with(
                 if failed or ledger.halted:
                     raise ChecksumMismatch(f"it did not work: {failed} {ledger.halt_reason}")
                 nursery.cancel_scope.cancel()
-        return taken_ns, told, session
+        return taken_ns, told
 
     return trio.run(main)
 
@@ -162,7 +155,7 @@ def ticks_per_second(run: Run) -> Measured:
     values, told = [], ""
     for _ in range(run.repeats):
         with venues("fast") as (ports, _):
-            taken_ns, told, _ = taken_with(market, ports, last_ids, nobody)
+            taken_ns, told = take_all(market, ports, last_ids)
         values.append(count * _NANOSECONDS / taken_ns)
     return Measured(values, None, (market.source, told))
 

@@ -61,7 +61,8 @@ def play_once(market: Traffic) -> Pass:
         )
         told = (
             f"{int(whole.count):,} of {int(tally.ticks):,} ticks led to commands: {int(tally.orders):,} new, "
-            f"{int(tally.replaces):,} replaced, {int(tally.cancels):,} cancelled; us at the median: {stages}"
+            f"{int(tally.replaces):,} replaced, {int(tally.cancels):,} cancelled; {int(tally.between):,} more "
+            f"followed timers; us at the median: {stages}"
         )
         digest = lane.core.digest
         return Pass(p50, p99, p999, int(whole.count), (int(digest.value), int(digest.count)), told)

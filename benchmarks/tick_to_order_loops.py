@@ -29,6 +29,8 @@ class Tally:
         self.replaces: i64 = 0
         self.cancels: i64 = 0
         self.bytes: i64 = 0
+        # Commands that followed a timer, such as those after a confirmed cancel.
+        self.between: i64 = 0
         self.began_ns: i64 = 0
         # Ticks that led to a command, and their stages: the lane, the journal, the encoding.
         self.whole: Final = Histogram()
@@ -61,8 +63,7 @@ def take_timers(drain: LaneDrain, until_ns: i64, hand_over: Callable[[], int], p
             return
         drain.turn(due_ns)
         hand_over()
-        tally.write(port.urgent)
-        tally.write(port.pending)
+        tally.between += port.depth()
         port.clear()
 
 

@@ -76,7 +76,6 @@ NAMES = [
     "tick_to_order.wire_p99_us",
     "system.ticks_per_second",
     "system.memory_growth_percent",
-    "system.dashboard_p99_percent",
     "start.help_ms",
     "pure.slowdown",
 ]

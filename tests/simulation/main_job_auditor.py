@@ -41,6 +41,8 @@ from market.messages import (
 )
 from runtime.ledger import Ledger
 
+BASE_PLACES = 8
+
 
 @attrs.define
 class Seen:
@@ -258,8 +260,25 @@ class Auditor:
                 reached = self.most_position[instrument.instrument_id]
                 self.most_position[instrument.instrument_id] = max(reached, worst)
                 assert worst <= most, f"{instrument.venue}: {worst} at worst, {most} is the limit"
+        for side in (BUY, SELL):
+            self.judge_group(open_orders, side)
         for order in open_orders:
             self.judge_order(order)
+
+    def judge_group(self, open_orders: list[Seen], side: int) -> None:
+        """What all venues together come to at worst, in base."""
+        if self.limits.maximum_group_position is None:
+            return
+        held = sum(self.in_base(one.instrument_id, self.position(one.instrument_id)) for one in self.instruments)
+        working = sum(self.in_base(order.instrument_id, order.worst) for order in open_orders if order.side == side)
+        most = int(Decimal(self.limits.maximum_group_position).scaleb(BASE_PLACES))
+        # An order that makes the position smaller is never too much.
+        assert working == 0 or side * held + working <= most, f"{side * held + working} at worst over all venues"
+
+    def in_base(self, instrument_id: int, size: int) -> int:
+        """A size at the places that all instruments share here."""
+        places: int = BASE_PLACES - self.instruments.by_id(instrument_id).size_scale
+        return size * int(10**places)
 
     def judge_order(self, order: Seen) -> None:
         """The limits of one order."""

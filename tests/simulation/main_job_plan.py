@@ -1,7 +1,8 @@
 """The plan of the main job for simulations: the shipped wiring and settings, with instruments that the speakers write.
 
 Everything comes from `configs/mm.toml`, so that a change of the wiring is simulated with the next run. Only what the
-speakers cannot say is different: Kraken's checksum is written for two and five decimal places and a depth of ten.
+speakers cannot say is different: Kraken's checksum is written for two and five decimal places and a depth of ten. And
+the market maker quotes so near that it trades.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from runtime.actor import Actor
 from runtime.blueprint import Blueprint, Node, draw_blueprint
 from runtime.classes import params_of
 from runtime.config.load import load_config
+from strategies.market_maker_params import MarketMakerParams
 from tests.actors.trading_lane import Spy
 from tests.data import ROOT
 from tests.runtime.lanes import node_of
 
 CONFIG = ROOT / "configs" / "mm.toml"
 KRAKEN_DEPTH = 10
+# The levels of the simulated market are a sixth of a basis point apart: so near it is not behind the touch.
+NEAR: dict[str, object] = {"half_spread_bps": 0.2, "volatility_factor": 0.0, "level_spacing_bps": 0.3}
 
 
 @cache
@@ -64,6 +68,8 @@ def changed(node: Node, params: Mapping[type[Actor], Mapping[str, object]]) -> N
     settings = node.params
     if isinstance(settings, VenueBookParams) and "kraken" in settings.dialect:
         settings = attrs.evolve(settings, depth=KRAKEN_DEPTH)
+    if isinstance(settings, MarketMakerParams):
+        settings = attrs.evolve(settings, **NEAR)  # type: ignore[arg-type]
     for class_, others in params.items():
         if issubclass(node.class_, class_):
             # What a test says of settings is checked by attrs, not by mypy.
