@@ -19,6 +19,7 @@ import trio.testing
 from benchmarks.system_traffic import Traffic
 from benchmarks.tick_to_order_lane import COMMANDS, SESSION, shipped_blueprint
 from benchmarks.transport import silence
+from hftrun_kernel import mode
 from market.messages import ConnectionUp, Message, RawFrame, RunStarted, encode
 from runtime.blueprint import Blueprint, Node
 from runtime.build_core import build_core
@@ -33,6 +34,7 @@ from runtime.service import Service, ServiceSetup
 from runtime.wiring import System, build_system
 
 FRAMES: Final = 8_000
+FRAMES_INTERPRETED: Final = 1_500
 _SEGMENT_BYTES: Final = 64 * 1024 * 1024
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -61,7 +63,7 @@ class TrafficFeed(Service):
     async def run(self) -> None:
         """All of it."""
         watch = self.watch
-        frames = watch.traffic.frames[:FRAMES]
+        frames = watch.traffic.frames[: FRAMES if mode() == "compiled" else FRAMES_INTERPRETED]
         await self.send([ConnectionUp(market.connection_id, 1) for market in watch.traffic.markets])
         before_ns = frames[0].receive_ns
         for frame in frames:
