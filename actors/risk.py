@@ -177,7 +177,7 @@ class Risk(Actor):
             return
         code = self.judge(watched, known, order.order_type, order.price, order.size, True)
         if code >= 0:
-            self.refuse(order, code)
+            self.refuse(order, known, code)
             return
         self.passed += 1
         self.checks.note_sent(self.now)
@@ -210,6 +210,8 @@ class Risk(Actor):
                 ReplaceOrder(change.order_id, change.instrument_id, change.price, change.size, change.receive_ns)
             )
             return
+        if known is not None and is_replace_pending(known.state):
+            self.ledger.refuse_change(known)
         self.tell_refusal(change.order_id, change.instrument_id, code, change.receive_ns)
         self.emit(ReplaceRejected(change.order_id, change.instrument_id, code, self.refusals[-1]))
 
@@ -235,8 +237,9 @@ class Risk(Actor):
                 return checks.code
         return -1
 
-    def refuse(self, order: ChildOrder, code: i64) -> None:
-        """Answer an order that does not pass."""
+    def refuse(self, order: ChildOrder, known: LedgerOrder, code: i64) -> None:
+        """Answer an order that does not pass; what was asked for in the same step is judged without it."""
+        self.ledger.refuse_order(known)
         if self.leases is not None:
             self.leases.leave_out(order.order_id)
         self.tell_refusal(order.order_id, order.instrument_id, code, order.receive_ns)

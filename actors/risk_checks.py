@@ -263,7 +263,8 @@ class RiskChecks:
 
     def is_first(self, watched: Watched, order: LedgerOrder) -> bool:
         """Whether nothing but this order is held or open in its instrument."""
-        return watched.standing.net_size == 0 and watched.standing.count() == 1 and order.filled == 0
+        standing = watched.standing
+        return standing.net_size == 0 and standing.buys.size + standing.sells.size == order.counted_size
 
     def adds_to_gross(self, watched: Watched, order: LedgerOrder, side: i64) -> bool:
         """Whether the sum would be smaller without this order."""

@@ -227,6 +227,17 @@ class Ledger:
         order.sent = True
         return ""
 
+    def refuse_order(self, order: LedgerOrder) -> None:
+        """Risk refuses an order that was asked for: it counts no longer, also before its answer is heard."""
+        order.refused = True
+        self.recount(order)
+
+    def refuse_change(self, order: LedgerOrder) -> None:
+        """Risk refuses a change that was asked for: the order counts as it was before."""
+        order.replace_price = order.price
+        order.replace_size = order.size
+        self.recount(order)
+
     def unknown(self, what: str, order_id: int) -> str:
         """An order that is not in the ledger: wrong where the ledger is complete, natural where it is not."""
         return f"a {what} names order {order_id}, which nobody here sent" if self.complete else ""

@@ -70,6 +70,8 @@ class LedgerOrder:
         self.filled: i64 = 0
         self.state: i64 = PENDING
         self.sent: bool = False
+        # Risk has refused it; its `OrderRejected` is on the way within the same step.
+        self.refused: bool = False
         self.replace_price: i64 = 0
         self.replace_size: i64 = 0
         self.trade_ids: list[i64] = []
@@ -93,6 +95,8 @@ class LedgerOrder:
 
     def worst_size(self) -> i64:
         """The most that may still be filled of it, whether or not a change that is on its way succeeds."""
+        if self.refused:
+            return 0
         size = self.size
         if is_replace_pending(self.state) and self.replace_size > size:
             size = self.replace_size

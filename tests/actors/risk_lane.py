@@ -7,7 +7,7 @@ is EUR/USDT, from which the rate of EUR comes. Prices and sizes are decimal text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -23,7 +23,9 @@ from market.messages import (
     MAKER,
     ChildOrder,
     ChildReplace,
+    Message,
     NewOrder,
+    OperatorCommand,
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
@@ -67,6 +69,19 @@ STANDARD = RiskParams(
 )  # fmt: skip
 
 
+class Together(Actor):
+    """Asks for several things from one handler, as an order manager does."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {OperatorCommand: "ask"}
+    GIVES: ClassVar[tuple[type[Message], ...]] = (ChildOrder, ChildReplace)
+    asked: tuple[Message, ...] = ()
+
+    def ask(self, _: OperatorCommand) -> None:
+        """Say all of it."""
+        for message in self.asked:
+            self.emit(message)
+
+
 class RiskLane(TradingLane):
     """See the head of this file."""
 
@@ -79,7 +94,7 @@ class RiskLane(TradingLane):
             Risk: attrs.evolve(STANDARD, **changed),
             Portfolio: portfolio or PortfolioParams(currency="USDT", rates={"EUR": "EUR/USDT"}),
         }
-        nodes = [node_of(one, number, params=params[one]) for number, one in enumerate(classes, start=1)]
+        nodes = [node_of(one, number, params=params.get(one)) for number, one in enumerate(classes, start=1)]
         nodes.append(node_of(Spy, len(nodes) + 1))
         names = {f"pair-{one.instrument_id}": one.instrument_id for one in PAIRS}
         plan = Blueprint(SystemConfig(), InstrumentTable(PAIRS), names, tuple(nodes), ())
@@ -115,16 +130,25 @@ class RiskLane(TradingLane):
         self, number: int, side: int, price: str, size: str, order_type: int = LIMIT, strategy_id: int = STRATEGY
     ) -> int:
         """An order on its way to risk; gives its id."""
+        self.take(self.wanted(number, side, price, size, order_type, strategy_id))
+        return self.last_order
+
+    def wanted(
+        self, number: int, side: int, price: str, size: str, order_type: int = LIMIT, strategy_id: int = STRATEGY
+    ) -> ChildOrder:
+        """An order with the next id, as it is asked for."""
         one = PAIRS[number - 1]
         self.last_order += 1
         at = one.parse_price(price) if price else 0
-        self.take(
-            ChildOrder(
-                self.last_order, 0, strategy_id, number, side, order_type, GTC, at, one.parse_size(size), 0, 0, False,
-                False, 0, self.now_ns,
-            )
+        return ChildOrder(
+            self.last_order, 0, strategy_id, number, side, order_type, GTC, at, one.parse_size(size), 0, 0, False,
+            False, 0, self.now_ns,
         )  # fmt: skip
-        return self.last_order
+
+    def ask_together(self, *asked: Message) -> None:
+        """All of it in one step; the lane has `Together`."""
+        self.actor(Together).asked = asked
+        self.take(OperatorCommand("ask", "", "test"))
 
     def change(self, order_id: int, price: str, size: str) -> None:
         """A change of an order on its way to risk."""
