@@ -13,6 +13,7 @@ from mypy_extensions import i64
 
 from actors.leases import LEASE_TIMER, Leases
 from actors.risk_changes import LimitChanges
+from actors.risk_gateways import Gateways
 from actors.risk_halt import CONFIRM_TIMER, HaltWatch
 from actors.risk_limits import COMMAND
 from actors.risk_params import RiskParams
@@ -137,9 +138,7 @@ class Risk(Actor):
         self.halt_watch: Final = HaltWatch(
             self, sorted(set(params.connections.values())), params.confirm_ms * NANOSECONDS_PER_MILLISECOND
         )
-        # Which venue a service or a connection carries the orders of.
-        self.venue_of_service: Final[dict[str, str]] = {name: venue for venue, name in params.gateways.items()}
-        self.venue_of_connection: Final[dict[int, str]] = {one: venue for venue, one in params.connections.items()}
+        self.gateways: Final = Gateways(list(self.watched.values()), params.gateways, params.connections)
         # Limits of the whole system, where there are such.
         self.leases: Leases | None = None
         if params.leased:
@@ -310,6 +309,10 @@ class Risk(Actor):
 
     def on_actor_failed(self, _: ActorFailed) -> None:
         """It may have been the one that keeps the books: wait until they are told again."""
+        self.forget_references()
+
+    def forget_references(self) -> None:
+        """No book is known to be live."""
         self.rates.forget(0)
         for watched in self.watched.values():
             watched.set_reference(0, 0)
@@ -319,25 +322,19 @@ class Risk(Actor):
 
     def on_service_down(self, down: ServiceFailed | ServiceStopped) -> None:
         """A gateway may be down: nothing passes to its venue."""
-        self.set_gateway(self.venue_of_service.get(down.service, ""), down.service)
+        self.gateways.service(down.service, True)
 
     def on_service_up(self, up: ServiceRestarted) -> None:
         """A gateway may be back."""
-        self.set_gateway(self.venue_of_service.get(up.service, ""), "")
+        self.gateways.service(up.service, False)
 
     def on_connection_down(self, down: ConnectionDown) -> None:
         """The connection that carries orders may be down."""
-        self.set_gateway(self.venue_of_connection.get(down.connection_id, ""), f"connection {down.connection_id}")
+        self.gateways.connection(down.connection_id, True)
 
     def on_connection_up(self, up: ConnectionUp) -> None:
         """The connection that carries orders may be back."""
-        self.set_gateway(self.venue_of_connection.get(up.connection_id, ""), "")
-
-    def set_gateway(self, venue: str, down: str) -> None:
-        """What carries the orders of a venue is down, or up when it is an empty text."""
-        for watched in self.watched.values():
-            if watched.venue == venue:
-                watched.gateway_down = down
+        self.gateways.connection(up.connection_id, False)
 
     # ---- losses and halts
 
@@ -408,9 +405,9 @@ class Risk(Actor):
     # ---- leases, runs and timers
 
     def on_run_started(self, _: RunStarted) -> None:
-        """Leases of an earlier run have run out; a halt of an earlier run still holds."""
-        for watched in self.watched.values():
-            watched.gateway_down = ""
+        """Nothing that was known of books and connections holds; a halt of an earlier run does."""
+        self.forget_references()
+        self.gateways.begin()
         self.changes.tell_refused()
         self.losses.begin_day(self.outlet.now_ns)
         self.set_timer(DAY_TIMER, self.losses.next_day_ns)
@@ -475,6 +472,7 @@ class Risk(Actor):
             "balances": self.balances.save(),
             "losses": self.losses.save(),
             "halt": [self.halting, *self.halt_watch.save()],
+            "gateways": self.gateways.save(),
             "leases": None if self.leases is None else self.leases.save(),
         }
 
@@ -495,5 +493,6 @@ class Risk(Actor):
         self.halting = halt[0]
         self.halt_watch.load(halt[1:])
         self.passed, self.refused, self.refusals = counts
+        self.gateways.load(state["gateways"])
         if self.leases is not None:
             self.leases.load(state["leases"])

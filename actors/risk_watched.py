@@ -310,23 +310,20 @@ class Watched:
         """References as plain data."""
         return [
             self.instrument_id, self.collar.double, self.fair_collar.double, self.told_ns, self.last_double,
-            self.gateway_down,
         ]  # fmt: skip
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
-        double, fair, told_ns, last, down = row[1], row[2], row[3], row[4], row[5]
+        double, fair, told_ns, last = row[1], row[2], row[3], row[4]
         assert isinstance(double, int)
         assert isinstance(fair, int)
         assert isinstance(told_ns, int)
         assert isinstance(last, int)
-        assert isinstance(down, str)
         self.collar.double = double
         self.fair_collar.double = fair
         self.aim()
         self.told_ns = told_ns
         self.last_double = last
-        self.gateway_down = down
         self.seen_version = -1
         self.seen_rate = -1
 

@@ -93,6 +93,7 @@ def test_file_that_was_edited_between_runs_loosens_nothing() -> None:
     again.core.load(json.loads(json.dumps(lane.core.save())))
     again.now_ns = lane.now_ns
     again.run_began(6)
+    again.open_books()
     assert "use the command limit maximum_position:binance BTC/USDT=1" in again.of(ConfigRefused)[0].reason
     again.ask(BINANCE, BUY, "60000", "0.41")
     again.ask(BINANCE, BUY, "60000", "0.4")
@@ -108,6 +109,7 @@ def test_what_an_operator_loosened_stays_so_over_a_restart() -> None:
     again.core.load(json.loads(json.dumps(lane.core.save())))
     again.now_ns = lane.now_ns
     again.run_began(6)
+    again.open_books()
     assert again.of(ConfigRefused) == []
     again.ask(BINANCE, BUY, "60000", "0.5")
     assert again.passed == [1]

@@ -10,6 +10,7 @@ from market.messages import (
     STATE_FILLS,
     STATE_OPEN_ORDERS,
     CancelAll,
+    ConnectionUp,
     HaltConfirmed,
     HaltReset,
     OperatorCommand,
@@ -25,6 +26,7 @@ KILL = OperatorCommand("kill", "", "test")
 def lane_with(**limits: object) -> RiskLane:
     """Every book open and an order that works at two venues."""
     lane = RiskLane(limits)
+    lane.take(ConnectionUp(11, 1), ConnectionUp(12, 1))
     lane.open_books()
     for number in (BINANCE, KRAKEN):
         lane.accept(lane.ask(number, BUY, "60000", "0.1"))

@@ -266,6 +266,7 @@ def test_nothing_passes_to_a_venue_whose_gateway_is_down(
 ) -> None:
     """Other venues go on; when it is back, so does this one."""
     lane = lane_with(gateways={"kraken": "gate"}, connections={"kraken": 11})
+    lane.take(ConnectionUp(11, 1))
     lane.take(down)
     lane.ask(KRAKEN, BUY, "60000", "0.1")
     lane.ask(BINANCE, BUY, "60000", "0.1")
@@ -273,6 +274,32 @@ def test_nothing_passes_to_a_venue_whose_gateway_is_down(
     lane.take(up)
     lane.ask(KRAKEN, BUY, "60000", "0.1")
     assert lane.codes() == [REJECT_CONNECTION]
+
+
+def test_connection_is_down_until_it_was_told_to_be_up() -> None:
+    """In every run anew; a service that is back does not bring a connection back."""
+    lane = lane_with(gateways={"kraken": "gate"}, connections={"kraken": 11})
+    lane.ask(KRAKEN, BUY, "60000", "0.1")
+    assert lane.codes() == [REJECT_CONNECTION]
+    lane.take(ConnectionUp(11, 1), ConnectionDown(11, 1, "test"))
+    lane.take(ServiceFailed("gate", "test", 1), ServiceRestarted("gate", 1))
+    lane.ask(KRAKEN, BUY, "60000", "0.1")
+    assert lane.codes() == [REJECT_CONNECTION] * 2
+    lane.take(ConnectionUp(11, 2))
+    last = lane.ask(KRAKEN, BUY, "60000", "0.1")
+    assert lane.passed == [last]
+    lane.run_began(6)
+    lane.open_books()
+    lane.ask(KRAKEN, BUY, "60000", "0.1")
+    assert lane.codes() == [REJECT_CONNECTION] * 3
+
+
+def test_references_of_an_earlier_run_are_forgotten() -> None:
+    """A new run knows no book until it is told."""
+    lane = lane_with()
+    lane.run_began(6)
+    lane.ask(BINANCE, BUY, "60000", "0.1")
+    assert lane.codes() == [REJECT_STALE_BOOK]
 
 
 def test_symbol_may_have_limits_of_its_own() -> None:
