@@ -30,11 +30,10 @@ from market.dialect import (
     Conversation,
     Decoder,
 )
-from market.instruments import Instrument
-from venues.facts import Venue, VenueFacts
+from venues.facts import VenueFacts
 from venues.kraken_book import KrakenDecoder
-from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
 from venues.kraken_reading import UNREADABLE, Envelope, envelopes, read_carefully, statuses
+from venues.kraken_requests import KrakenRequests
 from venues.kraken_scan import KrakenV2Scan
 
 DEPTHS: Final = (10, 25, 100, 500, 1000)
@@ -180,7 +179,7 @@ class KrakenConversation(Conversation):
         return msgspec.json.encode({"method": method, "params": params, "req_id": self._requests})
 
 
-class Kraken(Venue):
+class Kraken(KrakenRequests):
     """Kraken spot, WebSocket v2."""
 
     recovery: ClassVar[int] = BY_SUBSCRIPTION
@@ -212,26 +211,6 @@ class Kraken(Venue):
     def conversation(self) -> Conversation:
         """What is said on a new connection."""
         return KrakenConversation(self.depth)
-
-    def snapshot_path(self, venue_symbol: str, levels: int) -> str:
-        """None: the stream brings the snapshot."""
-        return ""
-
-    def metadata_paths(self) -> tuple[str, ...]:
-        """All pairs in one answer."""
-        return ("/0/public/AssetPairs",)
-
-    def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
-        """The pairs, with the scales that their checksums need."""
-        return read_pairs(bodies[0], self.venue, first_id, True, self.left_out)
-
-    def audit_path(self, venue_symbol: str) -> str:
-        """The Depth request; it tells no number or time of the book, and at most 500 levels."""
-        return f"/0/public/Depth?pair={request_name(venue_symbol)}&count={min(self.depth, MOST_AUDITED_LEVELS)}"
-
-    def read_audit(self, body: bytes, price_scale: int, size_scale: int) -> tuple[Levels, Levels]:
-        """Bids and asks of the answer, best first, or a `BadFrame`."""
-        return read_depth(body, price_scale, size_scale)
 
     def venue_symbol(self, frame: bytes) -> str:
         """The symbol of a book, trade, ticker, reply or refusal; empty when there is none near the beginning."""

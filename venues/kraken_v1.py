@@ -31,11 +31,12 @@ from market.dialect import (
 )
 from market.instruments import Instrument
 from market.messages.constants import BUY, SELL, STATUS_HALTED
-from venues.facts import Venue, VenueFacts
+from venues.facts import VenueFacts
 from venues.kraken import DEPTHS, MAINTENANCE_STATE, MOST_SYMBOLS
 from venues.kraken_book import MOST_CHECKSUM, UNWRITTEN, KrakenDecoder, KrakenScan
-from venues.kraken_pairs import MOST_AUDITED_LEVELS, Levels, read_depth, read_pairs, request_name
+from venues.kraken_pairs import read_pairs
 from venues.kraken_reading import SYSTEM_STATUS, UNREADABLE, Unusable, add_level, check_symbol, unsigned
+from venues.kraken_requests import KrakenRequests
 from venues.kraken_v1_scan import MOST_MICROSECONDS, KrakenV1Scan
 from venues.scanning import DELTA, LIFE, OTHER, REFUSAL, REPLY, SNAPSHOT, STRANGE, TRADES, TRADING, Scan
 
@@ -297,7 +298,7 @@ class KrakenV1Conversation(Conversation):
         )
 
 
-class KrakenV1(Venue):
+class KrakenV1(KrakenRequests):
     """Kraken spot, WebSocket v1."""
 
     recovery: ClassVar[int] = BY_SUBSCRIPTION
@@ -330,25 +331,9 @@ class KrakenV1(Venue):
         """What is said on a new connection."""
         return KrakenV1Conversation(self.depth)
 
-    def snapshot_path(self, venue_symbol: str, levels: int) -> str:
-        """None: the stream brings the snapshot."""
-        return ""
-
-    def metadata_paths(self) -> tuple[str, ...]:
-        """All pairs in one answer."""
-        return ("/0/public/AssetPairs",)
-
     def instruments(self, bodies: Sequence[bytes], first_id: int = 1) -> list[Instrument]:
         """The pairs, by the venue's own names of assets."""
         return read_pairs(bodies[0], self.venue, first_id, False, self.left_out)
-
-    def audit_path(self, venue_symbol: str) -> str:
-        """The Depth request; it tells no number or time of the book, and at most 500 levels."""
-        return f"/0/public/Depth?pair={request_name(venue_symbol)}&count={min(self.depth, MOST_AUDITED_LEVELS)}"
-
-    def read_audit(self, body: bytes, price_scale: int, size_scale: int) -> tuple[Levels, Levels]:
-        """Bids and asks of the answer, best first, or a `BadFrame`."""
-        return read_depth(body, price_scale, size_scale)
 
     def venue_symbol(self, frame: bytes) -> str:
         """The pair, from the end of an array, or from a reply; empty when there is none."""

@@ -173,7 +173,7 @@ class InstrumentConfig:
         default=DecimalText("1"), rule=decimal(above_zero=True),
     )
     price_places: int = setting(
-        "Places after the point of the venue's prices, where finer ones than the tick may come; -1 is those of the tick.",
+        "Places after the point of the venue's prices, where finer ones than the tick come; -1 is those of the tick.",
         default=-1, rule=between(-1, 18),
     )  # fmt: skip
     size_places: int = setting(
