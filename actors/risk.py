@@ -34,6 +34,7 @@ from market.messages import (
     BookStateChanged,
     CancelAll,
     CancelOrder,
+    CancelRejected,
     ChildOrder,
     ChildReplace,
     ConfigChanged,
@@ -53,6 +54,7 @@ from market.messages import (
     Message,
     NewOrder,
     OperatorCommand,
+    OrderAccepted,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
@@ -97,7 +99,9 @@ class Risk(Actor):
         OrderCancelled: "on_end_of_order",
         OrderRejected: "on_end_of_order",
         OrderExpired: "on_end_of_order",
-        # In a lane of its own the ledger hears only what an actor there takes.
+        # In a lane of its own the ledger hears only what an actor there takes: all that moves an order.
+        OrderAccepted: "on_order_life",
+        CancelRejected: "on_end_of_order",
         OrderReplaced: "on_end_of_order",
         ReplaceRejected: "on_end_of_order",
         ActorFailed: "on_actor_failed",
@@ -106,11 +110,11 @@ class Risk(Actor):
         VenueStateComplete: "on_venue_state",
         OperatorCommand: "on_command",
         ConfigChanged: "on_config",
-        ServiceFailed: "on_service_down",
-        ServiceStopped: "on_service_down",
-        ServiceRestarted: "on_service_up",
-        ConnectionDown: "on_connection_down",
-        ConnectionUp: "on_connection_up",
+        ServiceFailed: "on_service",
+        ServiceStopped: "on_service",
+        ServiceRestarted: "on_service",
+        ConnectionDown: "on_connection",
+        ConnectionUp: "on_connection",
         RunStarted: "on_run_started",
         LeaseGranted: "on_lease_granted",
     }
@@ -127,6 +131,7 @@ class Risk(Actor):
         params = setup.params
         assert isinstance(params, RiskParams)
         parts = RiskParts(setup, params)
+        self.parts: Final = parts
         self.limits: Final = parts.limits
         self.rates: Final = parts.rates
         self.watched: Final = parts.watched
@@ -297,11 +302,17 @@ class Risk(Actor):
             if self.ledger.fill_counted:
                 self.balances.fill(watched, fill.side, fill.price, fill.size, fill.fee)
             self.look_at_losses(fill.instrument_id)
-        self.halt_watch.on_end_of_order()
+        if self.ledger.fill_counted:
+            self.halt_watch.on_life()
 
     def on_funding(self, funding: FundingPaid) -> None:
         """Funding changes the results."""
         self.look_at_losses(funding.instrument_id)
+
+    def on_order_life(self, _: OrderAccepted) -> None:
+        """An order works: after a halt that was confirmed, none should."""
+        if self.ledger.open_order_count() > 0:
+            self.halt_watch.on_life()
 
     def on_end_of_order(self, _: Message) -> None:
         """The ledger has taken note of it; after a halt it may have been the last one open."""
@@ -320,21 +331,13 @@ class Risk(Actor):
 
     # ---- gateways
 
-    def on_service_down(self, down: ServiceFailed | ServiceStopped) -> None:
-        """A gateway may be down: nothing passes to its venue."""
-        self.gateways.service(down.service, True)
+    def on_service(self, told: ServiceFailed | ServiceStopped | ServiceRestarted) -> None:
+        """A gateway may be down: nothing passes to its venue until it is back."""
+        self.gateways.service(told.service, not isinstance(told, ServiceRestarted))
 
-    def on_service_up(self, up: ServiceRestarted) -> None:
-        """A gateway may be back."""
-        self.gateways.service(up.service, False)
-
-    def on_connection_down(self, down: ConnectionDown) -> None:
-        """The connection that carries orders may be down."""
-        self.gateways.connection(down.connection_id, True)
-
-    def on_connection_up(self, up: ConnectionUp) -> None:
-        """The connection that carries orders may be back."""
-        self.gateways.connection(up.connection_id, False)
+    def on_connection(self, told: ConnectionDown | ConnectionUp) -> None:
+        """The connection that carries orders may be down, or back."""
+        self.gateways.connection(told.connection_id, isinstance(told, ConnectionDown))
 
     # ---- losses and halts
 
@@ -465,12 +468,7 @@ class Risk(Actor):
         """References, days, limits, and the orders of the window."""
         return {
             "counts": [int(self.passed), int(self.refused), list(self.refusals)],
-            "limits": self.limits.save(),
-            "rates": self.rates.save(),
-            "watched": [watched.save() for watched in self.watched.values()],
-            "windows": self.checks.save(),
-            "balances": self.balances.save(),
-            "losses": self.losses.save(),
+            "parts": self.parts.save(),
             "halt": [self.halting, *self.halt_watch.save()],
             "gateways": self.gateways.save(),
             "leases": None if self.leases is None else self.leases.save(),
@@ -478,18 +476,10 @@ class Risk(Actor):
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        counts, rows, halt = state["counts"], state["watched"], state["halt"]
+        counts, halt = state["counts"], state["halt"]
         assert isinstance(counts, list)
-        assert isinstance(rows, list)
         assert isinstance(halt, list)
-        self.limits.load(state["limits"])
-        self.rates.load(state["rates"])
-        for row in rows:
-            self.watched[row[0]].load(row)
-        self.checks.aim()
-        self.checks.load(state["windows"])
-        self.balances.load(state["balances"])
-        self.losses.load(state["losses"])
+        self.parts.load(state["parts"])
         self.halting = halt[0]
         self.halt_watch.load(halt[1:])
         self.passed, self.refused, self.refusals = counts

@@ -1,7 +1,7 @@
 """What carries orders to each venue: a service, a connection, or both. Either being down keeps the venue down.
 
-It fails closed: a connection that is configured is down until it was told to be up in this run. A service is up until it
-was told to be down, for nobody tells that one has started. It never asks anybody.
+It fails closed: a connection that is configured is down until it was told to be up in this run. A service is up until
+it was told to be down, for nobody tells that one has started. It never asks anybody.
 """
 
 from __future__ import annotations

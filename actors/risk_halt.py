@@ -1,8 +1,8 @@
 """What follows a halt: everything is cancelled again and again until nothing is open, and then the venues are asked.
 
 The ledger says what we believe to be open. Where connections are configured, each of them is asked for what the venue
-has; only its own count of zero confirms it. Without connections the ledger alone confirms, as connection 0. It never
-ends a halt: that is up to a person.
+has; only its own count of zero, while the ledger has none either, confirms it. An order that shows itself later begins
+it anew. Without connections the ledger alone confirms, as connection 0. It never ends a halt: that is up to a person.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class HaltWatch:
         self.confirm_ns: Final = confirm_ns
         self.active: bool = False
         self.asked: i64 = 0
+        # Whether the venues were asked since this halt began: what was said before is no answer.
+        self.questioned: bool = False
         # Connections whose venue has said that nothing is open, and whether all have.
         self.clear: dict[int, bool] = {}
         self.confirmed: bool = False
@@ -34,6 +36,7 @@ class HaltWatch:
         """Trading was halted, by whomever, or a run began with a halt."""
         self.active = True
         self.asked = 0
+        self.questioned = False
         self.clear.clear()
         self.confirmed = False
         self.look(False)
@@ -49,6 +52,16 @@ class HaltWatch:
         """An order is at its end: it may have been the last one."""
         if self.active and not self.confirmed and self.actor.ledger.open_order_count() == 0:
             self.look(False)
+
+    def on_life(self) -> None:
+        """An order was accepted or has traded: after a confirmation that was wrong, everything begins anew."""
+        if not self.active:
+            return
+        if not self.confirmed:
+            self.on_end_of_order()
+            return
+        self.actor.emit(CancelAll(0, "an order shows itself after the halt was confirmed"))
+        self.begin()
 
     def look(self, again: bool) -> None:
         """See what is still open, cancel it again, ask the venues, and look again later."""
@@ -72,6 +85,7 @@ class HaltWatch:
     def ask(self) -> None:
         """Ask every venue that has not said so yet."""
         self.asked += 1
+        self.questioned = True
         for connection_id in self.connections:
             if connection_id not in self.clear:
                 self.actor.emit(VenueStateWanted(connection_id, STATE_OPEN_ORDERS, 0, "trading is halted"))
@@ -82,6 +96,9 @@ class HaltWatch:
         if not self.active or self.confirmed or state.state != STATE_OPEN_ORDERS:
             return
         if connection_id not in self.connections or connection_id in self.clear:
+            return
+        if state.count == 0 and (not self.questioned or self.actor.ledger.open_order_count() > 0):
+            # It speaks of an earlier time, or an order is still on its way there.
             return
         self.actor.emit(HaltConfirmed(connection_id, state.count, self.asked))
         if state.count > 0:
@@ -94,10 +111,10 @@ class HaltWatch:
 
     def save(self) -> list[object]:
         """How far it has come, as plain data."""
-        return [self.active, int(self.asked), list(self.clear), self.confirmed]
+        return [self.active, int(self.asked), list(self.clear), self.confirmed, self.questioned]
 
     def load(self, state: object) -> None:
         """Take back what `save` gave."""
         assert isinstance(state, list)
-        self.active, self.asked, clear, self.confirmed = state
+        self.active, self.asked, clear, self.confirmed, self.questioned = state
         self.clear = dict.fromkeys(clear, True)

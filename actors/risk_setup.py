@@ -39,6 +39,29 @@ class RiskParts:
         self.checks: Final = self.make_checks(ledger, watched, params)
         self.losses: Final = self.make_losses(watched, params)
 
+    def save(self) -> dict[str, object]:
+        """The state of all parts as plain data."""
+        return {
+            "limits": self.limits.save(),
+            "rates": self.rates.save(),
+            "watched": [watched.save() for watched in self.watched.values()],
+            "windows": self.checks.save(),
+            "balances": self.balances.save(),
+            "losses": self.losses.save(),
+        }
+
+    def load(self, state: object) -> None:
+        """Take back what `save` gave."""
+        assert isinstance(state, dict)
+        self.limits.load(state["limits"])
+        self.rates.load(state["rates"])
+        for row in state["watched"]:
+            self.watched[row[0]].load(row)
+        self.checks.aim()
+        self.checks.load(state["windows"])
+        self.balances.load(state["balances"])
+        self.losses.load(state["losses"])
+
     def watch(
         self, ledger: Ledger, instrument: Instrument, params: RiskParams, collars: tuple[Bound, Bound]
     ) -> Watched:

@@ -6,6 +6,7 @@ import json
 
 from market.messages import (
     BUY,
+    MAKER,
     REJECT_HALTED,
     STATE_FILLS,
     STATE_OPEN_ORDERS,
@@ -14,11 +15,12 @@ from market.messages import (
     HaltConfirmed,
     HaltReset,
     OperatorCommand,
+    OrderFilled,
     TradingHalted,
     VenueStateComplete,
     VenueStateWanted,
 )
-from tests.actors.risk_lane import BINANCE, KRAKEN, RiskLane
+from tests.actors.risk_lane import BINANCE, KRAKEN, STRATEGY, RiskLane
 
 KILL = OperatorCommand("kill", "", "test")
 
@@ -91,6 +93,44 @@ def test_venues_have_the_last_word() -> None:
     assert confirmed(lane)[2:] == [(12, 0)]
     lane.pass_ms(1_000)
     assert len(lane.of(VenueStateWanted)) == 3
+
+
+def test_a_venue_that_says_nothing_is_open_before_it_was_asked_confirms_nothing() -> None:
+    """An order that is on its way to the venue is not there yet; it is cancelled until its end is known."""
+    lane = RiskLane({"connections": {"binance": 11}, "confirm_ms": 100})
+    lane.take(ConnectionUp(11, 1))
+    lane.open_books()
+    order_id = lane.ask(BINANCE, BUY, "60000", "0.1")
+    lane.take(KILL)
+    lane.take(VenueStateComplete(11, STATE_OPEN_ORDERS, 0, 0))
+    assert confirmed(lane) == []
+    lane.accept(order_id)
+    before = len(lane.of(CancelAll))
+    lane.pass_ms(250)
+    assert len(lane.of(CancelAll)) == before + 2
+    lane.take(VenueStateComplete(11, STATE_OPEN_ORDERS, 0, 0))
+    assert confirmed(lane) == []
+    lane.cancelled(order_id)
+    assert len(lane.of(VenueStateWanted)) == 1
+    lane.take(VenueStateComplete(11, STATE_OPEN_ORDERS, 0, 0))
+    assert confirmed(lane) == [(11, 0)]
+
+
+def test_an_order_that_shows_itself_after_the_confirmation_begins_it_anew() -> None:
+    """A fill of an order that had ended tells that the venue was not empty: it is cancelled and asked again."""
+    lane = lane_with(connections={"binance": 11}, confirm_ms=100)
+    lane.take(KILL)
+    lane.cancelled(1)
+    lane.cancelled(2)
+    lane.take(VenueStateComplete(11, STATE_OPEN_ORDERS, 0, 0))
+    assert lane.risk.panel()["confirmed"] is True
+    before = len(lane.of(CancelAll))
+    lane.take(OrderFilled(2, KRAKEN, STRATEGY, 77, BUY, 600_000, 1_000, 0, 0, MAKER, 0))
+    assert lane.risk.panel()["confirmed"] is False
+    assert len(lane.of(CancelAll)) == before + 1
+    assert len(lane.of(VenueStateWanted)) == 2
+    lane.take(VenueStateComplete(11, STATE_OPEN_ORDERS, 0, 0))
+    assert lane.risk.panel()["confirmed"] is True
 
 
 def test_halt_of_anyone_is_seen_through() -> None:
