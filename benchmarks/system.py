@@ -25,7 +25,7 @@ import trio
 from actors.venue_book import VenueBook
 from benchmarks.figures import ChecksumMismatch, Measured, Run, figure
 from benchmarks.machine import TREE
-from benchmarks.system_gateway import OrderWire, OrderWireParams, StampedFeed
+from benchmarks.system_gateway import Causes, FrameWitness, OrderWire, OrderWireParams
 from benchmarks.system_sender import whole_frames
 from benchmarks.system_traffic import Market, Traffic, traffic
 from benchmarks.tick_to_order_lane import shipped_blueprint
@@ -65,14 +65,14 @@ def venues(*words: str) -> Iterator[tuple[list[int], subprocess.Popen[str]]]:
         process.communicate()
 
 
-def feed_node(number: int, market: Market, port: int, class_: type[Feed]) -> Node:
+def feed_node(number: int, market: Market, port: int) -> Node:
     """The feed of one venue, connected to the process that plays it."""
     params = FeedParams(
         venue=VENUES[market.dialect], connection_id=market.connection_id, url=f"ws://127.0.0.1:{port}",
         rest_url=f"http://127.0.0.1:{port}", snapshot_levels=1_000, first_data_s=3_600.0,
     )  # fmt: skip
     return Node(
-        name=f"feed_{market.instrument.venue}", node_id=number, kind="service", class_=class_,
+        name=f"feed_{market.instrument.venue}", node_id=number, kind="service", class_=Feed,
         class_path="venues.feed:Feed", policy=Service.POLICY, lane="",
         instrument_ids=(market.instrument.instrument_id,), params=params, takes=dict.fromkeys(Feed.TAKES, ""),
         gives=Feed.GIVES, owns=(),
@@ -80,16 +80,25 @@ def feed_node(number: int, market: Market, port: int, class_: type[Feed]) -> Nod
 
 
 def whole_system(market: Traffic, ports: list[int], with_gateway: bool) -> Blueprint:
-    """The shipped wiring with feeds, and a way out for commands where it is measured."""
+    """The shipped wiring with feeds, and a witness and a way out for commands where it is measured."""
     plan = shipped_blueprint(market)
-    class_ = StampedFeed if with_gateway else Feed
     services = [
-        feed_node(number, one, port, class_)
-        for number, (one, port) in enumerate(zip(market.markets, ports, strict=False), start=1)
+        feed_node(number, one, port) for number, (one, port) in enumerate(zip(market.markets, ports, strict=False), 1)
     ]
-    if with_gateway:
-        services.append(gateway_node(len(services) + 1, ports[-1]))
-    return attrs.evolve(plan, services=tuple(services))
+    if not with_gateway:
+        return attrs.evolve(plan, services=tuple(services))
+    services.append(gateway_node(len(services) + 1, ports[-1]))
+    # Routes follow the order of the actors, so that it sees a frame first.
+    return attrs.evolve(plan, actors=(witness_node(len(plan.actors) + 1), *plan.actors), services=tuple(services))
+
+
+def witness_node(number: int) -> Node:
+    """Who sees which input is a frame's."""
+    return Node(
+        name="frame_witness", node_id=number, kind="actor", class_=FrameWitness,
+        class_path="benchmarks.system_gateway:FrameWitness", policy=FrameWitness.POLICY, lane="main",
+        instrument_ids=(), params=None, takes=dict.fromkeys(FrameWitness.HANDLERS, "see"), gives=(), owns=(),
+    )  # fmt: skip
 
 
 def gateway_node(number: int, port: int) -> Node:
@@ -179,6 +188,7 @@ def trips(repeats: int) -> tuple[tuple[float, float, int], ...]:
 
 async def _run_until_told(market: Traffic, ports: list[int], process: subprocess.Popen[str]) -> list[int]:
     with Session(whole_system(market, ports, True), LiveClock(), silence()) as session:
+        Causes.watch(session.system.lanes[0].core)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.run)
             assert process.stdout is not None

@@ -1,45 +1,73 @@
-"""The edges of the system whose time from socket to socket is measured: a feed that notes its reads, a way out.
+"""The edges of the system whose time from socket to socket is measured: who notes what caused a command, a way out.
 
-Commands leave in their binary form behind the receive time of the frame that caused them; what no frame caused, such
-as an order that follows a fill, is left out.
+A command leaves in its binary form behind the frame in whose input it was decided. What no frame's input decided is
+left out: orders that waited for a confirmed cancel, that follow a fill, or that a timer sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import attrs
 import trio
 
 from benchmarks.system_sender import ORDER_HEAD
-from market.messages import CancelAll, CancelOrder, Message, NewOrder, RawFrame, ReplaceOrder, encode
+from market.messages import FRAME_STREAM, CancelAll, CancelOrder, Message, NewOrder, RawFrame, ReplaceOrder, encode
+from runtime.actor import Actor
 from runtime.config.rules import between, setting
+from runtime.lane_core import LaneCore
 from runtime.service import Service, ServiceSetup
-from venues.feed import Feed
 
-# Reads of the last seconds; more is never asked for.
-MOST_STAMPS: Final = 100_000
+Key = tuple[int, int, int]
 
 
-class Stamps:
-    """The receive times of the frames that were read; one process measures one system at a time."""
+class Causes:
+    """Which frame decided which command; one process measures one system at a time."""
 
-    known: ClassVar[dict[int, None]] = {}
+    core: ClassVar[LaneCore | None] = None
+    # How many whole frames of each connection the lane has taken.
+    taken: ClassVar[dict[int, int]] = {}
+    # The connection of the newest frame, its number there, and the input that it was.
+    newest: ClassVar[tuple[int, int, int]] = (0, 0, 0)
+    known: ClassVar[dict[Key, tuple[int, int]]] = {}
+
+    @classmethod
+    def watch(cls, core: LaneCore) -> None:
+        """Note from here on what this lane decides."""
+        cls.core = core
+        cls.taken.clear()
+        cls.known.clear()
+        cls.newest = (0, 0, 0)
+        core.on_decision = cls.decided
+
+    @classmethod
+    def decided(cls, message: Message, sequence: int) -> None:
+        """A decision; only one in the input of a frame has a cause."""
+        connection_id, number, of_frame = cls.newest
+        if sequence == of_frame and isinstance(message, NewOrder | ReplaceOrder | CancelOrder):
+            cls.known[key_of(message)] = (connection_id, number)
 
 
-class StampedFeed(Feed):
-    """A feed that notes when it read what."""
+def key_of(message: NewOrder | ReplaceOrder | CancelOrder) -> Key:
+    """What tells one command from another."""
+    return message.schema_id, message.order_id, message.receive_ns
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Send on, and note."""
-        known = Stamps.known
-        for message in messages:
-            if isinstance(message, RawFrame):
-                known[int(message.receive_ns)] = None
-        if len(known) > MOST_STAMPS:
-            known.clear()
-        await super().send(messages)
+
+class FrameWitness(Actor):
+    """Sees every frame before all others and says nothing."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {RawFrame: "see"}
+
+    def see(self, frame: RawFrame) -> None:
+        """Count it, when it is whole."""
+        core = Causes.core
+        if core is None or frame.kind != FRAME_STREAM:
+            return
+        connection_id = int(frame.connection_id)
+        number = Causes.taken.get(connection_id, 0) + 1
+        if frame.part == frame.parts:
+            Causes.taken[connection_id] = number
+        Causes.newest = (connection_id, number, int(core.sequence))
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +103,10 @@ class OrderWire(Service):
 
 def written(message: Message) -> bytes:
     """A command that a frame caused, in the form in which it leaves."""
-    if not isinstance(message, NewOrder | ReplaceOrder | CancelOrder) or message.receive_ns not in Stamps.known:
+    if not isinstance(message, NewOrder | ReplaceOrder | CancelOrder):
+        return b""
+    cause = Causes.known.pop(key_of(message), None)
+    if cause is None:
         return b""
     body = encode(message)
-    return ORDER_HEAD.pack(message.receive_ns, len(body)) + body
+    return ORDER_HEAD.pack(*cause, len(body)) + body

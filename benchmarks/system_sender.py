@@ -14,7 +14,6 @@ import struct
 import sys
 import threading
 import time
-from bisect import bisect_right
 from typing import Final
 
 import attrs
@@ -23,13 +22,17 @@ from benchmarks.system_traffic import Traffic, traffic
 from benchmarks.transport_sender import Sender, framed
 from market.messages import FRAME_SNAPSHOT, FRAME_STREAM
 
-# What an order begins with on its way back: the receive time of the frame that caused it, and its length.
-ORDER_HEAD: Final = struct.Struct("<qI")
+# What an order begins with on its way back: the connection of the frame that caused it, its number there, its length.
+ORDER_HEAD: Final = struct.Struct("<IqI")
 _SETTLE_SECONDS: Final = 0.5
 _LAST_SECONDS: Final = 0.2
 _READ_BYTES: Final = 65_536
 _NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 _PATIENCE_SECONDS: Final = 30.0
+
+
+# A frame: its connection and its number among the frames of that connection.
+Cause = tuple[int, int]
 
 
 @attrs.frozen
@@ -107,28 +110,28 @@ def paced(
     orders, _ = gateway.accept()
     time.sleep(_SETTLE_SECONDS)
     streams = {number: venue.stream for number, venue in enumerate(venues, start=1)}
-    first = dict.fromkeys(streams, True)
-    sent_wall: list[int] = []
-    sent_ns: list[int] = []
-    heard: dict[int, int] = {}
+    numbers = dict.fromkeys(streams, 0)
+    sent_ns: dict[Cause, int] = {}
+    heard: dict[Cause, int] = {}
     due_ns = time.monotonic_ns()
-    for number, kind, frame in frames[:count]:
-        stream = streams[number]
-        if kind != FRAME_STREAM or first[number] or stream is None:
+    for connection_id, kind, frame in frames[:count]:
+        stream = streams[connection_id]
+        if kind != FRAME_STREAM or stream is None:
+            continue
+        numbers[connection_id] += 1
+        if numbers[connection_id] == 1:
             # The first one went out with the connection.
-            first[number] = first[number] and kind != FRAME_STREAM
             continue
         data = framed(frame)
-        sent_wall.append(time.time_ns())
-        sent_ns.append(time.monotonic_ns())
+        sent_ns[(connection_id, numbers[connection_id])] = time.monotonic_ns()
         stream.sendall(data)
         due_ns = max(due_ns + pause_ns, time.monotonic_ns())
-        hear(orders, due_ns, sent_wall, heard)
-    hear(orders, time.monotonic_ns() + round(_LAST_SECONDS * _NANOSECONDS_PER_SECOND), sent_wall, heard)
-    return [at_ns - sent_ns[place] for place, at_ns in heard.items()]
+        hear(orders, due_ns, heard)
+    hear(orders, time.monotonic_ns() + round(_LAST_SECONDS * _NANOSECONDS_PER_SECOND), heard)
+    return [at_ns - sent_ns[cause] for cause, at_ns in heard.items() if cause in sent_ns]
 
 
-def hear(orders: socket.socket, until_ns: int, sent_wall: list[int], heard: dict[int, int]) -> None:
+def hear(orders: socket.socket, until_ns: int, heard: dict[Cause, int]) -> None:
     """Until then, note when the first order of each frame comes."""
     data = b""
     while (left_ns := until_ns - time.monotonic_ns()) > 0 or data:
@@ -138,13 +141,11 @@ def hear(orders: socket.socket, until_ns: int, sent_wall: list[int], heard: dict
         now_ns = time.monotonic_ns()
         data += orders.recv(_READ_BYTES)
         while len(data) >= ORDER_HEAD.size:
-            receive_ns, length = ORDER_HEAD.unpack_from(data)
+            connection_id, number, length = ORDER_HEAD.unpack_from(data)
             if len(data) < ORDER_HEAD.size + length:
                 break
             data = data[ORDER_HEAD.size + length :]
-            place = bisect_right(sent_wall, receive_ns) - 1
-            if place >= 0:
-                heard.setdefault(place, now_ns)
+            heard.setdefault((connection_id, number), now_ns)
 
 
 def main(words: list[str]) -> None:
