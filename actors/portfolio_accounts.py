@@ -54,11 +54,13 @@ class Mark:
 class Result:
     """An amount in parts: in the money of an instrument, or in the common currency."""
 
-    def __init__(self, realised: int, unrealised: int, fees: int, funding: int) -> None:
+    def __init__(self, realised: int, unrealised: int, fees: int, funding: int, known: bool = True) -> None:
         self.realised: int = realised
         self.unrealised: int = unrealised
         self.fees: int = fees
         self.funding: int = funding
+        # Whether all of it has a rate into the common currency, or ever had one.
+        self.known: bool = known
 
     @property
     def profit(self) -> int:
@@ -71,6 +73,7 @@ class Result:
         self.unrealised += other.unrealised
         self.fees += other.fees
         self.funding += other.funding
+        self.known = self.known and other.known
 
 
 class Holding:
@@ -149,7 +152,7 @@ class Account:
         realised = rates.in_currency(result.realised, scale, asset)
         fees = -rates.in_currency(-result.fees, scale, asset)
         funding = rates.in_currency(result.funding, scale, asset)
-        return Result(realised, profit - realised + fees - funding, fees, funding)
+        return Result(realised, profit - realised + fees - funding, fees, funding, rates.of(asset).above > 0)
 
     def held(self, instrument_id: int) -> tuple[int, Result]:
         """Net size and result of one instrument over all strategies, in its own money."""

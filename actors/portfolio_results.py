@@ -1,7 +1,8 @@
 """What is told of the three accounts from time to time: results, the bracket of the fill models, and what is at risk.
 
-Only what has changed since the last time is told. The bracket compares the very same orders: the strategy was driven by
-the queue model, the two others only judge its orders, and their profits are not what another strategy would have made.
+Only what has changed since the last time is told, and nothing whose money never had a rate. The bracket compares the
+very same orders: the strategy was driven by the queue model, the two others only judge its orders, and their profits
+are not what another strategy would have made.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ class Bracket:
 
     def __init__(self, queue: Account, optimistic: Account, pessimistic: Account, strategy_id: int) -> None:
         self.profits: Final[list[int]] = []
+        self.known: bool = True
         for account in (queue, optimistic, pessimistic):
             holdings = account.of(strategy_id, 0)
-            self.profits.append(account.result(holdings, AT_MID).profit)
+            result = account.result(holdings, AT_MID)
+            self.known = self.known and result.known
+            self.profits.append(result.profit)
             self.profits.append(account.result(holdings, AT_TOUCH).profit)
 
     def message(self, strategy_id: int, now_ns: i64) -> ProfitBracket:
@@ -78,6 +82,8 @@ class Results:
             self.add_bracket(strategy_id, now_ns, found)
         total = self.add_profit(0, 0, now_ns, found)
         self.add_bracket(0, now_ns, found)
+        if not total.known:
+            return found
         self.history = [*self.history[1 - HISTORY_KEPT :], total.profit]
         self.peak_value = max(self.peak_value, self.starting_value + total.profit)
         self.add_exposure(ledger, self.starting_value + total.profit, now_ns, found)
@@ -96,7 +102,7 @@ class Results:
         result = self.queue.result(self.queue.of(strategy_id, instrument_id))
         parts = [result.realised, result.unrealised, result.fees, result.funding]
         key = (strategy_id, instrument_id)
-        if self.told.get(key) != parts:
+        if result.known and self.told.get(key) != parts:
             self.told[key] = parts
             found.append(
                 ProfitChanged(strategy_id, instrument_id, parts[0], parts[1], parts[2], parts[3], now_ns)
@@ -106,7 +112,7 @@ class Results:
     def add_bracket(self, strategy_id: int, now_ns: i64, found: list[Message]) -> None:
         """The bracket of a strategy, or of all, if it is another one."""
         bracket = self.bracket(strategy_id)
-        if self.told_brackets.get(strategy_id) != bracket.profits:
+        if bracket.known and self.told_brackets.get(strategy_id) != bracket.profits:
             self.told_brackets[strategy_id] = bracket.profits
             found.append(bracket.message(strategy_id, now_ns))
 

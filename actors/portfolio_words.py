@@ -18,6 +18,8 @@ from market.numbers import format_decimal_short
 SHOWN_SCALE: Final = 2
 ROWS_KEPT: Final = 40
 SAME_ORDERS: Final = "same orders"
+# A result in money that never had a rate.
+NOT_KNOWN: Final = "unknown"
 
 
 class Traded:
@@ -117,11 +119,11 @@ class Words:
                 words.append(f"{name} {row['position']}, profit {row['profit']} {one.money_asset}")
         total = self.account.result(self.account.of(0, 0))
         if len(self.marks) > 1:
-            words.insert(0, f"profit {self.money(total.profit)} {self.currency}")
+            words.insert(0, f"profit {self.money(total.profit, total.known)} {self.currency}")
         return {
             "status": "; ".join(words),
             "currency": self.currency,
-            "profit": self.exact(total.profit),
+            "profit": self.exact(total.profit, total.known),
             "total": self.parts(total),
             "instruments": instruments,
             "strategies": {
@@ -172,11 +174,11 @@ class Words:
     def parts(self, result: Result) -> dict[str, object]:
         """A result in the common currency."""
         return {
-            "realised": self.exact(result.realised),
-            "unrealised": self.exact(result.unrealised),
-            "fees": self.exact(result.fees),
-            "funding": self.exact(result.funding),
-            "profit": self.exact(result.profit),
+            "realised": self.exact(result.realised, result.known),
+            "unrealised": self.exact(result.unrealised, result.known),
+            "fees": self.exact(result.fees, result.known),
+            "funding": self.exact(result.funding, result.known),
+            "profit": self.exact(result.profit, result.known),
         }
 
     def models(self) -> dict[str, object]:
@@ -191,10 +193,11 @@ class Words:
             groups: dict[str, list[Holding]] = {}
             for holding in holdings:
                 groups.setdefault(holding.mark.instrument.base, []).append(holding)
+            at_mid, at_touch = account.result(holdings, AT_MID), account.result(holdings, AT_TOUCH)
             told[name] = {
-                "profit_at_mid": self.exact(account.result(holdings, AT_MID).profit),
-                "profit_at_touch": self.exact(account.result(holdings, AT_TOUCH).profit),
-                "fees": self.exact(account.result(holdings).fees),
+                "profit_at_mid": self.exact(at_mid.profit, at_mid.known),
+                "profit_at_touch": self.exact(at_touch.profit, at_touch.known),
+                "fees": self.exact(at_mid.fees, at_mid.known),
                 "fills": int(account.fills),
                 "inventory": {base: group_size(found) for base, found in groups.items()},
             }
@@ -206,13 +209,13 @@ class Words:
         names = ("queue", "queue_at_touch", "optimistic", "optimistic_at_touch", "pessimistic", "pessimistic_at_touch")
         told: dict[str, object] = {
             "label": SAME_ORDERS,
-            "low": self.money(one.lowest(AT_MID)),
-            "high": self.money(one.highest(AT_MID)),
-            "low_at_touch": self.money(one.lowest(AT_TOUCH)),
-            "high_at_touch": self.money(one.highest(AT_TOUCH)),
+            "low": self.money(one.lowest(AT_MID), one.known),
+            "high": self.money(one.highest(AT_MID), one.known),
+            "low_at_touch": self.money(one.lowest(AT_TOUCH), one.known),
+            "high_at_touch": self.money(one.highest(AT_TOUCH), one.known),
         }
         for name, profit in zip(names, one.profits, strict=True):
-            told[name] = self.money(profit)
+            told[name] = self.money(profit, one.known)
         return told
 
     # ---- a dashboard
@@ -227,15 +230,17 @@ class Words:
             "fills": [row.told(self.marks[row.instrument_id].instrument) for row in fills],
             "markouts": self.markouts.told(),
             "profit_history": [profit / 10**BASE_SCALE for profit in self.results.history],
-            "total": {name: self.money(amount) for name, amount in self.total().items()},
+            "total": self.shown(self.account.result(self.account.of(0, 0))),
         }
 
-    def total(self) -> dict[str, int]:
-        """The parts of the whole result."""
-        result = self.account.result(self.account.of(0, 0))
+    def shown(self, result: Result) -> dict[str, str]:
+        """A result for a screen."""
         return {
-            "realised": result.realised, "unrealised": result.unrealised, "fees": result.fees, "profit": result.profit,
-        }  # fmt: skip
+            "realised": self.money(result.realised, result.known),
+            "unrealised": self.money(result.unrealised, result.known),
+            "fees": self.money(result.fees, result.known),
+            "profit": self.money(result.profit, result.known),
+        }
 
     def positions(self) -> list[dict[str, object]]:
         """One row for each strategy and instrument."""
@@ -245,19 +250,16 @@ class Words:
             position = holding.position
             result = self.account.in_currency(holding, holding.result())
             average = position.average_price()
-            shown = "" if average is None else one.format_price(average[0] // average[1])
+            price = "" if average is None else one.format_price(average[0] // average[1])
             rows.append(
                 {
                     "strategy": self.name(holding.strategy_id),
                     "symbol": one.symbol,
                     "venue": one.venue,
                     "net": one.format_size(position.net_size),
-                    "average": shown,
+                    "average": price,
                     "mark": "" if holding.mark.mid == 0 else one.format_price(holding.mark.mid),
-                    "realised": self.money(result.realised),
-                    "unrealised": self.money(result.unrealised),
-                    "fees": self.money(result.fees),
-                    "profit": self.money(result.profit),
+                    **self.shown(result),
                 }
             )
         return rows
@@ -268,12 +270,14 @@ class Words:
         """A strategy by its name in the configuration."""
         return self.names.get(strategy_id, str(strategy_id))
 
-    def exact(self, amount: int) -> str:
+    def exact(self, amount: int, known: bool) -> str:
         """An amount of the common currency, to its last unit."""
-        return format_decimal_short(amount, BASE_SCALE)
+        return NOT_KNOWN if not known else format_decimal_short(amount, BASE_SCALE)
 
-    def money(self, amount: int) -> str:
+    def money(self, amount: int, known: bool) -> str:
         """An amount of the common currency for a screen: two decimals, rounded down."""
+        if not known:
+            return NOT_KNOWN
         cents: int = amount // 10 ** (BASE_SCALE - SHOWN_SCALE)
         sign = "-" if cents < 0 else ""
         return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"

@@ -40,6 +40,8 @@ from runtime.ledger_orders import LedgerOrder
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 # The value of an exposure that nobody knows.
 UNKNOWN: Final = -1
+# What an order is refused by whose money has no known rate.
+RATES: Final = "rates"
 
 
 @final
@@ -84,6 +86,8 @@ class RiskChecks:
         self.short_total: int = 0
         self.active: i64 = 0
         self.unknown: i64 = 0
+        # In so many instruments something was traded in money that never had a rate: what was lost is not known.
+        self.rateless: i64 = 0
         # Why the last order was refused.
         self.code: i64 = 0
         self.limit: str = ""
@@ -133,13 +137,15 @@ class RiskChecks:
         )
 
     def is_known(self, watched: Watched, now_ns: i64) -> bool:
-        """Whether there is a live book, young enough, and somebody to take the order."""
+        """Whether there is a live book, young enough, a rate of its money, and somebody to take the order."""
         if watched.collar.double == 0:
             return self.refuse(watched, REJECT_STALE_BOOK, "book_state", 0, 1)
         if self.book_age_ns > 0 and now_ns - watched.told_ns > self.book_age_ns:
             age_ms: int = (now_ns - watched.told_ns) // NANOSECONDS_PER_MILLISECOND
             most_ms: int = self.book_age_ns // NANOSECONDS_PER_MILLISECOND
             return self.refuse(watched, REJECT_STALE_BOOK, "maximum_book_age_ms", age_ms, most_ms)
+        if not watched.rate.known:
+            return self.refuse(watched, REJECT_STALE_BOOK, RATES, 0, 1)
         if len(watched.gateway_down) > 0:
             return self.refuse(watched, REJECT_CONNECTION, "gateways", 0, 1)
         return True
@@ -227,6 +233,8 @@ class RiskChecks:
             signed = worst if side == BUY else -worst
             return self.refuse(watched, REJECT_POSITION, position.key, signed, position.value)
         self.measure()
+        if self.rateless > 0:
+            return self.refuse(self.without_rate(watched), REJECT_STALE_BOOK, RATES, 0, 1)
         group = watched.group
         if group is not None and group.bound.on:
             together = group.longest if side == BUY else -group.shortest
@@ -277,6 +285,10 @@ class RiskChecks:
         without = long_worth if long_worth > -short_worth else -short_worth
         return without < watched.gross_worth
 
+    def without_rate(self, watched: Watched) -> Watched:
+        """The first instrument whose results nobody can count."""
+        return next((one for one in self.watched if one.counted_rateless), watched)
+
     def measure(self) -> None:
         """Bring the sums over all instruments up to date, where something has changed."""
         for watched in self.watched:
@@ -292,8 +304,13 @@ class RiskChecks:
             self.active -= 1
         if watched.counted_unknown:
             self.unknown -= 1
+        if watched.counted_rateless:
+            self.rateless -= 1
         watched.measure()
         watched.counted_unknown = watched.is_unknown()
+        watched.counted_rateless = watched.is_rateless()
+        if watched.counted_rateless:
+            self.rateless += 1
         self.gross_total += watched.gross_worth
         self.long_total += watched.long_worth
         self.short_total += watched.short_worth

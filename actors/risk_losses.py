@@ -22,6 +22,8 @@ NANOSECONDS_PER_DAY: Final = 86_400_000_000_000
 PERCENT_SCALE: Final = 4
 WHOLE: Final = 100 * 10**PERCENT_SCALE
 NO_DAY: Final = -1
+# What is told of results in money that never had a rate.
+NOT_KNOWN: Final = "unknown"
 
 
 @final
@@ -246,10 +248,17 @@ class Losses:
         for earned in self.earned.values():
             earned.seen_loss = max(earned.open_loss()[0], 0)
 
+    def is_unknown(self) -> bool:
+        """Whether something was earned or lost in money that never had a rate."""
+        return any(one.watched.is_rateless() for one in self.earned.values())
+
     # ---- state
 
     def told(self) -> dict[str, object]:
         """Loss of the day, fall from the peak and value as text."""
+        if self.is_unknown():
+            keys = ("loss_of_day", "fall_from_peak", "portfolio_value")
+            return {"currency": self.currency, **dict.fromkeys(keys, NOT_KNOWN)}
         return {
             "currency": self.currency,
             "loss_of_day": format_decimal_short(max(self.loss_of_day(), 0), BASE_SCALE),

@@ -165,6 +165,7 @@ class Watched:
         self.gross_worth: int = 0
         self.is_active: bool = False
         self.counted_unknown: bool = False
+        self.counted_rateless: bool = False
 
     @property
     def name(self) -> str:
@@ -305,6 +306,10 @@ class Watched:
     def is_unknown(self) -> bool:
         """Whether something is at risk of which nobody can say what it is worth."""
         return self.is_active and (self.last_double == 0 or self.rate.above == 0)
+
+    def is_rateless(self) -> bool:
+        """Whether something was traded in money that never had a rate."""
+        return self.rate.above == 0 and len(self.standing.positions) > 0
 
     def save(self) -> list[object]:
         """References as plain data."""

@@ -9,7 +9,7 @@ from mypy_extensions import i64
 from actors.portfolio_rates import BASE_SCALE
 from actors.risk_checks import RiskChecks
 from actors.risk_limits import Bound
-from actors.risk_losses import Losses
+from actors.risk_losses import NOT_KNOWN, Losses
 from actors.risk_watched import Group
 from market.numbers import format_decimal_short
 
@@ -56,6 +56,10 @@ def gauges(checks: RiskChecks, losses: Losses, groups: list[Group], now_ns: i64)
         worst = max(watched.standing.longest(), -watched.standing.shortest(), 0)
         scale = watched.instrument.size_scale
         found.append(size_gauge(watched.position, watched.name, worst, scale, watched.instrument.base))
+    if losses.is_unknown():
+        for one in found[:2]:
+            if one is not None:
+                one["value"] = NOT_KNOWN
     shown = [one for one in found if one is not None]
     return shown[:GAUGES_KEPT]
 

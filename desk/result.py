@@ -61,11 +61,11 @@ def inventory_of(session: Session) -> dict[str, str]:
 def profit_of(words: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Profit by model of fills, marked to the mid and as closed at the touch, and the bounds of all three.
 
-    Empty where nobody tells of it, or where several portfolios count in several currencies.
+    Empty where nobody tells of it, where money never had a rate, or where portfolios count in several currencies.
     """
     portfolios = [one for one in words.values() if isinstance(one.get("models"), dict)]
     currencies = {str(one.get("currency", "")) for one in portfolios}
-    if len(currencies) != 1:
+    if len(currencies) != 1 or any(one.get("profit") == "unknown" for one in portfolios):
         return {}
     told = {"currency": currencies.pop()}
     for suffix, key in MARKS.items():

@@ -127,12 +127,12 @@ def test_money_without_a_live_rate_opens_nothing() -> None:
     lane = lane_with(maximum_gross_exposure=DecimalText("1000000"))
     lane.take(BookStateChanged(EUR_USDT, STALE, "test", 0, 0))
     lane.ask(BTC_EUR, BUY, "50000", "0.1")
-    assert lane.codes() == [REJECT_GROSS_EXPOSURE]
-    assert "no known worth" in lane.of(OrderRejected)[0].reason
+    assert lane.codes() == [REJECT_STALE_BOOK]
+    assert "money in EUR has no known rate to USDT" in lane.of(OrderRejected)[0].reason
     lane.ask(BINANCE, BUY, "60000", "0.1")
     lane.touch(EUR_USDT, "1.1999", "1.2001")
     lane.ask(BTC_EUR, BUY, "50000", "0.1")
-    assert lane.codes() == [REJECT_GROSS_EXPOSURE]
+    assert lane.codes() == [REJECT_STALE_BOOK]
 
 
 def test_account_must_cover_everything_open_with_its_fees() -> None:
