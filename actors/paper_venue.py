@@ -85,8 +85,9 @@ class PaperVenue(PaperRevival):
             return
         book = market.book
         book.show(
-            top.state == LIVE, top.bid_price, top.bid_size, top.ask_price, top.ask_size, self.outlet.now_ns
-        )
+            top.state == LIVE, top.bid_price, top.bid_size, top.ask_price, top.ask_size, self.outlet.now_ns,
+            top.venue_ns,
+        )  # fmt: skip
         if book.has_news():
             self.tell(market)
 
@@ -96,7 +97,9 @@ class PaperVenue(PaperRevival):
         if market is None:
             return
         book = market.book
-        book.show_deep(depth.bid_prices, depth.bid_sizes, depth.ask_prices, depth.ask_sizes, self.outlet.now_ns)
+        book.show_deep(
+            depth.bid_prices, depth.bid_sizes, depth.ask_prices, depth.ask_sizes, self.outlet.now_ns, depth.venue_ns
+        )
         if book.has_news():
             self.tell(market)
 
@@ -106,7 +109,7 @@ class PaperVenue(PaperRevival):
         if market is None:
             return
         book = market.book
-        book.trade(trade.price, trade.size, trade.aggressor_side, self.outlet.now_ns)
+        book.trade(trade.price, trade.size, trade.aggressor_side, self.outlet.now_ns, trade.venue_ns)
         if book.has_news():
             self.tell(market)
 

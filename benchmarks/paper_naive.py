@@ -37,6 +37,9 @@ class NaiveOrder:
         self.late = 0
         self.seen: list[int] = []
         self.judged = True
+        # The venue's time of the market that it met, and from where, until when, the touch had fallen.
+        self.since = 0
+        self.fell = (0, 0)
 
 
 class NaiveLevel:
@@ -47,6 +50,13 @@ class NaiveLevel:
         self.stretch = stretch
         self.shrunk: dict[int, int] = {}
         self.traded: dict[int, int] = {}
+
+
+def recent(waiting: dict[int, int], stretch: int) -> dict[int, int]:
+    """Forget what came before the last two stretches; gives what is left."""
+    for old in [one for one in waiting if one < stretch - 1]:
+        del waiting[old]
+    return waiting
 
 
 def pair(size: int, waiting: dict[int, int]) -> int:
@@ -75,6 +85,11 @@ class NaivePaper:
         self.levels: dict[tuple[int, int], NaiveLevel] = {}
         self.fills: list[NaiveFill] = []
         self.refused: list[int] = []
+        # What happened at the touch, by side, price and stretch, and from where and until when it has fallen.
+        self.venue_ns = 0
+        self.shrunk: dict[tuple[int, int], dict[int, int]] = {}
+        self.traded: dict[tuple[int, int], dict[int, int]] = {}
+        self.fell: dict[int, tuple[int, int]] = {BUY: (0, 0), SELL: (0, 0)}
 
     # ---- what is displayed
 
@@ -105,7 +120,7 @@ class NaivePaper:
                 found.append((price, max(size - self.taken[-side].get(price, 0), 0)))
         return found
 
-    def show(self, live: bool, bid: tuple[int, int], ask: tuple[int, int], now_ns: int) -> None:
+    def show(self, live: bool, bid: tuple[int, int], ask: tuple[int, int], now_ns: int, venue_ns: int = 0) -> None:
         """A new touch."""
         self.settle(now_ns)
         if not live:
@@ -113,6 +128,9 @@ class NaivePaper:
             self.deep = {BUY: [], SELL: []}
             return
         self.live = True
+        self.venue_ns = venue_ns
+        self.remember(BUY, bid, now_ns)
+        self.remember(SELL, ask, now_ns)
         self.touch = {BUY: bid, SELL: ask}
         for side in (BUY, SELL):
             price, size = self.touch[side]
@@ -128,11 +146,30 @@ class NaivePaper:
                 if at_side == side and (size == 0 or (at - price) * side >= 0):
                     self.see(side, at, size if size and at == price else 0, now_ns)
 
-    def show_deep(self, bids: list[tuple[int, int]], asks: list[tuple[int, int]], now_ns: int) -> None:
+    def remember(self, side: int, touch: tuple[int, int], now_ns: int) -> None:
+        """What leaves the touch by this new one, whoever may be there."""
+        price, size = self.touch[side]
+        is_gone = size > 0 and (touch[1] == 0 or (price - touch[0]) * side > 0)
+        if is_gone:
+            best, until = self.fell[side]
+            if now_ns >= until or (price - best) * side > 0:
+                best = price
+            self.fell[side] = (best, now_ns + 2 * self.pair_ns)
+        if is_gone or (touch[0] == price and touch[1] < size):
+            left = size - (0 if is_gone else touch[1])
+            stretch = now_ns // self.pair_ns
+            left -= pair(left, recent(self.traded.setdefault((side, price), {}), stretch))
+            shrunk = self.shrunk.setdefault((side, price), {})
+            shrunk[stretch] = shrunk.get(stretch, 0) + left
+
+    def show_deep(
+        self, bids: list[tuple[int, int]], asks: list[tuple[int, int]], now_ns: int, venue_ns: int = 0
+    ) -> None:
         """The levels behind the touch."""
         self.settle(now_ns)
         if not self.live:
             return
+        self.venue_ns = venue_ns
         self.deep = {BUY: bids, SELL: asks}
         for side in (BUY, SELL):
             for price in list(self.taken[side]):
@@ -234,7 +271,14 @@ class NaivePaper:
 
     def rest(self, order: NaiveOrder, now_ns: int) -> None:
         """Queue."""
-        level = self.levels.setdefault((order.side, order.price), NaiveLevel(now_ns // self.pair_ns))
+        key = (order.side, order.price)
+        stretch = now_ns // self.pair_ns
+        if key not in self.levels:
+            self.levels[key] = NaiveLevel(stretch)
+            self.levels[key].shrunk = dict(recent(self.shrunk.get(key, {}), stretch))
+        level = self.levels[key]
+        order.since = self.venue_ns
+        order.fell = self.fell[order.side]
         self.orders.append(order)
         order.judged = self.live
         order.ahead = None
@@ -259,6 +303,8 @@ class NaivePaper:
         """The orders that came unseen, as if they came now."""
         for order in [order for order in self.orders if not order.judged]:
             order.judged = True
+            order.since = self.venue_ns
+            order.fell = self.fell[order.side]
             if not self.available(order.side, order.price):
                 continue
             if order.post_only:
@@ -292,12 +338,29 @@ class NaivePaper:
             self.taken[-side][price] = self.taken[-side].get(price, 0) + used[QUEUE]
         self.drop_filled()
 
-    def trade(self, price: int, size: int, aggressor_side: int, now_ns: int) -> None:
+    def is_from_before(self, order: NaiveOrder, price: int, now_ns: int, venue_ns: int) -> bool:
+        """Whether a trade was made before an order came, or before one that stands in front of it at its price."""
+        touch, size = self.touch[order.side]
+        for one in self.at(order.side, order.price):
+            best, until = one.fell
+            if venue_ns and one.since and venue_ns != one.since:
+                if venue_ns < one.since:
+                    return True
+            elif now_ns < until and (best - price) * one.side >= 0 and (not size or (price - touch) * one.side > 0):
+                return True
+            if one is order:
+                break
+        return False
+
+    def trade(self, price: int, size: int, aggressor_side: int, now_ns: int, venue_ns: int = 0) -> None:
         """A trade."""
         self.settle(now_ns)
         side = -aggressor_side
+        before = [order for order in self.orders if self.is_from_before(order, price, now_ns, venue_ns)]
         used = {QUEUE: 0, OPTIMISTIC: 0, PESSIMISTIC: 0}
         for order in self.by_priority(side):
+            if order in before:
+                continue
             if (order.price - price) * side > 0:
                 order.ahead, order.late, order.seen = 0, 0, [0]
                 for model in (QUEUE, OPTIMISTIC, PESSIMISTIC):
@@ -305,15 +368,20 @@ class NaivePaper:
             elif order.price == price and self.live:
                 if order.ahead is not None:
                     used[QUEUE] += self.fill(order, QUEUE, price, size - order.ahead - used[QUEUE], MAKER)
-                used[OPTIMISTIC] += self.fill(order, OPTIMISTIC, price, size - used[OPTIMISTIC], MAKER)
+                late = order.late if order.since == 0 or venue_ns <= order.since else 0
+                used[OPTIMISTIC] += self.fill(order, OPTIMISTIC, price, size - late - used[OPTIMISTIC], MAKER)
+        stretch = now_ns // self.pair_ns
+        left = size - pair(size, recent(self.shrunk.setdefault((side, price), {}), stretch))
+        traded = self.traded.setdefault((side, price), {})
+        traded[stretch] = traded.get(stretch, 0) + left
         if (side, price) in self.levels:
             level = self.levels[side, price]
             matched = pair(size, level.shrunk)
-            stretch = now_ns // self.pair_ns
             level.traded[stretch] = level.traded.get(stretch, 0) + size - matched
             for order in self.at(side, price):
                 if order.ahead is not None:
-                    order.ahead = max(order.ahead - size, 0)
+                    served = min(matched, order.late) if order in before else size
+                    order.ahead = max(order.ahead - served, 0)
                     order.late = min(max(order.late - matched, 0), order.ahead)
         self.drop_filled()
 

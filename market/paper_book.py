@@ -39,6 +39,8 @@ class PaperBook:
         # Every fill is a whole number of lots, whatever a share of what was cancelled comes to.
         self.lot: i64 = 1
         self.live: bool = False
+        # The venue's time of what is displayed, 0 when it tells none.
+        self.venue_ns: i64 = 0
         self.bids: Final = PaperSide(BUY, rules)
         self.asks: Final = PaperSide(SELL, rules)
         self.fills: list[PaperFill] = []
@@ -80,6 +82,7 @@ class PaperBook:
 
     def rest(self, order: PaperOrder, now_ns: i64) -> None:
         """Let an order queue. While the book is not LIVE the first LIVE touch will judge it."""
+        order.since_ns = self.venue_ns
         self.own(order.side).rest(order, self.live, now_ns)
         if not self.live:
             order.judged = False
@@ -125,7 +128,9 @@ class PaperBook:
 
     # ---- the market
 
-    def show(self, live: bool, bid_price: i64, bid_size: i64, ask_price: i64, ask_size: i64, now_ns: i64) -> None:
+    def show(
+        self, live: bool, bid_price: i64, bid_size: i64, ask_price: i64, ask_size: i64, now_ns: i64, venue_ns: i64 = 0
+    ) -> None:
         """Follow the touch: it may come to an order, or show what is ahead of one. Not LIVE, it says nothing."""
         bids = self.bids
         asks = self.asks
@@ -136,8 +141,9 @@ class PaperBook:
                 asks.forget_deep()
             return
         self.live = True
-        bids.show(bid_price, bid_size)
-        asks.show(ask_price, ask_size)
+        self.venue_ns = venue_ns
+        bids.show(bid_price, bid_size, now_ns)
+        asks.show(ask_price, ask_size, now_ns)
         if len(self.unjudged) > 0:
             self.judge(now_ns)
         if len(bids.levels) > 0:
@@ -150,11 +156,13 @@ class PaperBook:
             asks.follow_touch(now_ns)
 
     def show_deep(
-        self, bid_prices: vec[i64], bid_sizes: vec[i64], ask_prices: vec[i64], ask_sizes: vec[i64], now_ns: i64
-    ) -> None:
+        self, bid_prices: vec[i64], bid_sizes: vec[i64], ask_prices: vec[i64], ask_sizes: vec[i64], now_ns: i64,
+        venue_ns: i64 = 0,
+    ) -> None:  # fmt: skip
         """Follow the levels behind the touch."""
         if not self.live:
             return
+        self.venue_ns = venue_ns
         self.bids.show_deep(bid_prices, bid_sizes)
         self.asks.show_deep(ask_prices, ask_sizes)
         if len(self.bids.levels) > 0:
@@ -168,6 +176,8 @@ class PaperBook:
         self.unjudged = []
         for order in waiting:
             order.judged = True
+            order.since_ns = self.venue_ns
+            self.own(order.side).mark(order)
             if not self.crosses(order.side, order.price):
                 continue
             if order.post_only:
@@ -202,12 +212,19 @@ class PaperBook:
             other.take(other.price, by_queue)
             own.drop_filled()
 
-    def trade(self, price: i64, size: i64, aggressor_side: i64, now_ns: i64) -> None:
-        """Somebody traded: those past whose price it went are filled, and those at it once who was ahead is served."""
-        own = self.asks if aggressor_side == BUY else self.bids
-        if len(own.levels) == 0 or (aggressor_side != BUY and aggressor_side != SELL):
+    def trade(self, price: i64, size: i64, aggressor_side: i64, now_ns: i64, venue_ns: i64 = 0) -> None:
+        """Somebody traded: those past whose price it went are filled, and those at it once who was ahead is served.
+
+        Who came after the trade was made is not filled by it, in no account.
+        """
+        if aggressor_side != BUY and aggressor_side != SELL:
             return
+        own = self.asks if aggressor_side == BUY else self.bids
         size = min(size, MOST_SIZE)
+        own.past.trade(price, size, now_ns)
+        if len(own.levels) == 0:
+            return
+        is_gone = own.is_gone(price)
         by_queue: i64 = 0
         by_touch: i64 = 0
         by_trade: i64 = 0
@@ -218,9 +235,11 @@ class PaperBook:
             if level.waiting:
                 level.settle(now_ns)
             if beyond == 0:
-                self.trade_at(level, size, by_queue, by_touch, now_ns)
+                self.trade_at(level, size, by_queue, by_touch, now_ns, venue_ns, is_gone)
                 break
             for order in level.orders:
+                if order.came_after(price, venue_ns, now_ns, is_gone):
+                    break
                 queue = min(order.remaining, size - by_queue)
                 touch = min(order.optimistic, size - by_touch)
                 through = min(order.pessimistic, size - by_trade)
@@ -230,22 +249,27 @@ class PaperBook:
                     by_touch += touch
                 if queue > 0 or touch > 0 or through > 0:
                     self.fill(order, order.price, MAKER, queue, touch, through)
-            level.pass_by()
+            level.pass_by(price, now_ns, venue_ns, is_gone)
         if len(self.fills) > 0:
             own.drop_filled()
             if len(self.unjudged) > 0:
                 self.unjudged = [order for order in self.unjudged if order.remaining > 0]
 
-    def trade_at(self, level: PaperLevel, size: i64, by_queue: i64, by_touch: i64, now_ns: i64) -> None:
+    def trade_at(
+        self, level: PaperLevel, size: i64, by_queue: i64, by_touch: i64, now_ns: i64, venue_ns: i64, is_gone: bool
+    ) -> None:
         """A trade at the price of a level. While the book is not LIVE it serves those ahead and fills nobody."""
         if self.live:
             for order in level.orders:
+                if order.came_after(level.price, venue_ns, now_ns, is_gone):
+                    break
                 queue: i64 = 0
+                left = size - order.late_for(venue_ns)
                 if self.drive == MODEL_OPTIMISTIC:
-                    queue = min(order.remaining, size - by_queue)
+                    queue = min(order.remaining, left - by_queue)
                 elif order.ahead != UNKNOWN and self.drive == MODEL_QUEUE:
                     queue = min(order.remaining, size - order.ahead - by_queue)
-                touch = min(order.optimistic, size - by_touch)
+                touch = min(order.optimistic, left - by_touch)
                 if touch > 0:
                     by_touch += touch
                     if queue > 0:
@@ -254,7 +278,7 @@ class PaperBook:
                 elif queue > 0:
                     by_queue += queue
                     self.fill(order, order.price, MAKER, queue, 0, 0)
-        level.trade(size, now_ns)
+        level.trade(size, now_ns, venue_ns, is_gone)
 
     def fill(self, order: PaperOrder, price: i64, liquidity: i64, queue: i64, touch: i64, through: i64) -> None:
         """Note what each account fills of an order at one price; none where the size is not above 0."""
@@ -283,16 +307,19 @@ class PaperBook:
 
     def save(self) -> list[object]:
         """Everything as plain data."""
-        return [self.live, self.bids.save(), self.asks.save(), [int(order.order_id) for order in self.unjudged]]
+        unjudged = [int(order.order_id) for order in self.unjudged]
+        return [self.live, self.bids.save(), self.asks.save(), unjudged, int(self.venue_ns)]
 
     def load(self, state: list[object]) -> None:
         """Take back what `save` gave."""
-        live, bids, asks, unjudged = state
+        live, bids, asks, unjudged, venue_ns = state
         assert isinstance(live, bool)
         assert isinstance(bids, list)
         assert isinstance(asks, list)
         assert isinstance(unjudged, list)
+        assert isinstance(venue_ns, int)
         self.live = live
+        self.venue_ns = venue_ns
         self.bids.load(bids)
         self.asks.load(asks)
         by_id = {int(order.order_id): order for order in self.orders()}

@@ -61,6 +61,7 @@ class PaperOrder:
     """One order that rests on paper, with what each of the three accounts has left of it.
 
     `ahead` also counts `late`: what had left the level before this order came, and may still be told as a trade.
+    `since_ns` is the venue's time of the market that it met, 0 where the venue tells none.
     """
 
     def __init__(
@@ -81,6 +82,10 @@ class PaperOrder:
         self.ahead: i64 = UNKNOWN
         self.late: i64 = 0
         self.least: i64 = 0
+        self.since_ns: i64 = 0
+        # From where the touch had fallen when it came, and how long trades of that fall may still be told.
+        self.gone_price: i64 = 0
+        self.gone_until_ns: i64 = 0
         # What was told last of its place.
         self.told: i64 = UNKNOWN
         # False for one that came while nothing was known of the market, until the first LIVE touch judges it.
@@ -104,6 +109,20 @@ class PaperOrder:
         self.late = late
         self.least = displayed
 
+    def came_after(self, price: i64, venue_ns: i64, now_ns: i64, is_gone: bool) -> bool:
+        """Whether a trade was made before this order came, so that it cannot have met it.
+
+        The venue's times say so. Without them, or when they are the same, a trade where nothing is displayed any more
+        (`is_gone`) is taken for one of the fall of the touch that was just over when the order came.
+        """
+        if venue_ns > 0 and self.since_ns > 0 and venue_ns != self.since_ns:
+            return venue_ns < self.since_ns
+        return is_gone and now_ns < self.gone_until_ns and (price - self.gone_price) * self.side <= 0
+
+    def late_for(self, venue_ns: i64) -> i64:
+        """How much of a trade may be from before this order came; nothing when the venue's times say otherwise."""
+        return 0 if venue_ns > self.since_ns and self.since_ns > 0 else self.late
+
     def resize(self, size: i64) -> None:
         """Another total size, for all three accounts; a shadow that filled more already has less than nothing left."""
         grown = size - self.size
@@ -118,6 +137,7 @@ class PaperOrder:
             int(self.order_id), int(self.strategy_id), int(self.instrument_id), int(self.side), int(self.price),
             int(self.size), int(self.post_only), int(self.expire_ns), int(self.remaining), int(self.optimistic),
             int(self.pessimistic), int(self.ahead), int(self.late), int(self.least), int(self.told), int(self.judged),
+            int(self.since_ns), int(self.gone_price), int(self.gone_until_ns),
         ]  # fmt: skip
 
 
@@ -132,6 +152,9 @@ def load_order(state: list[int]) -> PaperOrder:
     order.least = state[13]
     order.told = state[14]
     order.judged = state[15] != 0
+    order.since_ns = state[16]
+    order.gone_price = state[17]
+    order.gone_until_ns = state[18]
     return order
 
 
@@ -189,8 +212,8 @@ class PaperLevel:
             self.wait(now_ns)
             self.shrunk = min(self.shrunk + size, MOST_SIZE)
 
-    def trade(self, size: i64, now_ns: i64) -> None:
-        """So much traded at the price: those ahead are served. Fills are taken before, with `room`."""
+    def trade(self, size: i64, now_ns: i64, venue_ns: i64, is_gone: bool) -> None:
+        """So much traded at the price: those ahead are served. Fills are taken before."""
         left = size
         paired = min(left, self.older_shrunk)
         self.older_shrunk -= paired
@@ -202,9 +225,15 @@ class PaperLevel:
         if left > 0:
             self.wait(now_ns)
             self.traded = min(self.traded + left, MOST_SIZE)
+        is_before = False
         for order in self.orders:
+            is_before = is_before or order.came_after(self.price, venue_ns, now_ns, is_gone)
             if order.ahead != UNKNOWN:
-                order.ahead = max(order.ahead - size, 0)
+                served = size
+                if is_before:
+                    # It was no longer there when the order came: only what is counted as late can be of it.
+                    served = min(paired, order.late)
+                order.ahead = max(order.ahead - served, 0)
                 order.late = min(max(order.late - paired, 0), order.ahead)
                 if order.told > 0 and order.ahead <= order.told >> 1:
                     self.note(order)
@@ -214,9 +243,11 @@ class PaperLevel:
         order.told = order.ahead
         self.moved.append(order)
 
-    def pass_by(self) -> None:
-        """A trade beyond the price: all who were ahead have been served."""
+    def pass_by(self, price: i64, now_ns: i64, venue_ns: i64, is_gone: bool) -> None:
+        """A trade beyond the level: all who were ahead have been served."""
         for order in self.orders:
+            if order.came_after(price, venue_ns, now_ns, is_gone):
+                return
             order.ahead = 0
             order.late = 0
             order.least = 0
@@ -225,6 +256,13 @@ class PaperLevel:
         self.hidden = False
 
     # ---- what waits
+
+    def begin(self, older_shrunk: i64, shrunk: i64, now_ns: i64) -> None:
+        """What had left the price before orders of ours came to it, and no trade has explained."""
+        if older_shrunk > 0 or shrunk > 0:
+            self.wait(now_ns)
+            self.older_shrunk = older_shrunk
+            self.shrunk = shrunk
 
     def wait(self, now_ns: i64) -> None:
         """Something begins to wait for the other message."""

@@ -13,6 +13,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from market.messages.constants import BUY
+from market.paper_past import TouchPast
 from market.paper_queue import MOST_SIZE, UNKNOWN, PaperLevel, PaperOrder, QueueRules
 
 NO_LIMIT: Final[i64] = 0
@@ -34,15 +35,23 @@ class PaperSide:
         self.deep_sizes: vec[i64] = vec[i64]()
         self.taken: dict[int, int] = {}
         self.levels: list[PaperLevel] = []
+        self.past: Final = TouchPast(side, rules.pair_ns)
         # Orders whose place in the queue is news.
         self.moved: Final[list[PaperOrder]] = []
 
     # ---- what is displayed
 
-    def show(self, price: i64, size: i64) -> None:
+    def show(self, price: i64, size: i64, now_ns: i64) -> None:
         """Follow the touch. A level that is known to be gone is forgotten; if it comes back, it is new."""
+        size = size if size < MOST_SIZE else MOST_SIZE
+        if self.size > 0:
+            if size == 0 or (price - self.price) * self.side < 0:
+                self.past.fall(self.price, now_ns)
+                self.past.shrink(self.price, self.size, now_ns)
+            elif price == self.price and size < self.size:
+                self.past.shrink(price, self.size - size, now_ns)
         self.price = price
-        self.size = size if size < MOST_SIZE else MOST_SIZE
+        self.size = size
         if len(self.taken) > 0:
             self.forget_gone()
 
@@ -104,6 +113,10 @@ class PaperSide:
         """Whether an order at this price, from the other side, would trade with the touch."""
         return self.size > 0 and (self.price - price) * self.side >= 0
 
+    def is_gone(self, price: i64) -> bool:
+        """Whether nothing is displayed at a price or at a better one."""
+        return self.size == 0 or (price - self.price) * self.side > 0
+
     def available(self) -> i64:
         """What is displayed at the touch and not taken."""
         if len(self.taken) == 0:
@@ -160,6 +173,13 @@ class PaperSide:
         level = self.level_at(order.price)
         if level.waiting:
             level.settle(now_ns)
+        past = self.past
+        if len(level.orders) == 0:
+            stretch = now_ns // self.rules.pair_ns
+            level.begin(
+                past.shrunk.waiting(order.price, stretch - 1), past.shrunk.waiting(order.price, stretch), now_ns
+            )
+        self.mark(order)
         displayed = self.displayed_at(order.price) if live else UNKNOWN
         if displayed == UNKNOWN:
             order.ahead = UNKNOWN
@@ -171,6 +191,11 @@ class PaperSide:
             order.join(displayed, level.older_shrunk + level.shrunk)
             level.note(order)
         level.orders.append(order)
+
+    def mark(self, order: PaperOrder) -> None:
+        """Note on an order that comes now from where the touch has fallen lately."""
+        order.gone_price = self.past.gone_price
+        order.gone_until_ns = self.past.gone_until_ns
 
     def leave(self, order: PaperOrder, now_ns: i64) -> None:
         """Take an order out."""
@@ -228,18 +253,20 @@ class PaperSide:
         return [
             int(self.price), int(self.size), [int(one) for one in self.deep_prices],
             [int(one) for one in self.deep_sizes], [[price, taken] for price, taken in self.taken.items()],
-            [level.save() for level in self.levels],
+            [level.save() for level in self.levels], self.past.save(),
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
         """Take back what `save` gave."""
-        price, size, deep_prices, deep_sizes, taken, levels = state
+        price, size, deep_prices, deep_sizes, taken, levels, past = state
         assert isinstance(price, int)
         assert isinstance(size, int)
         assert isinstance(deep_prices, list)
         assert isinstance(deep_sizes, list)
         assert isinstance(taken, list)
         assert isinstance(levels, list)
+        assert isinstance(past, list)
+        self.past.load(past)
         self.price = price
         self.size = size
         self.deep_prices = vec[i64](deep_prices)

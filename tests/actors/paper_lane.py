@@ -8,7 +8,7 @@ from mypy_extensions import i64
 
 from actors.paper_params import PaperVenueParams
 from actors.paper_venue import PaperVenue
-from market.instruments import InstrumentTable
+from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     GTC,
     LIMIT,
@@ -42,9 +42,11 @@ class PaperLane(TradingLane):
     """See the head of this file. Nothing is delayed unless the settings say so."""
 
     def __init__(self, **settings: object) -> None:
+        instrument = settings.pop("instrument", INSTRUMENT)
+        assert isinstance(instrument, Instrument)
         params = PaperVenueParams(**{"latency_us": 0, "jitter_us": 0, **settings})  # type: ignore[arg-type]
         nodes = (node_of(PaperVenue, 1, params=params), node_of(Spy, 2))
-        instruments = InstrumentTable([INSTRUMENT, ETH, ELSEWHERE])
+        instruments = InstrumentTable([instrument, ETH, ELSEWHERE])
         names = {"btc": 1, "eth": 2, "elsewhere": 3}
         self.core = build_core(Blueprint(SystemConfig(), instruments, names, nodes, ()), "main")
         self.now_ns = START_NS

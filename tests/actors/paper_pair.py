@@ -38,6 +38,8 @@ class PaperPair:
         self.orders: dict[int, tuple[PaperOrder, NaiveOrder]] = {}
         self.over: set[int] = set()
         self.ending: set[int] = set()
+        # A third of the streams tell the venue's times, and trades up to that much late.
+        self.timed = seed % 3 == 0
         self.now_ns = 1
         self.number = 0
         self.middle = MIDDLE
@@ -83,6 +85,12 @@ class PaperPair:
             price -= side * self.random.randint(1, 2)
         return found
 
+    def venue_ns(self, most_late_ns: int = 0) -> int:
+        """When the venue says that it happened; 0 when it does not say."""
+        if not self.timed or self.random.random() < 0.1:
+            return 0
+        return max(self.now_ns - self.random.randint(0, most_late_ns), 1)
+
     def show(self) -> None:
         """Another touch, or the end of the LIVE state."""
         if self.random.random() < 0.08:
@@ -96,14 +104,15 @@ class PaperPair:
         ask = asks[0] if self.random.random() < 0.97 else (0, 0)
         self.supply(BUY, [bid])
         self.supply(SELL, [ask])
-        self.book.show(True, *bid, *ask, self.now_ns)
-        self.naive.show(True, bid, ask, self.now_ns)
+        venue_ns = self.venue_ns()
+        self.book.show(True, *bid, *ask, self.now_ns, venue_ns)
+        self.naive.show(True, bid, ask, self.now_ns, venue_ns)
         self.check_met(bid, ask)
         if self.deep and bid[1] and ask[1]:
             self.supply(BUY, bids)
             self.supply(SELL, asks)
-            self.book.show_deep(*columns(bids), *columns(asks), self.now_ns)
-            self.naive.show_deep(bids, asks, self.now_ns)
+            self.book.show_deep(*columns(bids), *columns(asks), self.now_ns, venue_ns)
+            self.naive.show_deep(bids, asks, self.now_ns, venue_ns)
 
     def supply(self, side: int, levels: list[tuple[int, int]]) -> None:
         """Count what is displayed that was not before; what lies within these levels and is not among them is gone."""
@@ -135,8 +144,9 @@ class PaperPair:
         side = self.side()
         price = self.middle - side * self.random.randint(-1, 3)
         size = self.size(40)
-        self.book.trade(price, size, -side, self.now_ns)
-        self.naive.trade(price, size, -side, self.now_ns)
+        venue_ns = self.venue_ns(150)
+        self.book.trade(price, size, -side, self.now_ns, venue_ns)
+        self.naive.trade(price, size, -side, self.now_ns, venue_ns)
         for model in (QUEUE, OPTIMISTIC, PESSIMISTIC):
             assert sum(one.size for one in self.book.fills if one.model == model) <= size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,27 @@ def test_share_of_cancels_ahead_is_as_stated(cancels_ahead: str, share: str, ahe
     lane.pass_ms(1_000)
     lane.trade(BID, 1, SELL)
     assert lane.venue.orders[1].ahead == ahead - 1
+
+
+@pytest.mark.parametrize("cancels_ahead", ["linear", "squared", "fixed"])
+def test_every_fill_is_a_whole_number_of_lots(cancels_ahead: str) -> None:
+    """Of a contract with a lot of 10,000 in its scale, whatever shares and sizes of others come to."""
+    contract = attrs.evolve(INSTRUMENT, lot=10_000, minimum_size=10_000)
+    lane = PaperLane(cancels_ahead=cancels_ahead, cancels_ahead_share="0.333", instrument=contract)
+    lane.top(BID, 35_001, ASK, 33_333)
+    lane.place(1, BUY, BID, 100_000)
+    lane.place(2, BUY, BID, 50_000)
+    lane.place(3, BUY, ASK, 40_000)
+    lane.top(BID, 21_117, ASK, 70_000)
+    lane.pass_ms(1_000)
+    for size in (17_003, 9_999, 26_001, 15_500):
+        lane.trade(BID, size, SELL)
+    lane.trade(BID - 100, 27_777, SELL)
+    lane.top(BID - 200, 5_000, BID, 33_331)
+    sizes = [size for model in MODELS for _, _, size, _ in lane.fills(model)]
+    assert all(filled(lane))
+    assert [size for size in sizes if size % 10_000 != 0] == []
+    assert [left for model in MODELS for _, _, _, left in lane.fills(model) if left % 10_000 != 0] == []
 
 
 def test_two_orders_share_one_trade_in_each_account() -> None:
