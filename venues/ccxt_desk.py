@@ -191,14 +191,50 @@ class CcxtDesk:
         facts = await self.question(order.instrument_id, order.name)
         if facts is not None:
             return await self.apply(order, facts)
+        now_ns = self._clock.now_ns()
         if order.stage is Stage.WORKING:
-            await self._tell(self.orders.cancelled(order, CAUSE_RECONCILIATION, "it was found gone at the venue"))
-            return True
-        if self._clock.now_ns() - order.sent_ns < self._void_ns:
+            return await self._missing(order, now_ns)
+        if now_ns - order.sent_ns < self._void_ns:
             # It may still be on its way.
             return False
+        self.orders.watched[order.order_id] = now_ns
         await self._tell(self.orders.never_arrived(order))
         return True
+
+    async def _missing(self, order: GatewayOrder, now_ns: int) -> bool:
+        """The venue has no order that worked: one answer may come from a copy that is behind, so it is asked again."""
+        order.missing_ns = order.missing_ns or now_ns
+        if now_ns - order.missing_ns < self._void_ns:
+            return False
+        await self._tell_fills(self.orders.all_traded(order, await self._all_trades(order)))
+        if order.is_open:
+            self.orders.watched[order.order_id] = now_ns
+            await self._tell(self.orders.cancelled(order, CAUSE_RECONCILIATION, "it was found gone at the venue"))
+        return True
+
+    async def watch(self) -> None:
+        """Ask once more of orders that were told to be over because the venue did not have them."""
+        for order_id, since_ns in list(self.orders.watched.items()):
+            if self._clock.now_ns() - since_ns < self._void_ns:
+                continue
+            order = self.orders.find(order_id)
+            if order is not None:
+                facts = await self.question(order.instrument_id, order.name)
+                if facts is not None:
+                    await self._late(order, facts)
+                else:
+                    await self._tell_fills(self.orders.all_traded(order, await self._all_trades(order)))
+            self.orders.watched.pop(order_id, None)
+
+    async def _late(self, order: GatewayOrder, facts: OrderFacts) -> None:
+        """The venue has an order after all that was told to be over."""
+        await self.apply(order, facts)
+        if facts.is_working:
+            await self._cancel_ghost(order)
+
+    async def _all_trades(self, order: GatewayOrder) -> list[Trade]:
+        """What the venue's list of trades has of an order; nothing where the venue never named the order."""
+        return await self._trades(order.instrument_id, order.venue_order_id) if order.venue_order_id else []
 
     async def question(self, instrument_id: int, name: str) -> OrderFacts | None:
         """What the venue says of an order; None where it has none of this name."""
@@ -223,6 +259,7 @@ class CcxtDesk:
 
         False where the venue's list of trades is behind; then it has to be asked again.
         """
+        order.missing_ns = 0
         told = self.orders.accepted(order, facts.venue_order_id, facts.venue_ns)
         for trade in facts.trades:
             told += self.orders.traded(order, trade)
@@ -285,6 +322,7 @@ class CcxtDesk:
         is_new = order is None
         if order is None:
             order = await self._adopt(order_id, instrument_id, facts)
+        order.missing_ns = 0
         if not order.is_open:
             await self._cancel_ghost(order)
         elif order.order_id not in self._tended and facts.filled != order.filled:

@@ -218,6 +218,7 @@ class CcxtGateway(Service):
                 await self.desk.look(instrument_id, tells=False)
         if self.desk.are_balances_due:
             await self._tell_balances()
+        await self.desk.watch()
 
     async def _look_at_all(self) -> None:
         """Tell everything that is open."""

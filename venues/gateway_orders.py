@@ -94,6 +94,8 @@ class GatewayOrder:
     filled: int = 0
     venue_order_id: str = ""
     sent_ns: int = 0
+    missing_ns: int = 0
+    """Since when the venue says that it has no such order, although it worked; 0 where it does not say so."""
     is_adopted: bool = False
     """It was found at the venue, placed by an earlier run."""
     was_refused: bool = False
@@ -128,6 +130,8 @@ class GatewayOrders:
         """Cancels that came before their order, with their instruments: the channel of cancels is the faster one."""
         self.clearing: Final[set[int]] = set()
         """Instruments, 0 for all, of which every order is to be out of the book, until the venue says so."""
+        self.watched: Final[dict[int, int]] = {}
+        """Orders that were told to be over because the venue did not have them, and since when; asked once more."""
         self.untold: Final[list[Message]] = []
         """What became known and was not sent to the lane yet."""
         self.mark = -1
