@@ -36,6 +36,7 @@ from market.messages import (
     TimerFired,
     TopOfBook,
 )
+from market.positions import Position
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
 from runtime.ledger import Ledger
 
@@ -228,7 +229,12 @@ class Portfolio(Actor):
             self.tell_soon()
 
     def prime(self, ledger: Ledger) -> None:
-        """The timer is gone."""
+        """The timer is gone, and maybe a fill that failed here: what the ledger counts otherwise is taken over."""
+        for (strategy_id, instrument_id), position in ledger.positions.items():
+            holding = self.queue.holding(strategy_id, instrument_id)
+            if holding is not None and not counts_alike(holding.position, position):
+                holding.position.take_over(position)
+                self.tell_position(holding)
         self.is_timed = False
         self.tell_soon()
 
@@ -276,3 +282,13 @@ class Portfolio(Actor):
         self.results.load(state["results"])
         self.fills = [FillRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6]) for row in fills]
         self.is_timed = is_timed
+
+
+def counts_alike(ours: Position, ledgers: Position) -> bool:
+    """Whether two positions come from the same fills, whatever the method by which each of them closes."""
+    return (
+        ours.net_size == ledgers.net_size
+        and ours.fees == ledgers.fees
+        and ours.funding == ledgers.funding
+        and ours.realised - ours.cost == ledgers.realised - ledgers.cost
+    )

@@ -419,7 +419,8 @@ class Risk(Actor):
         self.look_after_leases()
 
     def prime(self, ledger: Ledger) -> None:
-        """The timers are gone: look what is due."""
+        """The timers are gone: look what is due. A fill that failed here is in the ledger."""
+        self.balances.recount()
         self.set_timer(DAY_TIMER, self.losses.next_day_ns)
         if ledger.halted:
             self.halt_watch.begin()

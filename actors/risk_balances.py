@@ -23,6 +23,7 @@ class Balances:
     def __init__(self, texts: Mapping[str, str], watched: list[Watched]) -> None:
         """Raises `ValueError` for an account that no instrument uses."""
         self.balances: Final[dict[str, Balance]] = {}
+        self.watched: Final = watched
         spot = [one for one in watched if one.instrument.kind is InstrumentKind.SPOT]
         for name, text in texts.items():
             venue, asset = name.split()
@@ -51,14 +52,27 @@ class Balances:
             signed: int = size if side == BUY else -size
             base.total += signed * watched.base_factor
 
+    def recount(self) -> None:
+        """Count every account anew from the positions of the ledger, such as when a fill was missed."""
+        for balance in self.balances.values():
+            balance.total = balance.start
+        for watched in self.watched:
+            quote, base = watched.quote_balance, watched.base_balance
+            for position in watched.standing.positions:
+                net: int = position.net_size
+                if quote is not None:
+                    quote.total += (position.realised - position.cost - position.fees) * watched.quote_factor
+                if base is not None:
+                    base.total += net * watched.base_factor
+
     def save(self) -> list[object]:
         """What there is, as plain data."""
-        return [[name, balance.total] for name, balance in self.balances.items()]
+        return [[name, balance.start, balance.total] for name, balance in self.balances.items()]
 
     def load(self, state: object) -> None:
         """Take back what `save` gave."""
         assert isinstance(state, list)
-        for name, total in state:
+        for name, start, total in state:
             balance = self.balances.get(name)
             if balance is not None:
-                balance.total = total
+                balance.start, balance.total = start, total

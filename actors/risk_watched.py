@@ -95,6 +95,8 @@ class Balance:
         self.venue: Final = venue
         self.asset: Final = asset
         self.scale: Final = scale
+        # What it began with, and what it is after every fill since.
+        self.start: int = total
         self.total: int = total
         self.needed: int = 0
 

@@ -183,6 +183,19 @@ class Position:
         self.cost = cost
         self.realised, self.fees, self.funding = realised, fees, funding
 
+    def take_over(self, other: Position) -> None:
+        """Takes what another position of the same instrument holds and has earned; where there are lots, as one lot."""
+        net: int = other.net_size
+        average = other.average_price()
+        lots: list[tuple[int, int, int]] = []
+        if average is not None and self._method() != "average":
+            lots.append((average[0] // average[1], abs(net), other.cost))
+        self._load_lots(lots, net, other.cost)
+        self.net_size = net
+        self.cost = other.cost
+        self.realised, self.fees, self.funding = other.realised, other.fees, other.funding
+        self.closed = []
+
     def _value(self, price: i64, signed_size: i64) -> int:
         """The cost of a fill: minus the cash that it moves. Exact if linear; rounded up, against us, if inverse."""
         if self._plain:

@@ -426,7 +426,7 @@ class MainJobWorld:
         # What is on its way already may be late.
         self.shut_down(SETTLE_NS)
         core = self.lane.core
-        self.auditor.compare(core.ledger, "portfolio" not in self.killed)
+        self.auditor.compare(core.ledger)
         self.check_venue()
         assert list(core.anomalies) == []
         self.lane.check_replay()
