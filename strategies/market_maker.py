@@ -41,7 +41,7 @@ from runtime.actor import ActorSetup, Strategy
 from runtime.config.changes import ChangeRefused, changed_params, key_within
 from runtime.ledger import Ledger
 from strategies.market_maker_params import BASE, MarketMakerParams
-from strategies.market_maker_quoting import BASIS_POINT, Inventory, Quoting
+from strategies.market_maker_quoting import BASIS_POINT, Inventory, Quoting, panel_of
 from strategies.quote_ladder import QuoteSide
 
 # How much nearer than its target a level that stays may be, as a share of the half spread.
@@ -94,6 +94,7 @@ class MarketMaker(Strategy):
         self.requote: float = params.requote_bps * BASIS_POINT
         self.away: float = params.requote_away_bps * BASIS_POINT
         self.outer: float = params.requote_outer_bps * BASIS_POINT
+        self.moves: i64 = params.moves_per_batch
         self.patience: float = params.queue_patience
         self.spacing: float = params.level_spacing_bps * BASIS_POINT
         self.deviation: float = params.maximum_deviation_bps * BASIS_POINT
@@ -276,29 +277,85 @@ class MarketMaker(Strategy):
     # ---- what it wants
 
     def on_batch_end(self) -> None:
-        """Quote where something changed."""
+        """Quote where something changed, or where quotes are still to move."""
+        planned: list[Quoting] | None = None
         for quoting in self.quoting.values():
-            if quoting.changed:
-                quoting.changed = False
+            if not quoting.changed:
+                continue
+            quoting.changed = False
+            distrust = self.distrust(quoting)
+            if len(distrust) > 0:
+                self.want_nothing(quoting, distrust)
+            elif self.plan(quoting) or not quoting.told:
+                if planned is None:
+                    planned = [quoting]
+                else:
+                    planned.append(quoting)
+        if planned is not None:
+            if self.moves > 0:
+                self.pick(planned)
+            for quoting in planned:
                 self.quote(quoting)
 
-    def quote(self, quoting: Quoting) -> None:
-        """Say what is wanted, when it differs from what was wanted before by more than it may."""
+    def want_nothing(self, quoting: Quoting, reason: str) -> None:
+        """Pull what is wanted, at once."""
+        quoting.reason = reason
         bids = quoting.bids
         asks = quoting.asks
-        distrust = self.distrust(quoting)
-        if len(distrust) > 0:
-            quoting.reason = distrust
-            if bids.count + asks.count > 0 or not quoting.told:
-                bids.clear()
-                asks.clear()
-                self.tell(quoting, 0.0)
-            return
-        if self.plan(quoting) or not quoting.told:
-            bids.take_plan()
-            asks.take_plan()
-            quoting.reason = quoting.reason_now()
-            self.tell(quoting, quoting.fair_value)
+        if bids.count + asks.count > 0 or not quoting.told:
+            bids.clear()
+            asks.clear()
+            self.tell(quoting, 0.0)
+
+    def pick(self, planned: list[Quoting]) -> None:
+        """Choose the moves of this batch: what cannot wait, then what is most out of place, over all venues."""
+        left = self.moves
+        for quoting in planned:
+            left -= quoting.bids.pick_urgent()
+            left -= quoting.asks.pick_urgent()
+        while left > 0:
+            most: i64 = 0
+            found: QuoteSide | None = None
+            for quoting in planned:
+                urgency = quoting.bids.most_urgent()
+                if urgency > most:
+                    most = urgency
+                    found = quoting.bids
+                urgency = quoting.asks.most_urgent()
+                if urgency > most:
+                    most = urgency
+                    found = quoting.asks
+            if found is None:
+                return
+            found.pick(most)
+            left -= 1
+
+    def quote(self, quoting: Quoting) -> None:
+        """Say what is wanted, when it differs from what was told."""
+        bids = quoting.bids
+        asks = quoting.asks
+        if self.moves > 0:
+            # What is left over is looked at again at the end of the next batch, whether or not there is news.
+            quoting.changed = bids.most_urgent() + asks.most_urgent() > 0
+            tick = quoting.tick
+            limit = quoting.ask - tick
+            news = bids.settle(limit - limit % tick, quoting.bid_size, quoting.size_step, quoting.bid_room)
+            limit = self.ask_limit(quoting)
+            if not (asks.settle(limit, quoting.ask_size, quoting.size_step, quoting.ask_room) or news) and quoting.told:
+                return
+        bids.take_plan()
+        asks.take_plan()
+        quoting.reason = quoting.reason_now()
+        self.tell(quoting, quoting.fair_value)
+
+    def ask_limit(self, quoting: Quoting) -> i64:
+        """The best ask that takes nothing, neither at the venue nor from the bids that are planned."""
+        bids = quoting.bids
+        tick = quoting.tick
+        limit = -quoting.bid - tick
+        if bids.planned > 0 and -bids.planned_prices[0] - tick < limit:
+            limit = -bids.planned_prices[0] - tick
+        return limit - limit % tick
 
     def plan(self, quoting: Quoting) -> bool:
         """Work out both sides around the skewed fair value; says whether they are news."""
@@ -325,11 +382,8 @@ class MarketMaker(Strategy):
             centre - half, spacing, threshold, away, outer, self.patience, nearer, limit - limit % tick,
             quoting.bid_size, quoting.size_step, quoting.bid_room,
         )  # fmt: skip
-        limit = -quoting.bid - tick
-        if bids.planned > 0 and -bids.planned_prices[0] - tick < limit:
-            limit = -bids.planned_prices[0] - tick
         return asks.plan(
-            -centre - half, spacing, threshold, away, outer, self.patience, nearer, limit - limit % tick,
+            -centre - half, spacing, threshold, away, outer, self.patience, nearer, self.ask_limit(quoting),
             quoting.ask_size, quoting.size_step, quoting.ask_room,
         ) or news  # fmt: skip
 
@@ -402,48 +456,7 @@ class MarketMaker(Strategy):
 
     def panel(self) -> dict[str, object]:
         """The quotes it wants, each with its reason, and what they are made of."""
-        quotes: list[dict[str, object]] = []
-        facts: list[list[str]] = [["model", self.mode]]
-        why = ""
-        for one in self.quoting.values():
-            self.add_quotes(quotes, one, one.bids, "buy")
-            self.add_quotes(quotes, one, one.asks, "sell")
-            if one.bids.count + one.asks.count == 0 and one.reason:
-                why = f"{one.instrument.venue}: {one.reason}"
-        for inventory in self.inventories:
-            spread = inventory.members[0].spread
-            facts += [
-                [f"{inventory.base} held", inventory.text()],
-                ["volatility", f"{spread.sigma:.2f} bps/s"],
-                ["half spread", f"{spread.base:.2f} base + {spread.moved:.2f} volatility + {spread.fee:.2f} fee bps"],
-                ["skew", f"{-spread.skew:.2f} bps"],
-            ]
-            if self.mode != BASE:
-                facts.append(["arrivals", f"{spread.rate:.2f}/s, decay {spread.decay:.2f}/bps"])
-        return {
-            "kind": "strategy",
-            "name": self.name,
-            "status": why or "quoting",
-            "quoting": len(quotes) > 0,
-            "quotes": quotes,
-            "facts": facts,
-        }
-
-    def add_quotes(self, quotes: list[dict[str, object]], one: Quoting, side: QuoteSide, word: str) -> None:
-        """The levels of one side, for people."""
-        instrument = one.instrument
-        prices = side.told_prices()
-        sizes = side.told_sizes()
-        for level in range(len(prices)):
-            quotes.append(
-                {
-                    "instrument_id": int(one.instrument_id),
-                    "side": word,
-                    "price": instrument.format_price(prices[level]),
-                    "size": instrument.format_size(sizes[level]),
-                    "why": f"level {level + 1}: {one.reason}",
-                }
-            )
+        return panel_of(self.name, self.mode, self.inventories, list(self.quoting.values()))
 
     def save(self) -> dict[str, object]:
         """What it knows, wants and has measured; positions are the ledger's."""

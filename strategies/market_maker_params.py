@@ -92,6 +92,11 @@ class MarketMakerParams:
         "For a quote that is first in its queue all three are larger by so many times.",
         default=1.0, rule=between(0.0, 100.0), reload=True,
     )  # fmt: skip
+    moves_per_batch: int = setting(
+        "So many quotes move at once, those that are most out of place, and the others with the next messages. What is "
+        "dangerously near or has to go never waits. 0 moves all at once.",
+        default=2, rule=between(0, 1_000), reload=True,
+    )  # fmt: skip
 
     # ---- when there is none
     minimum_confidence: float = setting(

@@ -12,7 +12,7 @@ from mypy_extensions import i64
 
 from market.instruments import Instrument
 from market.numbers import format_decimal, parse_decimal
-from strategies.market_maker_params import MarketMakerParams
+from strategies.market_maker_params import BASE, MarketMakerParams
 from strategies.market_maker_spread import Spread
 from strategies.quote_ladder import QuoteSide
 
@@ -168,3 +168,50 @@ class Quoting:
         self.stale = cast(bool, state[9])
         # What was worked out is as it was, also where it is due to be worked out anew.
         self.spread.load(cast("list[object]", state[12]))
+
+
+def panel_of(name: str, mode: str, inventories: list[Inventory], quoted: list[Quoting]) -> dict[str, object]:
+    """What a market maker wants, for people: its quotes, each with its reason, and what they are made of."""
+    quotes: list[dict[str, object]] = []
+    facts: list[list[str]] = [["model", mode]]
+    why = ""
+    for one in quoted:
+        add_quotes(quotes, one, one.bids, "buy")
+        add_quotes(quotes, one, one.asks, "sell")
+        if one.bids.count + one.asks.count == 0 and one.reason:
+            why = f"{one.instrument.venue}: {one.reason}"
+    for inventory in inventories:
+        spread = inventory.members[0].spread
+        facts += [
+            [f"{inventory.base} held", inventory.text()],
+            ["volatility", f"{spread.sigma:.2f} bps/s"],
+            ["half spread", f"{spread.base:.2f} base + {spread.moved:.2f} volatility + {spread.fee:.2f} fee bps"],
+            ["skew", f"{-spread.skew:.2f} bps"],
+        ]
+        if mode != BASE:
+            facts.append(["arrivals", f"{spread.rate:.2f}/s, decay {spread.decay:.2f}/bps"])
+    return {
+        "kind": "strategy",
+        "name": name,
+        "status": why or "quoting",
+        "quoting": len(quotes) > 0,
+        "quotes": quotes,
+        "facts": facts,
+    }
+
+
+def add_quotes(quotes: list[dict[str, object]], one: Quoting, side: QuoteSide, word: str) -> None:
+    """The levels of one side."""
+    instrument = one.instrument
+    prices = side.told_prices()
+    sizes = side.told_sizes()
+    for level in range(len(prices)):
+        quotes.append(
+            {
+                "instrument_id": int(one.instrument_id),
+                "side": word,
+                "price": instrument.format_price(prices[level]),
+                "size": instrument.format_size(sizes[level]),
+                "why": f"level {level + 1}: {one.reason}",
+            }
+        )

@@ -10,6 +10,9 @@ The rules, level by level, the best first:
   to the fair value than meant, which is a risk, and one for a level that is further away, which only waits. Both grow
   with each level behind the best, and for an order that stands well in its queue by `patience` times the share of the
   queue that is behind it. A level never stays nearer than its target by more than half of the half spread.
+- Moves may be staggered: `plan` says how urgent each is, `settle` moves those that were picked, the others wait. One
+  that is dangerously near, would cross, or has more size than there is room for, moves at once.
+- A size alone moves nothing while it is within a quarter of the wanted one.
 - Where the order stands is what the market shows: at the touch it is behind what was displayed when it came there,
   trades at its price and a smaller display move it up, and a fill means that it is first.
 """
@@ -23,6 +26,14 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 UNKNOWN: Final = -1
+# How urgent a move is, in thousandths of its threshold: what cannot wait, the most that can, a level without a quote,
+# and another size.
+AT_ONCE: Final = 1_000_000_000
+MOST_URGENT: Final = 1_000_000
+MISSING: Final = 2_000
+DUE: Final = 1_000
+# A size within this part of the wanted one is as good.
+SIZE_PART: Final = 4
 # Prices beyond this are none; far below what 64 bits hold, so that sums cannot wrap.
 MOST_PRICE: Final = 4e18
 
@@ -48,6 +59,9 @@ class QuoteSide:
         self.planned_prices: vec[i64] = vec[i64]([0] * count)
         self.planned_sizes: vec[i64] = vec[i64]([0] * count)
         self.planned: i64 = 0
+        # How urgent the move of each planned level is, and whether it is picked for this batch.
+        self.urgency: vec[i64] = vec[i64]([0] * count)
+        self.picked: vec[i64] = vec[i64]([0] * count)
         # The venue's touch on this side, times sign, and its size; 0 is none.
         self.touch: i64 = 0
         self.touch_size: i64 = 0
@@ -127,23 +141,38 @@ class QuoteSide:
         sizes = self.planned_sizes
         tick = self.tick
         highest = limit
+        # Above this a quote is dangerously near, whichever level it is.
+        danger = target + nearer + float(tick)
         news = False
         place: i64 = 0
         while place < self.levels:
-            level_size = size if size < room else room
-            level_size -= level_size % self.lot
             price = i64(floor(target)) if -MOST_PRICE < target < MOST_PRICE else highest
             price -= price % tick
-            if place < self.count and self.stays(place, target, threshold, away, patience, nearer):
-                price = self.prices[place]
+            told = place < self.count
+            urgency: i64 = 0 if told else MISSING
+            if told:
+                urgency = self.urgency_of(place, target, threshold, away, patience, nearer)
+                if urgency == 0:
+                    price = self.prices[place]
             if price > highest:
                 price = highest
+            level_size = self.size_of(place, size, room)
             worth = float(price * self.sign) * float(level_size)
             if level_size <= 0 or level_size < self.minimum_size or worth < self.minimum_worth or worth <= 0.0:
                 break
+            if told:
+                held = self.prices[place]
+                if held > limit or float(held) > danger or self.sizes[place] > room:
+                    urgency = AT_ONCE
+                elif price == held:
+                    # Clamped to where it is, so that only its size can be news.
+                    urgency = 0 if level_size == self.sizes[place] else DUE
+                elif urgency == 0:
+                    urgency = DUE
             prices[place] = price
             sizes[place] = level_size
-            if place >= self.count or price != self.prices[place] or level_size != self.sizes[place]:
+            self.urgency[place] = urgency
+            if not told or price != self.prices[place] or level_size != self.sizes[place]:
                 news = True
             room -= level_size
             highest = price - tick
@@ -155,22 +184,113 @@ class QuoteSide:
         self.planned = place
         return news or place != self.count
 
-    def stays(
+    def size_of(self, place: i64, size: i64, room: i64) -> i64:
+        """The size of a level: the one that was told where it is near enough to what is wanted."""
+        wanted = size if size < room else room
+        wanted -= wanted % self.lot
+        if place < self.count:
+            told = self.sizes[place]
+            off = told - wanted if told > wanted else wanted - told
+            if told <= room and off * SIZE_PART <= wanted:
+                return told
+        return wanted
+
+    def urgency_of(
         self, place: i64, target: float, threshold: float, away: float, patience: float, nearer: float
-    ) -> bool:
-        """Whether a told level is near enough to its target to keep its place in the queue."""
+    ) -> i64:
+        """How far a told level is from its target, in thousandths of what it may be; 0 when it stays for its queue."""
         held = float(self.prices[place])
         # A target up to one tick above a level is what rounding makes of it.
         beyond = target - held - float(self.tick)
         if beyond <= 0.0 and target >= held:
-            return True
+            return 0
         longer = 1.0
         if patience > 0.0:
             longer += patience * self.standing(place)
-        if beyond > 0.0:
-            return beyond <= away * longer
-        below = held - target
-        return below <= threshold * longer and below <= nearer
+        off = beyond
+        allowed = away * longer
+        if beyond <= 0.0:
+            off = held - target
+            allowed = min(threshold * longer, nearer)
+        if off <= allowed:
+            return 0
+        if off >= allowed * 1000.0:
+            return MOST_URGENT
+        return max(i64(off / allowed * 1000.0), DUE)
+
+    # ---- some moves now, the others later
+
+    def pick_urgent(self) -> i64:
+        """Pick what cannot wait, and all levels of a side that has none; says how many."""
+        count: i64 = 0
+        place = self.planned - 1
+        while place >= 0:
+            urgent = self.count == 0 or self.urgency[place] >= AT_ONCE
+            self.picked[place] = 1 if urgent else 0
+            if urgent:
+                count += 1
+            if place > 0 and self.urgency[place] > self.urgency[place - 1] >= DUE:
+                # A better level goes before it: it makes room, of price and of size.
+                self.urgency[place - 1] = self.urgency[place]
+            place -= 1
+        return count
+
+    def most_urgent(self) -> i64:
+        """The largest urgency of those that were not picked; 0 when nothing else is due."""
+        most: i64 = 0
+        place: i64 = 0
+        while place < self.planned:
+            if self.picked[place] == 0 and self.urgency[place] > most:
+                most = self.urgency[place]
+            place += 1
+        return most
+
+    def pick(self, urgency: i64) -> None:
+        """Pick the best level of this urgency."""
+        place: i64 = 0
+        while place < self.planned:
+            if self.picked[place] == 0 and self.urgency[place] == urgency:
+                self.picked[place] = 1
+                return
+            place += 1
+
+    def settle(self, limit: i64, size: i64, size_step: i64, room: i64) -> bool:
+        """Make the plan one in which only the picked levels move; says whether it differs from what was told.
+
+        A level also moves when a better one comes down upon it, or when its size has no room any more. One that would
+        come nearer than a better level which waits, waits too.
+        """
+        tick = self.tick
+        highest = limit
+        news = False
+        place: i64 = 0
+        while place < self.planned:
+            told = place < self.count
+            picked = self.picked[place] != 0
+            if not told and not picked:
+                break
+            price = self.planned_prices[place]
+            level_size = self.size_of(place, size, room)
+            if told:
+                if not picked and self.sizes[place] <= room:
+                    level_size = self.sizes[place]
+                if self.prices[place] <= highest and (not picked or price > highest):
+                    price = self.prices[place]
+            if price > highest:
+                price = highest
+            worth = float(price * self.sign) * float(level_size)
+            if level_size <= 0 or level_size < self.minimum_size or worth < self.minimum_worth or worth <= 0.0:
+                break
+            if not told or price != self.prices[place] or level_size != self.sizes[place]:
+                news = True
+            self.planned_prices[place] = price
+            self.planned_sizes[place] = level_size
+            room -= level_size
+            highest = price - tick
+            size += size_step
+            place += 1
+        self.planned = place
+        return news or place != self.count
 
     def take_plan(self) -> None:
         """What is planned is told; a level at a price that was told before keeps its place in the queue."""

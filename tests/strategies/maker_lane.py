@@ -59,11 +59,11 @@ INSTRUMENTS: Final = (
 
 
 def settings(**more: object) -> MarketMakerParams:
-    """Settings with round numbers: half a spread of 2 bps is 12.00 at 60,000."""
+    """Settings with round numbers: half a spread of 2 bps is 12.00 at 60,000; all quotes move at once."""
     chosen: dict[str, object] = {
         "size": DecimalText("0.01"), "maximum_position": DecimalText("0.05"), "half_spread_bps": 2.0, "skew_bps": 2.0,
         "requote_bps": 0.5, "requote_away_bps": 0.5, "requote_outer_bps": 0.0, "queue_patience": 0.0, "fee_share": 0.0,
-        **more,
+        "moves_per_batch": 0, **more,
     }  # fmt: skip
     return MarketMakerParams(**chosen)  # type: ignore[arg-type]
 
