@@ -7,53 +7,63 @@ from __future__ import annotations
 
 from typing import Final
 
+from librt.vecs import vec
 from mypy_extensions import i64
 
 from market.messages import Message, decode, encode
 
 NANOSECONDS_PER_MICROSECOND: Final = 1_000
-PPM: Final = 1_000_000
+PPM: Final[i64] = 1_000_000
 
-_MASK: Final = (1 << 64) - 1
-_STEP: Final = 0x9E3779B97F4A7C15
-_FIRST_FACTOR: Final = 0xBF58476D1CE4E5B9
-_SECOND_FACTOR: Final = 0x94D049BB133111EB
+MOST_SEED: Final[i64] = (1 << 62) - 1
+_LOW: Final[i64] = 0xFFFF_FFFF
+# Below 2^31, so that its product with 32 bits stays below 2^63.
+_FACTOR: Final[i64] = 0x45D9_F3B
+_HIGH_HALF: Final[i64] = 0x5BD1_E995
 
 
-def draw(seed: int, counter: int, below: int) -> int:
-    """A number from 0 to below `below` that follows from seed and counter alone (the SplitMix64 finaliser)."""
-    mixed = (seed + counter * _STEP) & _MASK
-    mixed = ((mixed ^ (mixed >> 30)) * _FIRST_FACTOR) & _MASK
-    mixed = ((mixed ^ (mixed >> 27)) * _SECOND_FACTOR) & _MASK
-    return (mixed ^ (mixed >> 31)) % below
+def mix(word: i64) -> i64:
+    """Another 32 bits for each 32 bits, no two the same; nothing in it passes 63 bits."""
+    word = ((word >> 16) ^ word) * _FACTOR & _LOW
+    word = ((word >> 16) ^ word) * _FACTOR & _LOW
+    return (word >> 16) ^ word
+
+
+def draw(seed: i64, counter: i64, below: i64) -> i64:
+    """A number from 0 to below `below` that follows from seed and counter alone; neither may be negative."""
+    word = mix(mix(mix(seed & _LOW) ^ (seed >> 32)) ^ (counter >> 32))
+    word = mix((word + counter) & _LOW)
+    high = mix(word ^ _HIGH_HALF) >> 1
+    return ((high << 32) | mix((word + _HIGH_HALF) & _LOW)) % below
 
 
 class Delay:
     """How long a message is on its way: an even draw from a range, or from between the quantiles of what was measured.
 
-    Nothing is drawn where there is nothing to choose from.
+    Nothing is drawn where there is nothing to choose from. The settings are at most a minute, so no product here wraps.
     """
 
     def __init__(self, latency_us: int, jitter_us: int, quantiles_us: tuple[int, ...]) -> None:
-        self.shortest_ns: Final[int] = latency_us * NANOSECONDS_PER_MICROSECOND
-        self.jitter_ns: Final[int] = jitter_us * NANOSECONDS_PER_MICROSECOND
-        self.quantiles_ns: Final[list[int]] = [one * NANOSECONDS_PER_MICROSECOND for one in quantiles_us]
+        self.shortest_ns: Final[i64] = latency_us * NANOSECONDS_PER_MICROSECOND
+        self.jitter_ns: Final[i64] = jitter_us * NANOSECONDS_PER_MICROSECOND
+        self.quantiles_ns: Final[vec[i64]] = vec[i64]([one * NANOSECONDS_PER_MICROSECOND for one in quantiles_us])
 
     @property
     def is_none(self) -> bool:
         """Whether messages come at once."""
         return self.shortest_ns == 0 and self.jitter_ns == 0 and len(self.quantiles_ns) == 0
 
-    def of(self, seed: int, counter: int) -> int:
+    def of(self, seed: i64, counter: i64) -> i64:
         """The delay of the message of this number."""
-        quantiles = self.quantiles_ns
-        if len(quantiles) == 0:
+        count: i64 = len(self.quantiles_ns)
+        if count == 0:
             if self.jitter_ns == 0:
                 return self.shortest_ns
             return self.shortest_ns + draw(seed, counter, self.jitter_ns + 1)
-        drawn = draw(seed, counter, (len(quantiles) - 1) * PPM)
+        drawn = draw(seed, counter, (count - 1) * PPM)
         place = drawn // PPM
-        return quantiles[place] + (quantiles[place + 1] - quantiles[place]) * (drawn % PPM) // PPM
+        shorter_ns = self.quantiles_ns[place]
+        return shorter_ns + (self.quantiles_ns[place + 1] - shorter_ns) * (drawn % PPM) // PPM
 
 
 class OnItsWay:
@@ -84,7 +94,7 @@ class Line:
     def __init__(self, number: int, venue: str, seed: int, orders: Delay, cancels: Delay, reports: Delay) -> None:
         self.number: Final = number
         self.venue: Final = venue
-        self.seed: Final[int] = draw(seed, number + 1, 1 << 62)
+        self.seed: Final[i64] = draw(seed, number + 1, MOST_SEED)
         self.orders: Final = orders
         self.cancels: Final = cancels
         self.back: Final = reports

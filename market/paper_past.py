@@ -42,6 +42,10 @@ class PastChanges:
         if change.size > 0 and change.price == price and change.stretch == stretch:
             change.size = min(change.size + size, MOST_SIZE)
             return
+        self.put(price, size, stretch)
+
+    def put(self, price: i64, size: i64, stretch: i64) -> None:
+        """Take the place of the oldest."""
         self.newest += 1
         if self.newest == MOST_REMEMBERED:
             self.newest = 0
@@ -97,7 +101,7 @@ class PastChanges:
         self.newest = 0
         self.last = -2
         for price, size, stretch in state:
-            self.add(price, size, stretch)
+            self.put(price, size, stretch)
 
 
 class TouchPast:

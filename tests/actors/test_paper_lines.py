@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from actors.paper_lines import Delay
+from actors.paper_lines import Delay, draw
 from actors.paper_params import PaperDelays, PaperVenueParams
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import DecimalText
@@ -21,6 +23,33 @@ def test_measured_delays_are_drawn_between_their_quantiles() -> None:
     assert 4_800 < below < 5_200
     assert 4_700 < 2 * sum(one < 150_000 for one in drawn) < 5_300
     assert drawn == [Delay(0, 0, (100, 200, 1_000)).of(1, counter) for counter in range(10_000)]
+
+
+def test_draws_are_the_same_on_every_machine_and_compiled() -> None:
+    """Whatever runs them; seeds and counters beyond 32 bits count in full."""
+    assert [int(draw(7, counter, 1_000_000)) for counter in range(4)] == [283_004, 623_266, 355_377, 659_795]
+    wide = [(1, 5), (1 << 40, 5), (1, 5 + (1 << 40)), (2**63 - 1, 5), (0, 0)]
+    drawn = [int(draw(seed, counter, 1_000_000)) for seed, counter in wide]
+    assert drawn == [179_626, 299_734, 669_398, 291_587, 791_691]
+
+
+@pytest.mark.parametrize("below", [2, 3, 1_000, 5_000_001, 60_000_000_001, (1 << 62) - 1])
+@pytest.mark.parametrize("seed", [0, 2**63 - 1])
+def test_draws_are_even(seed: int, below: int) -> None:
+    """As many in each tenth of the range, neighbours as often above as below each other, no draw twice for long."""
+    drawn = [int(draw(seed, counter, below)) for counter in range(20_000)]
+    assert all(0 <= one < below for one in drawn)
+    parts = min(below, 10)
+    for part in range(parts):
+        count = sum(one * parts // below == part for one in drawn)
+        assert abs(count - len(drawn) / parts) < 5 * (len(drawn) / parts) ** 0.5
+    pairs = [0, 0, 0, 0]
+    for one, two in pairwise(drawn):
+        pairs[one * 2 // below * 2 + two * 2 // below] += 1
+    if below % 2 == 0 or below > 3:
+        assert max(pairs) - min(pairs) < 500
+    if below > 10**9:
+        assert len(set(drawn)) > 19_990
 
 
 def test_equal_quantiles_are_one_delay() -> None:
