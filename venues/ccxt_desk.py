@@ -80,6 +80,8 @@ class CcxtDesk:
         self.are_balances_due = True
         self._clock = clock
         self._tell = tell
+        self.ghosts: Final[set[int]] = set()
+        """Orders that were told to be over and work after all: they are cancelled, whoever wants them."""
         self._tended: Final[set[int]] = set()
         patience_ms = params.patience_ms + params.window_ms + MARGIN_MS
         self._void_ns: Final = patience_ms * NANOSECONDS_PER_MILLISECOND
@@ -88,28 +90,48 @@ class CcxtDesk:
 
     async def call(
         self, method: str, request: Mapping[str, str], *, is_urgent: bool = False, is_paid: bool = False,
-        patience_s: float = 600.0,
+        patience_s: float = 600.0, sends: GatewayOrder | None = None,
     ) -> Any:  # noqa: ANN401  the venue's answer, as JSON has it; fmt: skip
-        """Ask within the limits; a question for which there is no room now fails, a cancel waits for its turn."""
+        """Ask within the limits; a question for which there is no room now fails, a cancel waits for its turn.
+
+        A request that sends a new order is made once more only while that order is open.
+        """
         weight = WEIGHTS[method]
         while is_urgent and not self.weight.spend_urgently(weight):
             await trio.sleep(max(self.weight.delay_s(), FIRST_PAUSE_S))
         if not is_urgent and not is_paid and not self.weight.spend(weight):
             raise CallFailed(Outcome.LIMITED, REJECT_RATE_LIMITED, "the weight of requests is used up but for cancels")
         try:
-            return await self.calls.call(method, request, is_urgent=is_urgent, patience_s=patience_s)
+            return await self._heeded(method, request, is_urgent, patience_s)
         except CallFailed as failure:
-            self._heed(failure)
             if failure.outcome is not Outcome.CLOCK:
                 raise
         # Refused for its time alone: it has not happened.
         await self.set_clock()
-        return await self.calls.call(method, request, is_urgent=is_urgent, patience_s=patience_s)
+        if sends is not None:
+            if not sends.is_open:
+                raise CallFailed(Outcome.REFUSED, 0, "it was told to be over before it could be sent again")
+            sends.sent_ns = self._clock.now_ns()
+        return await self._heeded(method, request, is_urgent, patience_s)
 
     async def set_clock(self) -> None:
         """Learn the venue's time."""
         self.weight.spend_urgently(WEIGHTS[CLOCK])
-        self.calls.set_clock(await self.calls.clock_ahead_ms(CLOCK))
+        try:
+            self.calls.set_clock(await self.calls.clock_ahead_ms(CLOCK))
+        except CallFailed as failure:
+            self._heed(failure)
+            raise
+
+    async def _heeded(
+        self, method: str, request: Mapping[str, str], is_urgent: bool, patience_s: float
+    ) -> Any:  # noqa: ANN401  as above
+        """One request; what the venue wants of all is kept."""
+        try:
+            return await self.calls.call(method, request, is_urgent=is_urgent, patience_s=patience_s)
+        except CallFailed as failure:
+            self._heed(failure)
+            raise
 
     def _heed(self, failure: CallFailed) -> None:
         if failure.pause_s:
@@ -124,10 +146,13 @@ class CcxtDesk:
         self._tended.add(order.order_id)
         try:
             patience_s = self.params.patience_ms / 1_000
-            answer = await self.call(NEW_ORDER, request, is_paid=True, patience_s=patience_s)
+            answer = await self.call(NEW_ORDER, request, is_paid=True, patience_s=patience_s, sends=order)
             await self.apply(order, self._facts(answer, order))
         except CallFailed as failure:
-            if failure.outcome in (Outcome.UNKNOWN, Outcome.NOT_FOUND, Outcome.CLOCK):
+            if not order.is_open:
+                # It was told to be over while this request was on its way.
+                self.orders.watched[order.order_id] = self._clock.now_ns()
+            elif failure.outcome in (Outcome.UNKNOWN, Outcome.NOT_FOUND, Outcome.CLOCK):
                 order.stage = Stage.UNKNOWN
             else:
                 await self._tell(self.orders.rejected(order, failure.code or REJECT_RATE_LIMITED, failure.reason))
@@ -221,16 +246,10 @@ class CcxtDesk:
             if order is not None:
                 facts = await self.question(order.instrument_id, order.name)
                 if facts is not None:
-                    await self._late(order, facts)
+                    await self.apply(order, facts)
                 else:
                     await self._tell_fills(self.orders.all_traded(order, await self._all_trades(order)))
             self.orders.watched.pop(order_id, None)
-
-    async def _late(self, order: GatewayOrder, facts: OrderFacts) -> None:
-        """The venue has an order after all that was told to be over."""
-        await self.apply(order, facts)
-        if facts.is_working:
-            await self._cancel_ghost(order)
 
     async def _all_trades(self, order: GatewayOrder) -> list[Trade]:
         """What the venue's list of trades has of an order; nothing where the venue never named the order."""
@@ -260,6 +279,10 @@ class CcxtDesk:
         False where the venue's list of trades is behind; then it has to be asked again.
         """
         order.missing_ns = 0
+        if order.was_nowhere and not order.size:
+            # Nothing was known of it when it was told to be nowhere.
+            order.side, order.price, order.size = facts.side, facts.price, facts.size
+        self._see_ghost(order, facts)
         told = self.orders.accepted(order, facts.venue_order_id, facts.venue_ns)
         for trade in facts.trades:
             told += self.orders.traded(order, trade)
@@ -275,6 +298,14 @@ class CcxtDesk:
         elif not facts.is_working and order.is_open:
             await self._tell(self.orders.cancelled(order, facts.cause, f"the venue says {facts.status}"))
         return True
+
+    def _see_ghost(self, order: GatewayOrder, facts: OrderFacts) -> None:
+        """Note whether an order works at the venue that has ended here."""
+        if not facts.is_working:
+            self.ghosts.discard(order.order_id)
+        elif not order.is_open and order.filled < facts.size:
+            self.ghosts.add(order.order_id)
+            self.wake.set()
 
     async def _tell_fills(self, told: Sequence[Message]) -> None:
         if told:
@@ -323,9 +354,8 @@ class CcxtDesk:
         if order is None:
             order = await self._adopt(order_id, instrument_id, facts)
         order.missing_ns = 0
-        if not order.is_open:
-            await self._cancel_ghost(order)
-        elif order.order_id not in self._tended and facts.filled != order.filled:
+        is_behind = order.order_id not in self._tended and facts.filled != order.filled
+        if is_behind or not order.is_open:
             await self.apply(order, facts)
         if (is_new or tells) and order.is_open:
             await self._tell(self.orders.status(order, VENUE_WORKING, facts.venue_ns))
@@ -339,14 +369,38 @@ class CcxtDesk:
         await self._tell_fills(self.orders.all_traded(order, trades))
         return order
 
-    async def _cancel_ghost(self, order: GatewayOrder) -> None:
-        """It was told to be over, and works: nobody wants it any more. The next look tells whether it is gone."""
-        self.wake.set()
+    async def lay_ghosts(self) -> None:
+        """Cancel what was told to be over and works: nobody wants it any more. Each is tried until it is gone."""
+        for order_id in list(self.ghosts):
+            order = self.orders.find(order_id)
+            if order is None:
+                # Too long ago: the next look takes it for one of an earlier run.
+                self.ghosts.discard(order_id)
+            else:
+                await self._lay(order)
+
+    async def _lay(self, order: GatewayOrder) -> None:
+        if self.weight.delay_s():
+            # Whoever looks after all orders does not wait for one cancel.
+            raise CallFailed(Outcome.LIMITED, REJECT_RATE_LIMITED, "there is no room for a cancel now")
         try:
-            await self.call(CANCEL_ORDER, named(self.instruments[order.instrument_id], order.name), is_urgent=True)
+            answer = await self.call(
+                CANCEL_ORDER, named(self.instruments[order.instrument_id], order.name), is_urgent=True
+            )
+            facts: OrderFacts | None = self._facts(answer, order)
         except CallFailed as failure:
-            if failure.outcome is Outcome.DENIED:
+            if failure.outcome is Outcome.REFUSED:
+                return
+            if failure.outcome is not Outcome.NOT_FOUND:
                 raise
+            facts = await self.question(order.instrument_id, order.name)
+        if facts is not None:
+            # Its last fills are told with its end: where their list is behind, it stays a ghost.
+            if not await self.apply(order, facts):
+                self.ghosts.add(order.order_id)
+            return
+        self.ghosts.discard(order.order_id)
+        self.orders.watched[order.order_id] = self._clock.now_ns()
 
     def _foreign(self, instrument_id: int, facts: OrderFacts) -> Message:
         return ForeignOrder(

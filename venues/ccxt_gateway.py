@@ -211,6 +211,8 @@ class CcxtGateway(Service):
             self._tend_all(nursery)
 
     async def _poll_once(self) -> None:
+        if self.desk.ghosts:
+            await self.desk.lay_ghosts()
         if self.orders.clearing:
             await self._clear()
         for instrument_id in self.desk.instruments:

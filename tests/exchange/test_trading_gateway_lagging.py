@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from market.messages import OrderCancelled, OrderFilled
+from market.messages import OrderCancelled, OrderFilled, OrderRejected
 from tests.exchange.desk_of_orders import BTC
-from tests.exchange.test_trading_gateway_limits import NOT_FOUND, ORDER_ID, Script, row, script, trade_row
-from venues.ccxt_binance import CANCEL_ORDER, ONE_ORDER, OPEN_ORDERS, OWN_TRADES
+from tests.exchange.test_trading_gateway_limits import NOT_FOUND, ORDER_ID, UNKNOWN, Script, row, script, trade_row
+from venues.ccxt_binance import CANCEL_ORDER, CLOCK, NEW_ORDER, ONE_ORDER, OPEN_ORDERS, OWN_TRADES
+from venues.ccxt_errors import CallFailed, Outcome
 from venues.gateway_orders import GatewayOrder
 
 VOID_S = 7.0
 """Longer than an order may be missing before it is held for gone."""
+
+OFF_CLOCK = CallFailed(Outcome.CLOCK, 1, "outside of the window")
+LIMITED = CallFailed(Outcome.LIMITED, 30, "429", 60.0)
+REFUSED = CallFailed(Outcome.REFUSED, 37, "market is closed")
+TIME = {"serverTime": 10**12}
+GONE_WITH_A_FILL = row(status="CANCELED", executedQty="0.100")
 
 
 def working(one: Script) -> GatewayOrder:
@@ -65,3 +73,72 @@ async def test_a_cancel_that_finds_nothing_does_not_end_it_either(autojump_clock
     order.is_cancel_wanted = True
     await one.desk.tend(order)
     assert one.kinds() == [OrderFilled, OrderCancelled]
+
+
+# ---- orders that work although they were told to be over
+
+
+async def test_an_order_given_up_that_works_is_found_by_the_watch(autojump_clock: MockClock) -> None:
+    """It was told to be refused; asked once more, the venue has it: it is cancelled, and its fill is told."""
+    one = script(
+        (ONE_ORDER, NOT_FOUND), (ONE_ORDER, row()), (CANCEL_ORDER, GONE_WITH_A_FILL),
+        (OWN_TRADES, [trade_row(1, "0.100")]),
+    )  # fmt: skip
+    order = one.desk.orders.open[ORDER_ID]
+    order.sent_ns = 0
+    assert await one.desk.settle(order)
+    await trio.sleep(VOID_S)
+    await one.desk.watch()
+    assert one.desk.ghosts == {ORDER_ID}
+    await one.desk.lay_ghosts()
+    assert one.kinds() == [OrderRejected, OrderFilled]
+    assert (one.desk.ghosts, one.calls.script) == (set(), [])
+
+
+async def test_an_answer_that_comes_after_the_end_leaves_nothing_working(autojump_clock: MockClock) -> None:
+    """The order was told refused while its request was on its way: it is cancelled again and again until it is gone."""
+    one = script(
+        (NEW_ORDER, row()), (CANCEL_ORDER, UNKNOWN), (CANCEL_ORDER, REFUSED), (CANCEL_ORDER, NOT_FOUND),
+        (ONE_ORDER, GONE_WITH_A_FILL), (OWN_TRADES, []), (CANCEL_ORDER, NOT_FOUND), (ONE_ORDER, GONE_WITH_A_FILL),
+        (OWN_TRADES, [trade_row(1, "0.100")]),
+    )  # fmt: skip
+    order = one.desk.orders.open[ORDER_ID]
+    one.desk.orders.never_arrived(order)
+    await one.desk.enter(order, {})
+    with pytest.raises(CallFailed):
+        await one.desk.lay_ghosts()
+    for _ in range(3):
+        assert one.desk.ghosts == {ORDER_ID}
+        await one.desk.lay_ghosts()
+    assert (one.kinds(), one.desk.ghosts, one.calls.script) == ([OrderFilled], set(), [])
+
+
+async def test_an_order_that_ended_is_not_sent_again(autojump_clock: MockClock) -> None:
+    """It was refused for its time; while the venue's time was asked for, it was told to be over."""
+    one = script((NEW_ORDER, OFF_CLOCK), (CLOCK, TIME))
+    order = one.desk.orders.open[ORDER_ID]
+    one.desk.orders.never_arrived(order)
+    await one.desk.enter(order, {})
+    assert (one.told, one.calls.script) == ([], [])
+
+
+async def test_an_order_sent_again_has_all_its_time_anew(autojump_clock: MockClock) -> None:
+    """What was sent later may arrive later: it is not given up by the time of the first request."""
+    one = script((NEW_ORDER, OFF_CLOCK), (CLOCK, TIME), (NEW_ORDER, row(executedQty="0.100")), (OWN_TRADES, UNKNOWN))
+    order = one.desk.orders.open[ORDER_ID]
+    order.sent_ns = 0
+    one.desk.is_up = False
+    await one.desk.enter(order, {})
+    assert order.sent_ns >= 10**18
+
+
+async def test_what_the_venue_wants_of_a_request_made_again_is_heeded(autojump_clock: MockClock) -> None:
+    """A 429 holds everything, whichever request it answers."""
+    for rows in [
+        ((NEW_ORDER, OFF_CLOCK), (CLOCK, TIME), (NEW_ORDER, LIMITED)),
+        ((NEW_ORDER, OFF_CLOCK), (CLOCK, LIMITED)),
+    ]:
+        one = script(*rows)
+        await one.desk.enter(one.desk.orders.open[ORDER_ID], {})
+        assert one.kinds() == [OrderRejected]
+        assert one.desk.weight.delay_s() > 59
