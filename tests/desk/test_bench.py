@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hftrun_kernel
-from benchmarks import books
+from benchmarks import books, system_traffic, tick_to_order
 from benchmarks.catalogue import FIGURES
 from benchmarks.figures import (
     KEPT,
@@ -79,6 +79,11 @@ NAMES = [
     "start.help_ms",
     "pure.slowdown",
 ]
+# What starts processes is left to the command itself.
+OF_PROCESSES = (
+    "start.help_ms", "pure.slowdown", "matching.memory_mb", "system.", "tick_to_order.wire", "recovery.", "transport.",
+    "feed.", "exchange.durable", "exchange.ws",
+)  # fmt: skip
 
 
 def played(*values: float, checksum: int = 7) -> Callable[[], Sample]:
@@ -276,13 +281,17 @@ def test_subjects_and_references_of_every_figure_agree(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every figure can be measured without recordings too, and its reference comes to the same checksum."""
-    books.depth_frames.cache_clear()
-    monkeypatch.setattr(books, "recording", lambda _name: None)
-    # What starts processes is left to the command itself.
-    apart = ("start.help_ms", "pure.slowdown", "matching.memory_mb", "system.", "tick_to_order.wire")
-    figures = [one for one in FIGURES if not one.name.startswith(apart)]
+    for module in (books, system_traffic):
+        monkeypatch.setattr(module, "recording", lambda _name: None)
+    # A beginning of the traffic leads to orders already.
+    monkeypatch.setattr(system_traffic, "SEEDED_STEPS", 1_000)
+    caches = (books.depth_frames, system_traffic.traffic, tick_to_order.passes, tick_to_order.passes_apart)
+    for cache in caches:
+        cache.cache_clear()
+    figures = [one for one in FIGURES if not one.name.startswith(OF_PROCESSES)]
     report = measure_all(figures, 1)
-    books.depth_frames.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
     assert report.wrong == []
     assert [one.name for one, _ in report.measured] == [one.name for one in figures]
     assert "seeded frames of 40 levels" in capsys.readouterr().out
