@@ -155,7 +155,9 @@ class RiskChecks:
         if size <= 0:
             return self.refuse(watched, REJECT_BAD_SIZE, "size", size, 1)
         most = watched.order_size
-        if size > most.value:
+        # A limit may be larger than any size there is.
+        wide_size: int = size
+        if wide_size > most.value:
             return self.refuse(watched, REJECT_ORDER_SIZE, most.key, size, most.value)
         # An order without a price of its own is taken at the mid, rounded up.
         at: i64 = price if price > 0 else watched.reference()

@@ -13,6 +13,15 @@ from market.numbers import NumberError, decimal_places, format_decimal_short, pa
 
 OFF: Final = "off"
 COMMAND: Final = "limit"
+# The largest value of a limit on a number, by a command as by the file.
+MOST: Final[dict[str, int]] = {
+    "collar_bps": 10_000,
+    "fair_collar_bps": 10_000,
+    "maximum_open_orders": 100_000,
+    "maximum_orders": 1_000_000,
+    "maximum_requests": 1_000_000,
+    "maximum_positions": 100_000,
+}
 
 
 def scaled(text: str, scale: int) -> int:
@@ -159,4 +168,7 @@ def read_value(bound: Bound, text: str) -> tuple[bool, int]:
         raise LimitError(f"{bound.key}: {error}") from None
     if value < 0 or (value == 0 and not bound.floor):
         raise LimitError(f"{bound.key} cannot be {text}: give it a value above 0")
+    most = MOST.get(bound.key, value)
+    if value > most:
+        raise LimitError(f"{bound.key} cannot be {text}: give it a value of at most {most}")
     return True, value

@@ -37,8 +37,9 @@ class Earned:
         self.double: int = -1
         self.version: i64 = -1
         self.rate_version: i64 = -1
-        # How much of an open loss a person has seen; it does not count again.
+        # How much of an open loss a person has seen, and whether of a long or a short; it does not count again.
         self.seen_loss: int = 0
+        self.seen_side: int = 0
         self.factor: Final = Factor()
 
     def is_current(self) -> bool:
@@ -65,6 +66,11 @@ class Earned:
                 # Without a mark, what is open counts as worth what it cost.
                 total += position.realised - position.fees + position.funding
         self.profit = self.factor.convert(total)
+
+    def side(self) -> int:
+        """1 for a long, -1 for a short, 0 when nothing is held."""
+        net = self.watched.standing.net_size
+        return 1 if net > 0 else -1 if net < 0 else 0
 
     def open_loss(self) -> tuple[int, int]:
         """What the open positions have lost at the mid, and what they cost, in the instrument's money."""
@@ -229,7 +235,8 @@ class Losses:
         earned = self.earned.get(instrument_id)
         if earned is None:
             return None
-        if earned.watched.standing.net_size == 0:
+        if earned.seen_loss > 0 and earned.side() != earned.seen_side:
+            # What was seen is closed, and what is held now was opened since.
             earned.seen_loss = 0
         loss, cost = earned.open_loss()
         counted = loss - earned.seen_loss
@@ -247,6 +254,7 @@ class Losses:
         self.warned.clear()
         for earned in self.earned.values():
             earned.seen_loss = max(earned.open_loss()[0], 0)
+            earned.seen_side = earned.side()
 
     def is_unknown(self) -> bool:
         """Whether something was earned or lost in money that never had a rate."""
@@ -271,7 +279,7 @@ class Losses:
         return [
             self.profit, self.peak, self.day, int(self.next_day_ns), self.day_began_with, list(self.warned),
             [
-                [instrument_id, one.profit, one.double, one.seen_loss]
+                [instrument_id, one.profit, one.double, one.seen_loss, one.seen_side]
                 for instrument_id, one in self.earned.items()
             ],
         ]  # fmt: skip
@@ -281,8 +289,9 @@ class Losses:
         assert isinstance(state, list)
         self.profit, self.peak, self.day, self.next_day_ns, self.day_began_with, warned, rows = state
         self.warned = dict.fromkeys(warned, True)
-        for instrument_id, profit, double, seen_loss in rows:
+        for instrument_id, profit, double, seen_loss, seen_side in rows:
             earned = self.earned.get(instrument_id)
             if earned is not None:
                 earned.profit, earned.double, earned.seen_loss = profit, double, seen_loss
+                earned.seen_side = seen_side
                 earned.version = -1

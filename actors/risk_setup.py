@@ -93,9 +93,7 @@ class RiskParts:
         groups: list[Group] = []
         for name, found in members.items():
             scale = max(one.instrument.size_scale + one.instrument.multiplier_scale for one in found)
-            texts = [params.limits[one.instrument.symbol].maximum_group_position for one in found
-                     if one.instrument.symbol in params.limits]  # fmt: skip
-            own = next((text for text in texts if text is not None), params.maximum_group_position)
+            own = smallest_group_limit(found, params, scale)
             group = Group(name, scale, self.limits.add("maximum_group_position", own, scale, name))
             for one in found:
                 instrument = one.instrument
@@ -141,6 +139,17 @@ class RiskParts:
             add("stop_loss_percent", params.stop_loss_percent, PERCENT_SCALE),
             add("minimum_portfolio_value", params.minimum_portfolio_value, BASE_SCALE, floor=True),
         )
+
+
+def smallest_group_limit(members: list[Watched], params: RiskParams, scale: int) -> str | None:
+    """The limit of a group: the smallest of those that its symbols have of their own, or else that for all."""
+    found: str | None = None
+    for one in members:
+        own = params.limits.get(one.instrument.symbol)
+        text = None if own is None else own.maximum_group_position
+        if text is not None and (found is None or scaled(text, scale) < scaled(found, scale)):
+            found = text
+    return params.maximum_group_position if found is None else found
 
 
 def positive(number: int) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 
-from actors.risk_limits import Bound, LimitError, Limits
+from actors.risk_limits import MOST, Bound, LimitError, Limits
+from actors.risk_params import RiskParams
 from market.messages import BUY, ConfigChanged, ConfigRefused, LimitChanged, OperatorCommand
 from runtime.config.rules import DecimalText
 from tests.actors.risk_lane import BINANCE, KRAKEN, RiskLane
@@ -61,6 +63,8 @@ def test_operator_switches_a_limit_on_and_off_again() -> None:
         ("maximum_position=-1", "give it a value above 0"),
         ("maximum_position:okx BTC/USDT=1", "it binds binance BTC/USDT"),
         ("maximum_orders:okx=1", "it binds the whole"),
+        ("maximum_orders=20000000", "give it a value of at most 1000000"),
+        ("collar_bps=10001", "give it a value of at most 10000"),
     ],
 )
 def test_command_that_cannot_be_followed_says_what_to_write(argument: str, remedy: str) -> None:
@@ -70,6 +74,22 @@ def test_command_that_cannot_be_followed_says_what_to_write(argument: str, remed
     (refused,) = lane.of(ConfigRefused)
     assert remedy in refused.reason
     assert changed(lane) == []
+
+
+def test_command_may_set_what_the_file_may() -> None:
+    """Limits on numbers end where those of the file end: a larger one would take more memory, or more than 64 bits."""
+    for key, most in MOST.items():
+        rule = attrs.fields_dict(RiskParams)[key].metadata["rule"]
+        assert rule.holds(most)
+        assert not rule.holds(most + 1)
+
+
+def test_limit_may_be_larger_than_any_order() -> None:
+    """Also beyond 64 bits: it lets everything pass."""
+    lane = lane_with(maximum_order_size=DecimalText("9" + "0" * 14), maximum_position=DecimalText("9" + "0" * 14))
+    order_id = lane.ask(BINANCE, BUY, "60000", "1")
+    assert lane.passed == [order_id]
+    assert lane.failures() == []
 
 
 def test_file_may_tighten_but_not_loosen() -> None:

@@ -192,3 +192,25 @@ def test_times_of_day_are_read_strictly(text: str, expected: int) -> None:
 def test_dates(day: int, expected: str) -> None:
     """Days since 1970 as dates, leap days included."""
     assert date_of(day * 86_400_000_000_000 + 5) == expected
+
+
+@pytest.mark.parametrize("sales", [("2",), ("1", "1")])
+def test_forgiven_loss_is_that_of_the_position_that_was_seen(sales: tuple[str, ...]) -> None:
+    """A short that was opened since is judged by itself, also when one sale closed the long and opened it."""
+    lane = RiskLane(
+        {
+            "stop_loss_percent": DecimalText("1"), "maximum_position": DecimalText("3"),
+            "maximum_order_size": DecimalText("3"), "maximum_order_notional": DecimalText("500000"),
+        }
+    )  # fmt: skip
+    lane.open_books()
+    lane.trade(BINANCE, BUY, "60000", "1")
+    lane.touch(BINANCE, "58499", "58501")
+    assert len(lane.of(TradingHalted)) == 1
+    lane.take(HaltReset("test"))
+    for size in sales:
+        lane.trade(BINANCE, SELL, "58500", size)
+    lane.touch(BINANCE, "59079", "59081")
+    assert len(lane.of(TradingHalted)) == 1
+    lane.touch(BINANCE, "59099", "59101")
+    assert len(lane.of(TradingHalted)) == 2

@@ -313,6 +313,16 @@ def test_symbol_may_have_limits_of_its_own() -> None:
     assert lane.codes() == [REJECT_ORDER_SIZE, REJECT_POSITION]
 
 
+def test_smallest_limit_of_a_group_holds() -> None:
+    """Where two symbols of one base asset name one each, neither is passed."""
+    small = InstrumentLimits(maximum_group_position=DecimalText("0.5"))
+    large = InstrumentLimits(maximum_group_position=DecimalText("5"))
+    lane = lane_with(maximum_group_position=DecimalText("10"), limits={"BTC/USDT": large, "BTC/EUR": small})
+    lane.ask(BTC_EUR, BUY, "50000", "0.51")
+    lane.ask(BINANCE, BUY, "60000", "0.51")
+    assert lane.codes() == [REJECT_POSITION] * 2
+
+
 def test_change_passes_the_same_checks() -> None:
     """It leaves as a `ReplaceOrder`, or is answered with limit and value; until the answer both versions count."""
     lane = lane_with(maximum_position=DecimalText("1"))
