@@ -25,6 +25,8 @@ from market.messages import (
     ActorRestarted,
     ActorStopped,
     BookStateChanged,
+    ConnectionDown,
+    ConnectionUp,
     HaltReset,
     Lagging,
     PauseQuoting,
@@ -75,6 +77,7 @@ class QuoteGuard(Actor):
             rules = VenueRules(one, amend, params.keep_within_ticks, params.keep_within_bps)
             self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id))
         self.gateways: Final[Mapping[str, tuple[int, ...]]] = setup.gateways
+        self.connections: Final[Mapping[int, str]] = setup.connections
         self.names: Final[dict[int, str]] = {number: name for name, number in setup.actor_ids.items()}
         self.lagging: bool = False
         self.paused: bool = False
@@ -203,6 +206,22 @@ class QuoteGuard(Actor):
             gate.down = ""
         self.look_again(f"{restarted.service} was started again")
 
+    def on_connection_down(self, down: ConnectionDown) -> None:
+        """A gateway runs and reaches nobody; it keeps the cancels for when it does."""
+        service = self.connections.get(down.connection_id, "")
+        for gate in self.gates_of(service):
+            gate.cut_off = f"{service} is not connected: {down.reason}"
+            self.pull_everywhere(gate.reason(), gate.rules.instrument_id, self.now)
+
+    def on_connection_up(self, up: ConnectionUp) -> None:
+        """A gateway reaches its venue again."""
+        service = self.connections.get(up.connection_id, "")
+        gates = self.gates_of(service)
+        for gate in gates:
+            gate.cut_off = ""
+        if len(gates) > 0:
+            self.look_again(f"{service} is connected")
+
     def gates_of(self, service: str) -> list[Gate]:
         """The instruments of a gateway; none when the service is no gateway."""
         instrument_ids = self.gateways.get(service)
@@ -249,6 +268,8 @@ class QuoteGuard(Actor):
             gate.live = False
             gate.cause = "a new run"
             gate.down = ""
+            # A gateway says so first thing when it is not connected yet.
+            gate.cut_off = ""
             for order_id in list(gate.doubts):
                 if order_id not in self.ledger.open:
                     del gate.doubts[order_id]

@@ -32,8 +32,9 @@ class Gate:
         self.standing: Final = standing
         self.live: bool = False
         self.cause: str = "nothing heard of it"
-        # The name of a gateway that is down.
+        # The name of a gateway that is down, and why a gateway that runs has no connection.
         self.down: str = ""
+        self.cut_off: str = ""
         # Orders whose cancel was refused and of which it is not known that they are gone.
         self.doubts: dict[int, bool] = {}
 
@@ -43,6 +44,8 @@ class Gate:
             return f"the book is not live: {self.cause}"
         if self.down:
             return f"{self.down} is down"
+        if self.cut_off:
+            return self.cut_off
         if len(self.doubts) > 0:
             return f"the cancel of order {next(iter(self.doubts))} was refused"
         return ""
@@ -56,21 +59,24 @@ class Gate:
             self.down,
             list(self.doubts),
             int(self.rules.amend),
+            self.cut_off,
         ]
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
-        live, cause, down, doubts, amend = row[1:]
+        live, cause, down, doubts, amend, cut_off = row[1:]
         assert isinstance(live, bool)
         assert isinstance(cause, str)
         assert isinstance(down, str)
         assert isinstance(doubts, list)
         assert isinstance(amend, int)
+        assert isinstance(cut_off, str)
         self.live = live
         self.cause = cause
         self.down = down
         self.doubts = {int(order_id): True for order_id in doubts}
         self.rules.amend = amend
+        self.cut_off = cut_off
 
 
 @final

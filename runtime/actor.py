@@ -68,11 +68,14 @@ class ActorSetup:
         actor_ids: Mapping[str, int],
         outlet: Outlet,
         gateways: Mapping[str, tuple[int, ...]] | None = None,
+        connections: Mapping[int, str] | None = None,
     ) -> None:
         self.name: Final = name
         self.actor_id: Final = actor_id
         # The services that take new orders, by name, and their instruments; none named means all.
         self.gateways: Final[Mapping[str, tuple[int, ...]]] = {} if gateways is None else gateways
+        # Which of them a connection belongs to, by the number that it has in messages.
+        self.connections: Final[Mapping[int, str]] = {} if connections is None else connections
         self.params: Final = params
         self.instruments: Final = instruments
         self.instrument_ids: Final = instrument_ids

@@ -68,6 +68,7 @@ def make_actor(blueprint: Blueprint, node: Node) -> Actor:
 
 
 def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:
+    gateways = [one for one in blueprint.services if NewOrder in one.takes]
     setup = ActorSetup(
         node.name,
         node.node_id,
@@ -76,7 +77,8 @@ def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Act
         list(node.instrument_ids) or sorted(blueprint.instrument_names.values()),
         {one.name: one.node_id for one in blueprint.actors},
         outlet,
-        {one.name: one.instrument_ids for one in blueprint.services if NewOrder in one.takes},
+        {one.name: one.instrument_ids for one in gateways},
+        {number: one.name for one in gateways if (number := getattr(one.params, "connection_id", 0))},
     )
     setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
     for message_type in node.gives:
