@@ -20,6 +20,8 @@ UNKNOWN: Final[i64] = -1
 MOST_SIZE: Final = 1 << 60
 """Larger sizes are taken for this one, so that no sum of them can wrap."""
 
+SMALL_PRODUCT: Final[i64] = 1 << 61
+
 # How many of the cancels at a level were ahead of an order.
 FIXED_SHARE: Final[i64] = 0
 LINEAR: Final[i64] = 1
@@ -43,6 +45,10 @@ class QueueRules:
         """How much of what was cancelled stood ahead: exact, rounded down, at most all that was there."""
         if cancelled <= 0 or ahead <= 0:
             return 0
+        if self.cancels == LINEAR and ahead <= SMALL_PRODUCT // cancelled:
+            # The usual case: no product here passes 64 bits.
+            part = cancelled * ahead // (ahead + behind)
+            return ahead if part > ahead else part
         # Unbounded integers: squares of sizes pass 64 bits.
         gone: int = cancelled
         before: int = ahead

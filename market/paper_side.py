@@ -234,11 +234,28 @@ class PaperSide:
                 level.show(displayed, now_ns)
 
     def follow_deep(self, now_ns: i64) -> None:
-        """Tell every level in sight what is displayed there."""
+        """Tell every level in sight what is displayed there; both run from the best price on, so in one pass."""
+        side = self.side
+        touch = self.price
+        prices = self.deep_prices
+        count: i64 = len(prices)
+        place: i64 = 0
         for level in self.levels:
-            displayed = self.displayed_at(level.price)
-            if displayed == UNKNOWN:
-                return
+            price = level.price
+            distance = (price - touch) * side
+            displayed: i64 = 0
+            if self.size > 0 and distance <= 0:
+                if distance == 0:
+                    displayed = self.size
+                else:
+                    while place < count and (price - prices[place]) * side < 0:
+                        place += 1
+                    if place == count:
+                        return
+                    if prices[place] == price:
+                        displayed = self.deep_sizes[place]
+                        if displayed > MOST_SIZE:
+                            displayed = MOST_SIZE
             if displayed != level.size or level.hidden:
                 level.show(displayed, now_ns)
 
