@@ -9,6 +9,7 @@ nothing about the market. It trades with real money unless it is pointed at a sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import ClassVar, Final
 
 import trio
@@ -194,8 +195,9 @@ class CcxtGateway(Service):
     async def _poll(self, nursery: trio.Nursery) -> None:
         """Ask every so often what became of what works; ends when the venue does not answer."""
         misses = 0
+        poll_s = self.params.poll_ms / 1_000
+        blind_since = trio.current_time()
         while True:
-            poll_s = self.params.poll_ms / 1_000
             with trio.move_on_after(min(poll_s, CLEARING_POLL_S) if self.orders.clearing else poll_s):
                 await self.desk.wake.wait()
                 # What woke it was not answered a moment ago.
@@ -203,12 +205,25 @@ class CcxtGateway(Service):
             self.desk.wake = trio.Event()
             try:
                 await self._poll_once()
-                misses = 0
+                misses, blind_since = 0, trio.current_time()
             except CallFailed as failure:
                 misses += failure.outcome is Outcome.UNKNOWN
                 if misses >= MOST_MISSES or failure.outcome is Outcome.DENIED:
                     raise
+                self._see_hold(MOST_MISSES * poll_s)
+                blind_s = trio.current_time() - blind_since
+                if failure.outcome is Outcome.LIMITED and blind_s > (MOST_MISSES + 1) * poll_s + CLEARING_POLL_S:
+                    # Our own limit does not let it ask either: what trades is not known any more.
+                    raise
+            self._see_hold(MOST_MISSES * poll_s)
             self._tend_all(nursery)
+
+    def _see_hold(self, longest_s: float) -> None:
+        """A venue that wants to be left alone for long tells of no trade meanwhile: that is a lost connection."""
+        held_s = self.desk.weight.held_s()
+        if held_s > longest_s:
+            reason = f"rate-limited for {ceil(held_s)} s"
+            raise CallFailed(Outcome.LIMITED, REJECT_RATE_LIMITED, reason)
 
     async def _poll_once(self) -> None:
         if self.desk.ghosts:
@@ -297,6 +312,8 @@ class CcxtGateway(Service):
         if not self.orders.clearing.isdisjoint((0, new.instrument_id)):
             # It may be older than that cancel, which has a faster channel.
             return self.orders.refused(new, REJECT_HALTED, UNCLEAR)
+        if not desk.is_up and desk.weight.held_s():
+            return self.orders.refused(new, REJECT_RATE_LIMITED, f"nothing was sent: {self.last_error}")
         if not desk.is_up:
             code = REJECT_AUTHENTICATION if self.is_key_refused else REJECT_CONNECTION
             return self.orders.refused(new, code, f"no connection, nothing was sent: {self.last_error}")

@@ -36,11 +36,15 @@ class Pace:
         """The venue wants nothing for so long."""
         self._held_until = max(self._held_until, trio.current_time() + seconds)
 
+    def held_s(self) -> float:
+        """How long the venue still wants nothing."""
+        return max(0.0, self._held_until - trio.current_time())
+
     def delay_s(self) -> float:
         """How long nothing at all may be asked, as far as is known."""
         now = trio.current_time()
         self._forget(now)
-        delay_s = max(0.0, self._held_until - now)
+        delay_s = self.held_s()
         if self.amount and self._spent_now >= self.amount:
             delay_s = max(delay_s, self._spent[0][0] + self.per_s - now)
         return delay_s

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from market.messages import OrderCancelled, OrderFilled, OrderRejected
+from exchange.protocol import OrderForm
+from market.messages import (
+    REJECT_RATE_LIMITED,
+    ConnectionDown,
+    OrderAccepted,
+    OrderCancelled,
+    OrderFilled,
+    OrderRejected,
+    VenueStateComplete,
+)
 from tests.exchange.desk_of_orders import BTC
+from tests.exchange.test_trading_gateway_ccxt import lots, trading
 from tests.exchange.test_trading_gateway_limits import NOT_FOUND, ORDER_ID, UNKNOWN, Script, row, script, trade_row
 from venues.ccxt_binance import CANCEL_ORDER, CLOCK, NEW_ORDER, ONE_ORDER, OPEN_ORDERS, OWN_TRADES
 from venues.ccxt_errors import CallFailed, Outcome
@@ -142,3 +154,44 @@ async def test_what_the_venue_wants_of_a_request_made_again_is_heeded(autojump_c
         await one.desk.enter(one.desk.orders.open[ORDER_ID], {})
         assert one.kinds() == [OrderRejected]
         assert one.desk.weight.delay_s() > 59
+
+
+# ---- a venue that wants to be left alone
+
+
+async def test_a_long_hold_is_a_lost_connection(tmp_path: Path) -> None:
+    """Nobody knows what trades meanwhile: the loss is told with its length, and a full look ends it."""
+    async with trading(tmp_path) as (_, alice, bob):
+        one = alice.order("60000", "0.5")
+        await alice.expect(OrderAccepted, one)
+        alice.gateway.desk.weight.hold(1.5)
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="0.2", price="60000", time_in_force="ioc"))
+        assert (await alice.lost()).reason == "rate-limited for 2 s"
+        late = alice.order("50000")
+        refused = await alice.expect(OrderRejected, late)
+        assert (refused.code, "rate-limited" in refused.reason) == (REJECT_RATE_LIMITED, True)
+        assert alice.filled(one) == 0
+        await alice.connected(2)
+        assert alice.filled(one) == lots("0.2")
+        assert alice.of(VenueStateComplete)[-1].count == 1
+
+
+async def test_a_short_hold_is_none(tmp_path: Path) -> None:
+    """Shorter than two polls: the next one after it asks."""
+    async with trading(tmp_path, poll_ms=200) as (_, alice, bob):
+        one = alice.order("60000", "0.5")
+        await alice.expect(OrderAccepted, one)
+        alice.gateway.desk.weight.hold(0.3)
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="0.2", price="60000", time_in_force="ioc"))
+        await alice.expect(OrderFilled, one)
+        assert len(alice.of(ConnectionDown)) == 1
+
+
+async def test_our_own_limit_used_up_for_long_is_a_lost_connection(tmp_path: Path) -> None:
+    """Polls that find no room for their questions are blind too, whoever set the limit."""
+    async with trading(tmp_path) as (_, alice, _bob):
+        one = alice.order("60000", "0.5")
+        await alice.expect(OrderAccepted, one)
+        while alice.gateway.desk.weight.spend():
+            pass
+        assert "used up" in (await alice.lost()).reason
