@@ -78,6 +78,7 @@ class QuoteGuard(Actor):
             self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id))
         self.gateways: Final[Mapping[str, tuple[int, ...]]] = setup.gateways
         self.connections: Final[Mapping[int, str]] = setup.connections
+        self.strategies_hit: Final[Mapping[int, tuple[int, ...]]] = setup.strategies_hit
         self.names: Final[dict[int, str]] = {number: name for name, number in setup.actor_ids.items()}
         self.lagging: bool = False
         self.paused: bool = False
@@ -163,12 +164,15 @@ class QuoteGuard(Actor):
             self.look_again(f"resumed by {pause.operator}")
 
     def on_actor_failed(self, failed: ActorFailed) -> None:
-        """Whoever failed may have been what a quote was built on: all have to want anew.
+        """The strategies that hang on the failed actor have to want anew; the quotes of the others stay as they are.
 
-        The lane cancels the orders of the strategies that hang on the failed actor, in this same step.
+        The lane cancels the orders of those strategies in this same step.
         """
         reason = f"{self.names.get(failed.actor_id, 'an actor')} failed"
+        hit = self.strategies_hit.get(failed.actor_id, ())
         for quoted in self.quotes.all():
+            if quoted.strategy_id != failed.actor_id and quoted.strategy_id not in hit:
+                continue
             if quoted.wants_something():
                 quoted.bids.clear()
                 quoted.asks.clear()
@@ -180,11 +184,14 @@ class QuoteGuard(Actor):
         self.look_again("what had failed was started again")
 
     def on_actor_stopped(self, stopped: ActorStopped) -> None:
-        """A strategy that is gone wants nothing any more."""
+        """A strategy that is gone wants nothing any more; the others may go on without what has stopped."""
         for quoted in self.quotes.all():
             if quoted.strategy_id == stopped.actor_id:
                 self.pull(quoted, f"the strategy has stopped: {stopped.reason}", self.now)
         self.targets.drop_all(stopped.actor_id, stopped.reason)
+        for quoted in self.quotes.all():
+            if quoted.strategy_id != stopped.actor_id and quoted.pulled and not self.blocked(quoted.gate):
+                self.allow(quoted, f"{self.names.get(stopped.actor_id, 'an actor')} has stopped", self.now)
 
     def on_service_failed(self, failed: ServiceFailed) -> None:
         """A gateway is down: no quotes where it brings them."""

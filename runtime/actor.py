@@ -69,6 +69,7 @@ class ActorSetup:
         outlet: Outlet,
         gateways: Mapping[str, tuple[int, ...]] | None = None,
         connections: Mapping[int, str] | None = None,
+        strategies_hit: Mapping[int, tuple[int, ...]] | None = None,
     ) -> None:
         self.name: Final = name
         self.actor_id: Final = actor_id
@@ -76,6 +77,8 @@ class ActorSetup:
         self.gateways: Final[Mapping[str, tuple[int, ...]]] = {} if gateways is None else gateways
         # Which of them a connection belongs to, by the number that it has in messages.
         self.connections: Final[Mapping[int, str]] = {} if connections is None else connections
+        # The strategies whose orders are cancelled when an actor fails, by the number of that actor.
+        self.strategies_hit: Final[Mapping[int, tuple[int, ...]]] = {} if strategies_hit is None else strategies_hit
         self.params: Final = params
         self.instruments: Final = instruments
         self.instrument_ids: Final = instrument_ids

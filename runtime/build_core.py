@@ -42,8 +42,13 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     for message_type in (*OBSERVED_TYPES, *EXCHANGE_REPORTS):
         core.observed[schema_id_of(message_type)] = True
     nodes = blueprint.actors_in(lane)
+    dependents = {node.node_id: blueprint.dependents_of(node) for node in blueprint.actors}
+    hit = {
+        node.node_id: tuple(one.node_id for one in (node, *dependents[node.node_id]) if one.is_strategy)
+        for node in blueprint.actors
+    }
     for node in nodes:
-        slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet))
+        slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet, hit))
         slot.passes_orders = NewOrder in node.gives
         slot.accepts_orders = OrderAccepted in node.gives
         core.slots.append(slot)
@@ -51,12 +56,11 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
         if node.class_.AT_BATCH_END:  # type: ignore[attr-defined]
             core.batch_end_slots.append(slot)
     for node in blueprint.actors:
-        dependents = blueprint.dependents_of(node)
         core.roster[node.node_id] = RosterEntry(
             node.name,
             node.policy,
-            [one.node_id for one in (node, *dependents) if one.is_strategy],
-            [core.slot_of[one.node_id] for one in dependents if one.lane == lane],
+            list(hit[node.node_id]),
+            [core.slot_of[one.node_id] for one in dependents[node.node_id] if one.lane == lane],
         )
     _connect(blueprint, core, nodes)
     return core
@@ -64,10 +68,12 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
 
 def make_actor(blueprint: Blueprint, node: Node) -> Actor:
     """One actor, alone, with a ledger of its own; to see whether it can be made."""
-    return _maker(blueprint, node, Outlet(Ledger(), blueprint.config.runtime.dispatch_limit))()
+    return _maker(blueprint, node, Outlet(Ledger(), blueprint.config.runtime.dispatch_limit), {})()
 
 
-def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Actor]:
+def _maker(
+    blueprint: Blueprint, node: Node, outlet: Outlet, strategies_hit: dict[int, tuple[int, ...]]
+) -> Callable[[], Actor]:
     gateways = [one for one in blueprint.services if NewOrder in one.takes]
     setup = ActorSetup(
         node.name,
@@ -79,6 +85,7 @@ def _maker(blueprint: Blueprint, node: Node, outlet: Outlet) -> Callable[[], Act
         outlet,
         {one.name: one.instrument_ids for one in gateways},
         {number: one.name for one in gateways if (number := getattr(one.params, "connection_id", 0))},
+        strategies_hit,
     )
     setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
     for message_type in node.gives:

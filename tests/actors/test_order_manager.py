@@ -227,7 +227,7 @@ def test_halt_forgets_the_wants() -> None:
 def test_failure_of_an_actor_forgets_the_wants_and_looks_after_the_lanes_cancels() -> None:
     """The lane cancels; the order manager does not cancel again, but chases what is not answered."""
     lane = quoting()
-    lane.actor(OrderManager).on_actor_failed(ActorFailed(1, 1, 1, "test"))
+    lane.actor(OrderManager).on_actor_failed(ActorFailed(STRATEGY, 1, 1, "test"))
     lane.take(CancelOrder(FIRST_ID, INSTRUMENT_ID, "strategy failed", 0))
     lane.take(cancelled(1))
     assert (cancels(lane), orders(lane)) == ([0], [])

@@ -29,8 +29,6 @@ from market.messages import (
     CancelRejected,
     ChildOrder,
     ChildReplace,
-    ConnectionDown,
-    ConnectionUp,
     HaltReset,
     Lagging,
     Message,
@@ -69,13 +67,6 @@ from tests.actors.trading_lane import INSTRUMENT, INSTRUMENT_ID, SESSION, START_
 from tests.runtime.lanes import node_of
 
 TICK = 1
-
-
-@attrs.frozen
-class Linked:
-    """The settings of a gateway that has a connection."""
-
-    connection_id: int = 1002
 
 
 class Taker(Actor):
@@ -346,33 +337,6 @@ def test_a_dead_gateway_pulls_the_quotes_it_brings() -> None:
     accept(lane)
     lane.take(ServiceStopped("gate", "test"))
     assert told(lane)[-1] == (False, "gate is down")
-
-
-def test_a_gateway_without_a_connection_pulls_the_quotes_it_brings() -> None:
-    """They are cancelled in the same step, nothing is sent while it lasts, and a feed's connection is no concern."""
-    lane = TradingLane(OrderManager)
-    gate = attrs.evolve(node_of(Taker, 1, name="gate"), kind="service", params=Linked())
-    lane.core = build_core(attrs.evolve(plan_of((OrderManager,), {}), services=(gate,)), "main")
-    lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
-    lane.take(wanted([(99, 10)], [(101, 10)]))
-    accept(lane)
-    lane.forget()
-    lane.take(ConnectionDown(1, 5, "the network is down"))
-    assert told(lane) == []
-    lane.take(ConnectionDown(1002, 5, "the network is down"))
-    assert (cancels(lane), told(lane)) == ([0, 1], [(False, "gate is not connected: the network is down")])
-    saved = lane.actor(OrderManager).save()
-    lane.actor(OrderManager).load(saved)
-    for _ in range(3):
-        lane.take(LIVE_BOOK)
-        lane.take(wanted([(99, 10)], [(101, 10)]))
-        lane.pass_ms(300)
-    assert (cancels(lane), orders(lane), len(told(lane))) == ([0, 1], [], 1)
-    lane.take(ConnectionUp(1002, 6))
-    assert told(lane)[1:] == [(True, "gate is connected")]
-    lane.take(cancelled(0), cancelled(1))
-    lane.take(wanted([(99, 10)], []))
-    assert orders(lane) == [(BUY, 99, 10)]
 
 
 # ---- what is not answered
