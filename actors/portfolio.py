@@ -132,14 +132,17 @@ class Portfolio(Actor):
         self.tell_soon()
 
     def on_funding(self, funding: FundingPaid) -> None:
-        """Funding of a position: all three accounts are paid alike."""
+        """Funding of a position; the shadow accounts are paid for what they hold themselves."""
         holding = self.queue.holding(funding.strategy_id, funding.instrument_id)
         if holding is None:
             return
-        for account in (self.queue, self.optimistic, self.pessimistic):
-            paid = account.holding(funding.strategy_id, funding.instrument_id)
-            if paid is not None:
-                paid.position.apply_funding(funding.amount)
+        net: int = funding.net_size if funding.net_size != 0 else holding.position.net_size
+        holding.position.apply_funding(funding.amount)
+        for account in (self.optimistic, self.pessimistic):
+            shadow = account.holding(funding.strategy_id, funding.instrument_id)
+            if shadow is not None and net != 0:
+                held: int = shadow.position.net_size
+                shadow.position.apply_funding(funding.amount * held // net)
         self.tell_position(holding)
         self.tell_soon()
 

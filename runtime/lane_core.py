@@ -29,6 +29,7 @@ from market.messages import (
     NewOrder,
     OrderRejected,
     ReplaceOrder,
+    ReplaceRejected,
     RunStarted,
     ShutdownRequested,
     TimerFired,
@@ -210,13 +211,17 @@ class LaneCore:
         """Keep ledger and digest; says whether the message may go on to its takers."""
         ledger = self.ledger
         locked = ledger.halted or ledger.closing
-        if locked and isinstance(message, NewOrder) and (own or len(route.everyone) > 0):
+        if locked and isinstance(message, NewOrder | ReplaceOrder) and (own or len(route.everyone) > 0):
             # Risk refuses too; this is the second lock, for the case that risk itself is what failed.
             self.refused_while_halted += 1
             reason = "trading is halted" if ledger.halted else "the system is shutting down"
-            self.outlet.queue.append(
-                OrderRejected(message.order_id, message.instrument_id, REJECT_HALTED, reason, "lane")
-            )
+            if isinstance(message, NewOrder):
+                refusal: Message = OrderRejected(
+                    message.order_id, message.instrument_id, REJECT_HALTED, reason, "lane"
+                )  # fmt: skip
+            else:
+                refusal = ReplaceRejected(message.order_id, message.instrument_id, REJECT_HALTED, reason)
+            self.outlet.queue.append(refusal)
             return False
         if own:
             self.digest.mix_message(message)

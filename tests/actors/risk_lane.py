@@ -33,6 +33,7 @@ from market.messages import (
     RiskRefused,
     RunStarted,
     TopOfBook,
+    TradingHalted,
 )
 from runtime.actor import Actor
 from runtime.blueprint import Blueprint
@@ -73,7 +74,7 @@ class Together(Actor):
     """Asks for several things from one handler, as an order manager does."""
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {OperatorCommand: "ask"}
-    GIVES: ClassVar[tuple[type[Message], ...]] = (ChildOrder, ChildReplace)
+    GIVES: ClassVar[tuple[type[Message], ...]] = (ChildOrder, ChildReplace, TradingHalted)
     asked: tuple[Message, ...] = ()
 
     def ask(self, _: OperatorCommand) -> None:

@@ -283,3 +283,19 @@ def test_saved_portfolio_goes_on_as_it_was() -> None:
         one.pass_ms(70_000)
     assert [repr(message) for message in again.heard] == [repr(message) for message in lane.heard]
     assert again.actor(Portfolio).summary() == lane.actor(Portfolio).summary()
+
+
+def test_shadow_accounts_are_paid_funding_for_what_they_hold() -> None:
+    """Half the position, half the funding; one that holds nothing pays nothing."""
+    lane = lane_with("average")
+    one = PAIRS[BINANCE - 1]
+    lane.trade(BINANCE, BUY, "60000", "1")
+    size = one.parse_size("0.5")
+    price = one.parse_price("60000")
+    lane.take(ShadowFilled(1, BINANCE, STRATEGY, MODEL_OPTIMISTIC, BUY, price, size, 0, 0, 0))
+    lane.take(FundingPaid(BINANCE, STRATEGY, -100 * 10**7, 0, one.parse_size("1"), 0))
+    portfolio = lane.actor(Portfolio)
+    paid = [account.result(account.of(0, 0)).funding for account in (
+        portfolio.queue, portfolio.optimistic, portfolio.pessimistic
+    )]  # fmt: skip
+    assert paid == [-100 * UNIT, -50 * UNIT, 0]

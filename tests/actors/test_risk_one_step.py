@@ -8,11 +8,14 @@ from actors.risk import Risk
 from market.messages import (
     BUY,
     REJECT_GROSS_EXPOSURE,
+    REJECT_HALTED,
     REJECT_POSITION,
     REJECT_POSITION_COUNT,
     SELL,
     ChildReplace,
+    ReplaceOrder,
     ReplaceRejected,
+    TradingHalted,
 )
 from runtime.config.rules import DecimalText
 from tests.actors.risk_lane import BINANCE, COINBASE, KRAKEN, PAIRS, RiskLane, Together
@@ -85,3 +88,20 @@ def test_a_refused_change_counts_no_longer_within_its_step() -> None:
     assert lane.codes() == [REJECT_GROSS_EXPOSURE] * 2
     assert len(lane.of(ReplaceRejected)) == 1
     assert lane.core.ledger.standing(BINANCE).longest() == one.parse_size("0.05")
+
+
+def test_a_change_that_passed_does_not_leave_after_a_halt_of_the_same_step() -> None:
+    """Neither does an order: both are refused by the lane, and the order counts as before."""
+    lane = lane_with()
+    order_id = lane.ask(BINANCE, BUY, "59990", "0.1")
+    lane.accept(order_id)
+    lane.forget()
+    one = PAIRS[BINANCE - 1]
+    change = ChildReplace(order_id, BINANCE, one.parse_price("59990"), one.parse_size("0.9"), lane.now_ns)
+    lane.ask_together(change, TradingHalted("test", "test"), lane.wanted(BINANCE, BUY, "59980", "0.1"))
+    assert lane.of(ReplaceOrder) == []
+    assert lane.passed == []
+    (refused,) = lane.of(ReplaceRejected)
+    assert (refused.code, refused.reason) == (REJECT_HALTED, "trading is halted")
+    assert lane.core.ledger.standing(BINANCE).longest() == one.parse_size("0.1")
+    assert lane.core.anomalies == []
