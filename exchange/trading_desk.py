@@ -233,6 +233,13 @@ class TradingDesk:
                 told += self.orders.replace_rejected(order_id, order.instrument_id, REJECT_CONNECTION, reason)
         return told, count
 
+    def instruments_of_ours(self, rows: Sequence[Report | Balance]) -> set[int]:
+        """The instruments of those rows that are orders of ours."""
+        return {
+            self.by_symbol[row.symbol].instrument_id for row in rows
+            if isinstance(row, Report) and row.symbol in self.by_symbol and self.orders.id_in(row.client_order_id)
+        }  # fmt: skip
+
     def lost(self, order: GatewayOrder, cause: int) -> list[Message]:
         """An open order of ours that is not at the exchange, all its trades known."""
         if order.stage is Stage.WORKING:

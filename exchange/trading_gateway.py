@@ -9,6 +9,7 @@ is no connection new orders are refused, and cancels are kept. It decides nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import ClassVar, Final
 
 import trio
@@ -75,6 +76,7 @@ Heard = Report | Balance | tuple[object, Answer]
 NANOSECONDS: Final = 1_000_000_000
 FAREWELL_S: Final = 0.5
 PRESS_S: Final = 0.1
+LONGEST_CLEARING_S: Final = 2.0
 _HEALTHY_NS: Final = 60 * NANOSECONDS
 _UNBOUNDED: Final = 2**31
 
@@ -116,6 +118,7 @@ class TradingGateway(Service):
         self.is_key_refused = False
         self._epoch = 0
         self._nonce = 0
+        self._clear_pause_s, self._clear_at = PRESS_S, 0.0
         self._telling: Final = trio.Lock()
         self._held: list[Heard] | None = None
         """What was heard while older fills are still asked for."""
@@ -257,8 +260,11 @@ class TradingGateway(Service):
             await self._pass_on(held)
         self._held = None
 
-    async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> None:
-        """Ask what is open, and tell it; what was posted before the question is decided by the answer."""
+    async def _look(self, link: TradingLink, cause: int = CAUSE_RECONCILIATION) -> set[int]:
+        """Ask what is open, and tell it; what was posted before the question is decided by the answer.
+
+        Gives the instruments in which the exchange has orders of ours.
+        """
         self.desk.is_look_wanted = False
         expected = {order.order_id: order.change for order in self.orders.open.values()}
         question = await link.state("open_orders")
@@ -271,6 +277,7 @@ class TradingGateway(Service):
             VenueStateComplete(self.params.connection_id, STATE_OPEN_ORDERS, count, question.answer.time_ns)
         )
         await self._tell(told)
+        return self.desk.instruments_of_ours(question.rows)
 
     async def _hear(self, heard: Sequence[Heard]) -> None:
         """What one frame told, sent on as one batch."""
@@ -294,11 +301,12 @@ class TradingGateway(Service):
 
     async def _press(self, link: TradingLink) -> None:
         """Send the cancels that are wanted and not on their way, and look where a look is due."""
-        clearing = list(self.orders.clearing)
+        is_round = bool(self.orders.clearing) and trio.current_time() >= self._clear_at
+        clearing = list(self.orders.clearing) if is_round else []
         for instrument_id in clearing:
             for order in self.orders.open_in(instrument_id):
-                # What an earlier run has left is not known to whoever asked, and is meant.
-                order.is_cancel_wanted = order.is_cancel_wanted or order.is_adopted
+                # A cancel that was refused is sent again. What an earlier run has left is meant too.
+                order.is_cancel_wanted = True
         for order in list(self.orders.open.values()):
             if order.is_cancel_wanted and order.order_id not in self.desk.cancelling:
                 self._post_cancel(link, order.order_id, order.instrument_id)
@@ -307,11 +315,19 @@ class TradingGateway(Service):
             if ghost is not None and order_id not in self.desk.cancelling:
                 self._post_cancel(link, order_id, ghost.instrument_id)
         if clearing or self.desk.is_look_wanted:
-            await self._look(link)
+            ours = await self._look(link)
+            self._see_cleared(clearing, ours)
+
+    def _see_cleared(self, clearing: Sequence[int], ours: AbstractSet[int]) -> None:
+        """A cancel of all has done its work once nothing of ours is open, here and there."""
+        if not clearing:
+            return
         for instrument_id in clearing:
-            left = self.orders.open_in(instrument_id)
-            if not any(order.is_cancel_wanted or order.is_adopted for order in left):
+            is_there = bool(ours) if instrument_id == 0 else instrument_id in ours
+            if not is_there and not self.orders.open_in(instrument_id):
                 self.orders.clearing.discard(instrument_id)
+        self._clear_pause_s = min(2 * self._clear_pause_s, LONGEST_CLEARING_S) if self.orders.clearing else PRESS_S
+        self._clear_at = trio.current_time() + self._clear_pause_s
 
     # ---- commands
 
@@ -424,6 +440,7 @@ class TradingGateway(Service):
             if self.link is not None and order.order_id not in self.desk.cancelling:
                 self._post_cancel(self.link, order.order_id, order.instrument_id)
         self.orders.clearing.add(message.instrument_id)
+        self._clear_pause_s, self._clear_at = PRESS_S, 0.0
 
     # ---- questions
 

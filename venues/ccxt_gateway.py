@@ -61,6 +61,7 @@ from venues.gateway_orders import EARLY_S, UNCLEAR, Stage, kept_orders
 NANOSECONDS: Final = 1_000_000_000
 FAREWELL_S: Final = 0.5
 CLEARING_POLL_S: Final = 0.25
+LONGEST_CLEARING_S: Final = 2.0
 # So many polls in a row without an answer end the connection.
 MOST_MISSES: Final = 2
 _HEALTHY_NS: Final = 60 * NANOSECONDS
@@ -101,6 +102,7 @@ class CcxtGateway(Service):
         self._balances: dict[str, tuple[int, int]] = {}
         self._telling: Final = trio.Lock()
         self._epoch = 0
+        self._clearing_s = CLEARING_POLL_S
         label = {"service": self.name}
         self._losses = self.metrics.counter("gateway_losses_total", "Connections that were lost.", label)
         self.metrics.gauge(
@@ -198,7 +200,7 @@ class CcxtGateway(Service):
         poll_s = self.params.poll_ms / 1_000
         blind_since = trio.current_time()
         while True:
-            with trio.move_on_after(min(poll_s, CLEARING_POLL_S) if self.orders.clearing else poll_s):
+            with trio.move_on_after(self._clearing_s if self.orders.clearing else poll_s):
                 await self.desk.wake.wait()
                 # What woke it was not answered a moment ago.
                 await trio.sleep(min(poll_s, CLEARING_POLL_S))
@@ -237,24 +239,27 @@ class CcxtGateway(Service):
             await self._tell_balances()
         await self.desk.watch()
 
-    async def _look_at_all(self) -> None:
-        """Tell everything that is open."""
-        count = 0
-        for instrument_id in self.desk.instruments:
-            count += await self.desk.look(instrument_id, tells=True)
-        now_ns = self.clock.now_ns()
+    async def _look_at_all(self) -> dict[int, int]:
+        """Tell everything that is open; gives how many of ours the venue has, by instrument."""
+        counts = {one: await self.desk.look(one, tells=True) for one in self.desk.instruments}
+        count, now_ns = sum(counts.values()), self.clock.now_ns()
         await self._tell([VenueStateComplete(self.params.connection_id, STATE_OPEN_ORDERS, count, now_ns)])
+        return counts
 
     async def _clear(self) -> None:
-        """See whether a cancel of all has done its work; what an earlier run has left is meant too."""
+        """See whether a cancel of all has done its work; what an earlier run has left is meant too.
+
+        It has once nothing is open, here and there. Until then cancels that were refused are sent again.
+        """
         clearing = list(self.orders.clearing)
-        await self._look_at_all()
+        counts = await self._look_at_all()
         for instrument_id in clearing:
-            left = [one for one in self.orders.open_in(instrument_id) if one.is_cancel_wanted or one.is_adopted]
+            left = self.orders.open_in(instrument_id)
             for order in left:
                 order.is_cancel_wanted = True
-            if not left:
+            if not left and not any(counts[one] for one in counts if instrument_id in (0, one)):
                 self.orders.clearing.discard(instrument_id)
+        self._clearing_s = min(2 * self._clearing_s, LONGEST_CLEARING_S) if self.orders.clearing else CLEARING_POLL_S
 
     def _tend_all(self, nursery: trio.Nursery) -> None:
         for order in self.orders.open.values():
@@ -290,6 +295,7 @@ class CcxtGateway(Service):
             for order in self.orders.open_in(message.instrument_id):
                 order.is_cancel_wanted, order.cancel_reason = True, message.reason
             self.orders.clearing.add(message.instrument_id)
+            self._clearing_s = CLEARING_POLL_S
             self._tend_all(nursery)
             self.desk.wake.set()
         elif isinstance(message, ReplaceOrder):
