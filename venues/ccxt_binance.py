@@ -35,7 +35,7 @@ from market.messages import (
 from runtime.config.secrets import Secret
 from venues.ccxt_errors import CallFailed, Outcome
 from venues.ccxt_params import CcxtParams
-from venues.gateway_lock import is_loopback
+from venues.gateway_lock import base_of, is_loopback
 from venues.gateway_money import UnreadableAmount, fee_of, scaled
 from venues.gateway_orders import Trade
 
@@ -162,7 +162,7 @@ def make_client(params: CcxtParams, key: Secret, secret: Secret) -> Any:  # noqa
     if params.sandbox:
         client.set_sandbox_mode(True)
     if params.url:
-        base = f"{params.url.rstrip('/')}/api/v3"
+        base = f"{base_of(params.url)}/api/v3"
         client.urls["api"].update(public=base, private=base)
     if params.ca_file:
         client.verify = params.ca_file

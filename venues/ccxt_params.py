@@ -9,9 +9,9 @@ import attrs
 
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import Rule, at_least, between, one_of, setting
-from venues.dialing import REQUEST_SCHEMES, DialFailed, address_of
+from venues.dialing import DialFailed
 from venues.gateway_keys import REFERENCE, Reference
-from venues.gateway_lock import is_loopback
+from venues.gateway_lock import base_of, is_loopback
 from venues.gateway_orders import PREFIX, PREFIX_RULE
 
 VENUES: Final = ("binance",)
@@ -19,7 +19,7 @@ VENUES: Final = ("binance",)
 
 def _is_address(url: str) -> bool:
     try:
-        return not url or bool(address_of(url, REQUEST_SCHEMES))
+        return not url or bool(base_of(url))
     except DialFailed:
         return False
 
@@ -37,7 +37,7 @@ class CcxtParams:
     api_secret: Reference = setting("Where its secret is.")
     url: str = setting(
         "Where to ask instead of the venue's own address, such as http://127.0.0.1:8766.", default="",
-        rule=Rule("http://HOST:PORT or https://HOST:PORT, or nothing", _is_address),
+        rule=Rule("http://HOST:PORT or https://HOST:PORT without a path, or nothing", _is_address),
     )  # fmt: skip
     sandbox: bool = setting("Whether to trade at the venue's test net, with no money at stake.", default=False)
     ca_file: str = setting("A file of certificates to trust instead of the usual ones.", default="")

@@ -13,10 +13,12 @@ from typing import Final, Protocol, runtime_checkable
 
 from market.messages import NewOrder
 from runtime.blueprint import Blueprint, Node
-from venues.dialing import DialFailed, address_of
+from venues.dialing import REQUEST_SCHEMES, DialFailed, address_of
 from venues.gateway_keys import KeysMissing, Reference, read_key
 
 LIVE: Final = "live"
+# What parts an address, beside its scheme, host and port.
+UNPLAIN: Final = frozenset("\\@?#%")
 
 
 @runtime_checkable
@@ -32,10 +34,25 @@ class GatewaySettings(Protocol):
         ...
 
 
+def base_of(url: str) -> str:
+    """An address as SCHEME://HOST:PORT, made anew of its parts; `DialFailed` where it has anything beside them.
+
+    Those who read addresses do not agree on where the host of an odd one ends. What is not plain is refused, and
+    requests go to what was judged here, not to what was written.
+    """
+    if any(letter in UNPLAIN or letter.isspace() or not letter.isprintable() for letter in url):
+        raise DialFailed(f"{url!r} is no plain address: write http://HOST:PORT or https://HOST:PORT and nothing else")
+    address = address_of(url, REQUEST_SCHEMES)
+    if address.target != "/":
+        raise DialFailed(f"{url!r} has a path: write http://HOST:PORT or https://HOST:PORT and nothing else")
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{'https' if address.is_secure else 'http'}://{host}:{address.port}"
+
+
 def is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine's own."""
+    """Whether an address is one of this machine's own; one that is not plain is none."""
     try:
-        host = address_of(url).host
+        host = address_of(base_of(url), REQUEST_SCHEMES).host
     except DialFailed:
         return False
     if host == "localhost":

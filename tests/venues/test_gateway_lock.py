@@ -11,12 +11,15 @@ import pytest
 from market.messages import NewOrder
 from runtime.blueprint import Blueprint
 from runtime.classes import params_of
-from runtime.config.errors import ConfigErrors
+from runtime.config.errors import ConfigErrors, RuleBroken
 from runtime.config.load import load_config
+from runtime.config.secrets import Secret
 from runtime.service import Service
 from runtime.trial import plan_checked
 from tests.data import ROOT
+from venues.ccxt_binance import make_client
 from venues.ccxt_gateway import CcxtGateway
+from venues.ccxt_params import CcxtParams
 from venues.gateway_keys import KeysMissing, read_key
 from venues.gateway_lock import is_loopback, live_problem, mode_problem, real_gateways, trades_real_money
 
@@ -70,6 +73,36 @@ def test_other_addresses_are_real_money(tmp_path: Path) -> None:
     for url in ("https://api.binance.com", "http://10.0.0.1:8766", "http://127.0.0.1.example.com", "http://loopback"):
         assert not is_loopback(url)
         assert real_gateways(plan(tmp_path, f'[services.gateway.params]\nurl = "{url}"\n'))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.binance.com\\@localhost", "http://localhost@api.binance.com", "http://u:p@localhost:1",
+        "http://localhost?@api.binance.com", "http://api.binance.com#@localhost", "http://localhost:1/api",
+        "https://api.binance.com/@127.0.0.1", "http://local host", "http://localhost\t:1", " http://localhost:1",
+        "http://localhost:1\n", "http://127.0.0.1%2f@x", "ws://localhost:1", "http://", "localhost:1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_plain_is_none(tmp_path: Path, url: str) -> None:
+    """Readers of addresses do not agree on the host of such a one: it is refused, and is never play money."""
+    assert not is_loopback(url)
+    with pytest.raises(RuleBroken, match="without a path"):
+        CcxtParams(api_key={"env": "A"}, api_secret={"env": "B"}, url=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://127.0.0.1:8766/", "http://127.0.0.1:8766"), ("http://LOCALHOST", "http://localhost:80"),
+        ("https://[::1]:1", "https://[::1]:1"), ("https://api.binance.com", "https://api.binance.com:443"),
+    ],
+)  # fmt: skip
+def test_requests_go_to_the_host_that_was_judged(url: str, base: str) -> None:
+    """The address is made anew of the scheme, host and port that were read."""
+    params = CcxtParams(api_key={"env": "A"}, api_secret={"env": "B"}, url=url)
+    client = make_client(params, Secret("k", "test"), Secret("s", "test"))
+    assert client.urls["api"]["private"] == client.urls["api"]["public"] == f"{base}/api/v3"
 
 
 class Unspoken(Service):
