@@ -158,6 +158,9 @@ class Router(Actor):
         if venue is None or units <= 0:
             self.finish(parent, PARENT_ENDED, "no venue here takes it")
             return
+        if units > venue.most_units:
+            self.finish(parent, PARENT_ENDED, "too large")
+            return
         parent.arrival_price = self.middle(venue)
         self.route(parent)
 

@@ -15,7 +15,7 @@ from mypy_extensions import i64
 from actors.order_rules import minimum_size_of, minimum_worth_of
 from market.instruments import Instrument
 from market.messages import BUY, LIVE, BookSnapshot, TopOfBook
-from market.routing import PPM, RouteVenue
+from market.routing import MOST, PPM, RouteVenue
 
 # Costs are counted in this fraction of the finest price unit of a group.
 FINE_PLACES: Final = 3
@@ -29,11 +29,13 @@ NANOSECONDS_PER_MILLISECOND: Final = 1e6
 class RouterVenue:
     """See the head of this file."""
 
-    def __init__(self, instrument: Instrument, price_factor: int, lot_units: int) -> None:
+    def __init__(self, instrument: Instrument, price_factor: int, lot_units: int, most_units: int) -> None:
         self.instrument: Final = instrument
         self.instrument_id: Final[i64] = instrument.instrument_id
         self.lot: Final[i64] = instrument.lot
         self.lot_units: Final[i64] = lot_units
+        # No venue of the group can write a larger size in its own numbers.
+        self.most_units: Final[i64] = most_units
         self.price_factor: Final[i64] = price_factor
         self.route: Final = RouteVenue(
             instrument.instrument_id,
@@ -66,8 +68,11 @@ class RouterVenue:
     # ---- sizes
 
     def units(self, size: i64) -> i64:
-        """A size of the venue in units of the group, whole lots."""
-        return size // self.lot * self.lot_units
+        """A size of the venue in units of the group, whole lots; one unit above the most when it is too large."""
+        lots: int = size // self.lot
+        factor: int = self.lot_units
+        most: int = self.most_units
+        return min(lots * factor, most + 1)
 
     def size(self, units: i64) -> i64:
         """So many units as a size of the venue, whole lots."""
@@ -226,8 +231,9 @@ def make_venues(instruments: list[Instrument]) -> list[RouterVenue]:
     unit = 0
     for lot in lots:
         unit = gcd(unit, lot)
+    most = min(MOST, *(MOST // one.lot * (lot // unit) for one, lot in zip(instruments, lots, strict=True)))
     return [
-        RouterVenue(one, 10 ** (fine - one.price_scale), lot // unit)
+        RouterVenue(one, 10 ** (fine - one.price_scale), lot // unit, most)
         for one, lot in zip(instruments, lots, strict=True)
     ]
 

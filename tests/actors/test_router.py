@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -10,6 +11,7 @@ from actors.order_manager import OrderManager
 from actors.order_manager_params import OrderManagerParams
 from actors.router import Router
 from actors.router_params import RouterParams
+from actors.router_venues import make_venues
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     ALGORITHM_AT_ONCE,
@@ -46,6 +48,7 @@ from market.messages import (
     TopOfBook,
     TradingHalted,
 )
+from market.routing import MOST
 from runtime.actor import Actor
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
@@ -422,3 +425,17 @@ def test_flattening_closes_at_the_venue_where_it_is_held() -> None:
     lane.answer_all()
     assert position(lane) == 0
     assert lane.core.anomalies == []
+
+
+def test_an_order_that_no_venue_could_count_is_too_large() -> None:
+    """Its size in the numbers of the finest venue would have no room: it ends, and nothing is sent."""
+    coarse, fine = make_venues([attrs.evolve(VENUES[0], size_scale=0, lot=1), attrs.evolve(VENUES[0], lot=1)])
+    places = VENUES[0].size_scale
+    assert coarse.units(7) == 7 * 10**places
+    assert coarse.units(9 * 10**18) == coarse.most_units + 1
+    assert fine.units(MOST) == fine.most_units == coarse.most_units == MOST
+    lane = routing()
+    lane.take(RoutedOrder(PARENT, 0, STRATEGY, 1, BUY, LIMIT, IOC, 0, 9 * 10**18, 0, 0, False, False, 0, lane.now_ns))
+    (told,) = lane.of(ParentProgress)
+    assert (told.state, told.reason) == (PARENT_ENDED, "too large")
+    assert lane.sent() == []
