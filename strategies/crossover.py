@@ -136,21 +136,23 @@ class Crossover(Strategy):
         late = missing != 0 and self.now - self.wanted_ns >= self.params.retry_s * 1_000_000_000
         if net_size == self.wanted and not late:
             return
+        # What is under way for the last position may still arrive: a change of mind trades towards the new one.
+        change = missing if self.wanted is None or net_size == self.wanted else net_size - self.wanted
         self.wanted = net_size
         self.wanted_ns = self.now
         self.emit(
             target(
                 self, self.instrument, net_size=net_size, reason=self.words(),
-                limit_price=self.limit_price(missing, touch), receive_ns=touch[2],
+                limit_price=self.limit_price(change, touch), receive_ns=touch[2],
             )
         )  # fmt: skip
 
-    def limit_price(self, missing: int, touch: list[int]) -> int:
-        """The worst price, so far beyond the touch; 0 for any."""
+    def limit_price(self, change: int, touch: list[int]) -> int:
+        """The worst price for a change of the position, so far beyond the touch; 0 for any."""
         share = self.params.slippage_bps * BASIS_POINT
         if share == 0.0:
             return 0
-        if missing > 0:
+        if change > 0:
             return self.instrument.round_price_up(round(touch[1] * (1.0 + share)))
         return self.instrument.round_price_down(round(touch[0] * (1.0 - share)))
 

@@ -119,6 +119,19 @@ def test_the_limit_price_is_so_far_beyond_the_touch(slippage: float, limit: int)
     assert lane.targets[0].limit_price == limit
 
 
+def test_a_change_of_mind_has_the_limit_of_its_own_side() -> None:
+    """Long again while the sale is still under way: whatever of it trades is bought back, at a buyer's limit."""
+    lane = Bars(params(fast=1, slow=2))
+    lane.bar(FAIR, FAIR + 10)
+    lane.fill(BUY, 0.01, number=1)
+    lane.bar(FAIR - 60, FAIR + 60)
+    assert lane.sizes == [1_000, -1_000, 1_000]
+    touch = round((FAIR + 60) * 100)
+    long, short, again = (one.limit_price for one in lane.targets)
+    assert short < round((FAIR - 60) * 100) < long < again
+    assert again > touch
+
+
 def test_a_position_that_was_not_reached_is_asked_for_again() -> None:
     """After the stated time, and not when it was reached."""
     lane = Bars(params(retry_s=3))
