@@ -139,7 +139,7 @@ class Risk(Actor):
         self.balances: Final = parts.balances
         self.checks: Final = parts.checks
         self.losses: Final = parts.losses
-        self.changes: Final = LimitChanges(self, self.limits, self.checks)
+        self.changes: Final = LimitChanges(self, self.limits, self.checks, self.balances)
         self.halt_watch: Final = HaltWatch(
             self, sorted(set(params.connections.values())), params.confirm_ms * NANOSECONDS_PER_MILLISECOND
         )

@@ -11,36 +11,63 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from actors.risk_limits import scaled
+from actors.risk_limits import Bound, Limits
 from actors.risk_watched import Balance, Watched
 from market.instruments import InstrumentKind
 from market.messages import BUY
+
+# The key of the limit that an account begins with.
+ACCOUNT: Final = "balances"
 
 
 class Balances:
     """See the head of this file."""
 
-    def __init__(self, texts: Mapping[str, str], watched: list[Watched]) -> None:
+    def __init__(self, texts: Mapping[str, str], watched: list[Watched], limits: Limits) -> None:
         """Raises `ValueError` for an account that no instrument uses."""
         self.balances: Final[dict[str, Balance]] = {}
         self.watched: Final = watched
-        spot = [one for one in watched if one.instrument.kind is InstrumentKind.SPOT]
+        self.limits: Final = limits
+        # What an account began with is a limit like the others: a file may make it tighter, not looser.
+        self.bounds: Final[dict[str, Bound]] = {}
         for name, text in texts.items():
-            venue, asset = name.split()
-            paying = [one for one in spot if one.venue == venue and one.instrument.quote == asset]
-            delivering = [one for one in spot if one.venue == venue and one.instrument.base == asset]
-            scales = [one.instrument.money_scale for one in paying] + [one.instrument.size_scale for one in delivering]
-            if not scales:
+            if not self.add(name, text):
+                venue, asset = name.split()
                 raise ValueError(f"balances: no spot instrument at {venue} is traded for or out of {asset}")
-            scale = max(scales)
-            balance = Balance(venue, asset, scale, scaled(text, scale))
-            for one in paying:
-                one.quote_balance = balance
-                one.quote_factor = 10 ** (scale - one.instrument.money_scale)
-            for one in delivering:
-                one.base_balance = balance
-                one.base_factor = 10 ** (scale - one.instrument.size_scale)
-            self.balances[name] = balance
+
+    def add(self, name: str, text: str) -> bool:
+        """Watch an account; says whether anything is traded in it."""
+        venue, asset = name.split()
+        spot = [one for one in self.watched if one.instrument.kind is InstrumentKind.SPOT and one.venue == venue]
+        paying = [one for one in spot if one.instrument.quote == asset]
+        delivering = [one for one in spot if one.instrument.base == asset]
+        scales = [one.instrument.money_scale for one in paying] + [one.instrument.size_scale for one in delivering]
+        if not scales:
+            return False
+        scale = max(scales)
+        bound = self.limits.add(ACCOUNT, text, scale, name)
+        balance = Balance(venue, asset, scale, bound.value)
+        for one in paying:
+            one.quote_balance = balance
+            one.quote_factor = 10 ** (scale - one.instrument.money_scale)
+        for one in delivering:
+            one.base_balance = balance
+            one.base_factor = 10 ** (scale - one.instrument.size_scale)
+        self.balances[name] = balance
+        self.bounds[name] = bound
+        return True
+
+    def keep(self, name: str, text: str) -> None:
+        """An account that the file has left out since the last run stays watched."""
+        if self.add(name, text):
+            self.bounds[name].left_out = True
+
+    def aim(self) -> None:
+        """A limit has changed: what an account began with may be another, and what it holds with it."""
+        for name, balance in self.balances.items():
+            start = self.bounds[name].value
+            balance.total += start - balance.start
+            balance.start = start
 
     def fill(self, watched: Watched, side: i64, price: i64, size: i64, fee: int) -> None:
         """A fill moves both assets; the fee is paid in the quote asset."""
@@ -76,3 +103,4 @@ class Balances:
             balance = self.balances.get(name)
             if balance is not None:
                 balance.start, balance.total = start, total
+        self.aim()

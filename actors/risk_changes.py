@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from actors.risk_balances import Balances
 from actors.risk_checks import RiskChecks
 from actors.risk_limits import COMMAND, LimitError, Limits, read_value
 from market.messages import ConfigChanged, ConfigRefused, LimitChanged
@@ -18,10 +19,11 @@ FILE: Final = "configuration"
 class LimitChanges:
     """See the head of this file."""
 
-    def __init__(self, actor: Actor, limits: Limits, checks: RiskChecks) -> None:
+    def __init__(self, actor: Actor, limits: Limits, checks: RiskChecks, balances: Balances) -> None:
         self.actor: Final = actor
         self.limits: Final = limits
         self.checks: Final = checks
+        self.balances: Final = balances
 
     def take_file(self, changed: ConfigChanged) -> None:
         """A setting of a file was changed; it may be a limit of ours."""
@@ -48,6 +50,7 @@ class LimitChanges:
             bound.set(on, value)
             self.actor.emit(LimitChanged(bound.name, bound.instrument_id, previous, bound.value, operator))
         self.checks.aim()
+        self.balances.aim()
 
     def tell_refused(self) -> None:
         """Say what the file asked for at the start and did not get."""

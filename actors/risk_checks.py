@@ -59,11 +59,11 @@ class RiskChecks:
         positions: Bound,
         gross: Bound,
         net: Bound,
-        window_ns: i64,
-        cancel_room: i64,
-        book_age_ns: i64,
-        self_trade: bool,
-        duplicates: bool,
+        window_ms: Bound,
+        cancel_room: Bound,
+        book_age_ms: Bound,
+        self_trade: Bound,
+        duplicates: Bound,
     ) -> None:
         self.ledger: Final = ledger
         self.currency: Final = currency
@@ -74,12 +74,14 @@ class RiskChecks:
         self.positions: Final = positions
         self.gross: Final = gross
         self.net: Final = net
-        self.cancel_room: Final = cancel_room
-        self.book_age_ns: Final = book_age_ns
-        self.refuses_self_trade: Final = self_trade
-        self.refuses_duplicates: Final = duplicates
-        self.order_window: Final = Window(window_ns, orders.value)
-        self.request_window: Final = Window(window_ns, requests.value)
+        self.bounds: Final = (window_ms, cancel_room, book_age_ms, self_trade, duplicates)
+        # What these say now; `aim` sets them.
+        self.cancel_room: i64 = 0
+        self.book_age_ns: i64 = 0
+        self.refuses_self_trade: bool = True
+        self.refuses_duplicates: bool = True
+        self.order_window: Final = Window(0, orders.value)
+        self.request_window: Final = Window(0, requests.value)
         # Over all instruments, in the common currency, at the worst.
         self.gross_total: int = 0
         self.long_total: int = 0
@@ -101,6 +103,13 @@ class RiskChecks:
 
     def aim(self) -> None:
         """A limit has changed."""
+        window_ms, cancel_room, book_age_ms, self_trade, duplicates = self.bounds
+        self.cancel_room = cancel_room.value
+        self.book_age_ns = book_age_ms.value * NANOSECONDS_PER_MILLISECOND
+        self.refuses_self_trade = self_trade.value > 0
+        self.refuses_duplicates = duplicates.value > 0
+        self.order_window.length_ns = window_ms.value * NANOSECONDS_PER_MILLISECOND
+        self.request_window.length_ns = self.order_window.length_ns
         self.exposure_on = self.gross.on or self.net.on or self.positions.on
         if self.order_window.capacity != self.orders.value:
             self.order_window.resize(self.orders.value)

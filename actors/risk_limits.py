@@ -21,7 +21,14 @@ MOST: Final[dict[str, int]] = {
     "maximum_orders": 1_000_000,
     "maximum_requests": 1_000_000,
     "maximum_positions": 100_000,
+    "window_ms": 86_400_000,
+    "maximum_book_age_ms": 86_400_000,
+    "cancel_room": 1_000_000,
+    "refuse_self_trade": 1,
+    "refuse_duplicates": 1,
 }
+# A switch as a file writes it.
+SWITCHES: Final[dict[str, str]] = {"true": "1", "false": "0"}
 
 
 def scaled(text: str, scale: int) -> int:
@@ -48,6 +55,8 @@ class Bound:
         # A floor is tighter the higher it is.
         self.floor: Final = floor
         self.filed: Final = text
+        # Whether the file no longer has it, so that it stays as it was.
+        self.left_out: bool = False
         self.on: bool = len(text) > 0
         self.value: int = scaled(text, scale) if text else 0
 
@@ -81,6 +90,8 @@ class Bound:
         """Take back what was in force; gives why the file's own value is refused, or an empty text."""
         now_on, now_value = self.on, self.value
         self.set(on, value)
+        if self.left_out:
+            return f"it was left out, which is looser than the {self.told(value)} in force: write it again"
         if filed == self.filed:
             return ""
         if not self.is_looser(now_on, now_value):
@@ -163,10 +174,10 @@ def read_value(bound: Bound, text: str) -> tuple[bool, int]:
             raise LimitError(f"{bound.key} cannot be switched off: give it a value")
         return False, 0
     try:
-        value = scaled(text, bound.scale)
+        value = scaled(SWITCHES.get(text, text), bound.scale)
     except NumberError as error:
         raise LimitError(f"{bound.key}: {error}") from None
-    if value < 0 or (value == 0 and not bound.floor):
+    if value < 0 or (value == 0 and (not bound.floor or bound.key == "window_ms")):
         raise LimitError(f"{bound.key} cannot be {text}: give it a value above 0")
     most = MOST.get(bound.key, value)
     if value > most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from actors.portfolio_rates import BASE_SCALE, Rates
-from actors.risk_balances import Balances
+from actors.risk_balances import ACCOUNT, Balances
 from actors.risk_checks import RiskChecks
 from actors.risk_limits import Bound, Limits, scaled
 from actors.risk_losses import NANOSECONDS_PER_MINUTE, PERCENT_SCALE, Losses
@@ -35,7 +35,7 @@ class RiskParts:
         watched = [self.watch(ledger, instrument, params, collars) for instrument in instruments]
         self.watched: Final[dict[int, Watched]] = {int(one.instrument_id): one for one in watched}
         self.groups: Final = self.make_groups(watched, params)
-        self.balances: Final = Balances(params.balances, watched)
+        self.balances: Final = Balances(params.balances, watched, self.limits)
         self.checks: Final = self.make_checks(ledger, watched, params)
         self.losses: Final = self.make_losses(watched, params)
 
@@ -53,6 +53,10 @@ class RiskParts:
     def load(self, state: object) -> None:
         """Take back what `save` gave."""
         assert isinstance(state, dict)
+        for name, filed, _, _ in state["limits"]:
+            key, _, account = name.partition(":")
+            if key == ACCOUNT and account not in self.balances.balances:
+                self.balances.keep(account, filed)
         self.limits.load(state["limits"])
         self.rates.load(state["rates"])
         for row in state["watched"]:
@@ -117,11 +121,12 @@ class RiskParts:
             add("maximum_positions", positive(params.maximum_positions), 0),
             add("maximum_gross_exposure", params.maximum_gross_exposure, BASE_SCALE),
             add("maximum_net_exposure", params.maximum_net_exposure, BASE_SCALE),
-            params.window_ms * NANOSECONDS_PER_MILLISECOND,
-            params.cancel_room,
-            params.maximum_book_age_ms * NANOSECONDS_PER_MILLISECOND,
-            params.refuse_self_trade,
-            params.refuse_duplicates,
+            # The window, the room and the two switches are tighter the larger they are.
+            add("window_ms", str(params.window_ms), 0, floor=True),
+            add("cancel_room", str(params.cancel_room), 0, floor=True),
+            add("maximum_book_age_ms", positive(params.maximum_book_age_ms), 0),
+            add("refuse_self_trade", "1" if params.refuse_self_trade else "0", 0, floor=True),
+            add("refuse_duplicates", "1" if params.refuse_duplicates else "0", 0, floor=True),
         )
 
     def make_losses(self, watched: list[Watched], params: RiskParams) -> Losses:

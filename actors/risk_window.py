@@ -6,7 +6,7 @@ and that there is none when there is none.
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -17,7 +17,7 @@ class Window:
     """See the head of this file."""
 
     def __init__(self, length_ns: i64, capacity: i64) -> None:
-        self.length_ns: Final = length_ns
+        self.length_ns: i64 = length_ns
         self.capacity: i64 = capacity
         self.times: vec[i64] = vec[i64]([0] * capacity)
         self.first: i64 = 0

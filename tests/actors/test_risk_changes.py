@@ -9,7 +9,7 @@ import pytest
 
 from actors.risk_limits import MOST, Bound, LimitError, Limits
 from actors.risk_params import RiskParams
-from market.messages import BUY, ConfigChanged, ConfigRefused, LimitChanged, OperatorCommand
+from market.messages import BUY, REJECT_BALANCE, ConfigChanged, ConfigRefused, LimitChanged, OperatorCommand
 from runtime.config.rules import DecimalText
 from tests.actors.risk_lane import BINANCE, KRAKEN, RiskLane
 
@@ -80,6 +80,9 @@ def test_command_may_set_what_the_file_may() -> None:
     """Limits on numbers end where those of the file end: a larger one would take more memory, or more than 64 bits."""
     for key, most in MOST.items():
         rule = attrs.fields_dict(RiskParams)[key].metadata["rule"]
+        if rule is None:  # A switch.
+            assert most == 1
+            continue
         assert rule.holds(most)
         assert not rule.holds(most + 1)
 
@@ -119,6 +122,40 @@ def test_file_that_was_edited_between_runs_loosens_nothing() -> None:
     again.ask(BINANCE, BUY, "60000", "0.4")
     again.ask(BINANCE, BUY, "60000", "0.2")
     assert again.passed == [2]
+
+
+def test_settings_that_are_edited_between_runs_loosen_nothing() -> None:
+    """A shorter window, no age, no self-trade check, less room for cancels, an account that is richer or left out."""
+    strict: dict[str, object] = {
+        "maximum_orders": 3, "window_ms": 60_000, "maximum_book_age_ms": 1_000, "refuse_self_trade": True,
+        "refuse_duplicates": True, "maximum_requests": 9, "cancel_room": 2,
+        "balances": {"binance USDT": DecimalText("100000"), "kraken USDT": DecimalText("100")},
+    }  # fmt: skip
+    loose: dict[str, object] = {
+        "maximum_orders": 3, "window_ms": 1, "refuse_self_trade": False, "maximum_requests": 9,
+        "balances": {"binance USDT": DecimalText("200000")},
+    }  # fmt: skip
+    lane = lane_with(**strict)
+    again = RiskLane(loose)
+    again.core.load(json.loads(json.dumps(lane.core.save())))
+    again.run_began(6)
+    again.open_books()
+    assert {one.key for one in again.of(ConfigRefused)} == {
+        "window_ms", "maximum_book_age_ms", "refuse_self_trade", "refuse_duplicates", "cancel_room",
+        "balances:binance USDT", "balances:kraken USDT",
+    }  # fmt: skip
+    again.ask(KRAKEN, BUY, "59990", "0.1")
+    assert again.codes() == [REJECT_BALANCE]
+    for step in range(5):
+        again.pass_ms(2)
+        again.ask(BINANCE, BUY, str(59_990 - step), "0.05")
+    assert len(again.passed) == 3
+    again.take(OperatorCommand("limit", "window_ms=1", "ann"))
+    again.ask(BINANCE, BUY, "59980", "0.05")
+    assert len(again.passed) == 4
+    again.take(OperatorCommand("limit", "balances:kraken USDT=100000", "ann"))
+    again.ask(KRAKEN, BUY, "59990", "0.1")
+    assert len(again.passed) == 5
 
 
 def test_what_an_operator_loosened_stays_so_over_a_restart() -> None:
