@@ -129,6 +129,7 @@ class MarketMaker(Strategy):
         if quoting is None:
             return
         if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
+            quoting.receive_ns = top.receive_ns
             quoting.bid = top.bid_price
             quoting.ask = top.ask_price
             quoting.bids.see_touch(top.bid_price, top.bid_size)
@@ -186,6 +187,7 @@ class MarketMaker(Strategy):
         quoting.inventory.stale = True
         for member in quoting.inventory.members:
             member.changed = True
+            member.receive_ns = 0
         quoting.told = False
 
     def on_book_state(self, book: BookStateChanged) -> None:
@@ -273,6 +275,7 @@ class MarketMaker(Strategy):
         """Say at the end of the batch what is wanted, whatever was said before."""
         quoting.told = False
         quoting.changed = True
+        quoting.receive_ns = 0
 
     # ---- what it wants
 
@@ -342,11 +345,14 @@ class MarketMaker(Strategy):
             news = bids.settle(limit - limit % tick, quoting.bid_size, quoting.size_step, quoting.bid_room)
             limit = self.ask_limit(quoting)
             if not (asks.settle(limit, quoting.ask_size, quoting.size_step, quoting.ask_room) or news) and quoting.told:
+                quoting.receive_ns = 0
                 return
         bids.take_plan()
         asks.take_plan()
         quoting.reason = quoting.reason_now()
         self.tell(quoting, quoting.fair_value)
+        # What follows without a new price is not the answer to this one.
+        quoting.receive_ns = 0
 
     def ask_limit(self, quoting: Quoting) -> i64:
         """The best ask that takes nothing, neither at the venue nor from the bids that are planned."""
@@ -432,7 +438,8 @@ class MarketMaker(Strategy):
         self.emit(
             WantedQuotes(
                 self.actor_id, quoting.instrument_id, bids.told_prices(), bids.told_sizes(), asks.told_prices(),
-                asks.told_sizes(), fair_value, quoting.reason, quoting.receive_ns,
+                asks.told_sizes(), fair_value, quoting.reason,
+                quoting.receive_ns if quoting.receive_ns > 0 else self.outlet.now_ns,
             )
         )  # fmt: skip
 
