@@ -38,7 +38,7 @@ INSTRUMENT: Final = Instrument.from_text(
 )  # fmt: skip
 PARAMS: Final = MarketMakerParams(
     size=DecimalText("0.01"), maximum_position=DecimalText("0.1"), levels=LEVELS, half_spread_bps=HALF_SPREAD_BPS,
-    level_spacing_bps=SPACING_BPS,
+    level_spacing_bps=SPACING_BPS, moves_per_batch=0,
 )  # fmt: skip
 
 Step = tuple[TopOfBook, FairValue]
