@@ -32,74 +32,87 @@ class PastChanges:
 
     def __init__(self) -> None:
         self.ring: Final = [PastChange() for _ in range(int(MOST_REMEMBERED))]
-        self.newest: i64 = 0
-        # The stretch of the newest: before it is recent, nothing has to be looked at.
-        self.last: i64 = -2
+        self.oldest: i64 = 0
+        self.count: i64 = 0
+
+    def at(self, number: i64) -> PastChange:
+        """The change of this number, counted from the oldest."""
+        place = self.oldest + number
+        return self.ring[place if place < MOST_REMEMBERED else place - MOST_REMEMBERED]
 
     def add(self, price: i64, size: i64, stretch: i64) -> None:
         """Remember a size."""
-        change = self.ring[self.newest]
-        if change.size > 0 and change.price == price and change.stretch == stretch:
-            change.size = min(change.size + size, MOST_SIZE)
-            return
+        if self.count > 0:
+            change = self.at(self.count - 1)
+            if change.size > 0 and change.price == price and change.stretch == stretch:
+                change.size = min(change.size + size, MOST_SIZE)
+                return
         self.put(price, size, stretch)
 
     def put(self, price: i64, size: i64, stretch: i64) -> None:
-        """Take the place of the oldest."""
-        self.newest += 1
-        if self.newest == MOST_REMEMBERED:
-            self.newest = 0
-        change = self.ring[self.newest]
+        """Come behind the newest, where there is no room in the place of the oldest."""
+        if self.count == MOST_REMEMBERED:
+            self.drop_oldest()
+        change = self.at(self.count)
         change.price = price
         change.size = size
         change.stretch = stretch
-        self.last = stretch
+        self.count += 1
+
+    def drop_oldest(self) -> None:
+        """Forget one."""
+        self.oldest += 1
+        if self.oldest == MOST_REMEMBERED:
+            self.oldest = 0
+        self.count -= 1
+
+    def forget(self, stretch: i64) -> None:
+        """Forget what is over: so only what is recent is ever looked at."""
+        while self.count > 0:
+            change = self.ring[self.oldest]
+            if change.size > 0 and change.stretch >= stretch - 1:
+                return
+            self.drop_oldest()
 
     def pair(self, price: i64, size: i64, stretch: i64) -> i64:
         """Match a size with what is remembered at its price, the oldest first; gives what was not matched."""
-        if self.last < stretch - 1:
-            return size
-        place = self.newest
-        for _ in range(MOST_REMEMBERED):
-            place += 1
-            if place == MOST_REMEMBERED:
-                place = 0
-            change = self.ring[place]
-            if change.price == price and change.size > 0 and change.stretch >= stretch - 1:
+        self.forget(stretch)
+        number: i64 = 0
+        while number < self.count and size > 0:
+            change = self.at(number)
+            if change.price == price:
                 matched = min(size, change.size)
                 change.size -= matched
                 size -= matched
-                if size == 0:
-                    break
+            number += 1
         return size
 
     def waiting(self, price: i64, stretch: i64) -> i64:
         """What is remembered of one price and one stretch."""
         found: i64 = 0
-        for change in self.ring:
+        number: i64 = 0
+        while number < self.count:
+            change = self.at(number)
             if change.price == price and change.stretch == stretch:
                 found = min(found + change.size, MOST_SIZE)
+            number += 1
         return found
 
     def save(self) -> list[list[int]]:
         """What is remembered as plain data, the oldest first."""
         kept: list[list[int]] = []
-        place = self.newest
-        for _ in range(MOST_REMEMBERED):
-            place += 1
-            if place == MOST_REMEMBERED:
-                place = 0
-            change = self.ring[place]
+        number: i64 = 0
+        while number < self.count:
+            change = self.at(number)
             if change.size > 0:
                 kept.append([int(change.price), int(change.size), int(change.stretch)])
+            number += 1
         return kept
 
     def load(self, state: list[list[int]]) -> None:
         """Take back what `save` gave."""
-        for change in self.ring:
-            change.size = 0
-        self.newest = 0
-        self.last = -2
+        self.oldest = 0
+        self.count = 0
         for price, size, stretch in state:
             self.put(price, size, stretch)
 
