@@ -74,7 +74,7 @@ class = "{HERE}:NearFeed"
 params = {{ venue = "binance", url = "ws://exchange", rest_url = "http://exchange", first_pause_ms = 50 }}
 [services.gateway]
 class = "{HERE}:NearGateway"
-params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange" }}
+params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange", longest_pause_ms = 500 }}
 """
     text = text[:begin] + edges + text[end:]
     begin, end = text.index("[actors.paper_venue]"), text.index("[actors.portfolio]")
