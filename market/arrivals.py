@@ -18,6 +18,8 @@ from mypy_extensions import i64
 SECOND_NS: Final = 1e9
 # What is seen at the half spread is brought back to the middle by no more than e to this power.
 MOST_LIFT: Final = 20.0
+# Orders that have faded to less than this are none: the sums are too small to be divided.
+LEAST_COUNT: Final = 1e-200
 
 
 @final
@@ -92,14 +94,16 @@ class ArrivalMeter:
 
     def decay(self, otherwise: float, least_orders: i64 = 1) -> float:
         """k, for each unit of distance; `otherwise` before enough orders were seen."""
-        if self.orders < least_orders or self.beyond <= 0.0:
+        if self.orders < least_orders or self.beyond <= 0.0 or self.count < LEAST_COUNT:
             return otherwise
         return self.count / self.beyond
 
     def rate(self, decay: float, otherwise: float, least_orders: i64 = 1) -> float:
-        """A, orders a second at the middle, for this k; `otherwise` before enough orders were seen."""
-        if self.orders < least_orders or self.count <= 0.0 or self.elapsed_s <= 0.0:
+        """A, orders a second at the middle, for this k; `otherwise` before there were enough, 0 when all have faded."""
+        if self.orders < least_orders or self.elapsed_s <= 0.0:
             return otherwise
+        if self.count < LEAST_COUNT:
+            return 0.0
         lift = decay * self.spreads / self.count
         return self.count / self.elapsed_s * exp(lift if lift < MOST_LIFT else MOST_LIFT)
 

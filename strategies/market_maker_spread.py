@@ -27,6 +27,8 @@ NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 LONGEST_RETURN: Final = 10
 # A measured decay is within this factor of the configured one.
 DECAY_RANGE: Final = 10.0
+# However long nobody comes, a measured rate is not below this part of the configured one: the model divides by it.
+LEAST_RATE_PART: Final = 1e-6
 
 
 @final
@@ -75,7 +77,8 @@ class Spread:
             decay = arrivals.decay(self.first_decay, self.least_samples)
             decay = min(max(decay, self.first_decay / DECAY_RANGE), self.first_decay * DECAY_RANGE)
             self.decay = decay
-            self.rate = arrivals.rate(decay, self.first_rate, self.least_samples)
+            rate = arrivals.rate(decay, self.first_rate, self.least_samples)
+            self.rate = max(rate, self.first_rate * LEAST_RATE_PART)
 
     def work_out(self, inventory: float, most_inventory: float) -> None:
         """Parts and skew for an inventory and the largest one, both in quotes of the configured size."""

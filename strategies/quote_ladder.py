@@ -146,7 +146,13 @@ class QuoteSide:
         news = False
         place: i64 = 0
         while place < self.levels:
-            price = i64(floor(target)) if -MOST_PRICE < target < MOST_PRICE else highest
+            if target >= MOST_PRICE:
+                price = highest
+            elif target > -MOST_PRICE:
+                price = i64(floor(target))
+            else:
+                # Infinitely far from the market, or no number at all: not a level.
+                break
             price -= price % tick
             told = place < self.count
             urgency: i64 = 0 if told else MISSING
