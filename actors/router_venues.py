@@ -231,7 +231,12 @@ def make_venues(instruments: list[Instrument]) -> list[RouterVenue]:
     unit = 0
     for lot in lots:
         unit = gcd(unit, lot)
-    most = min(MOST, *(MOST // one.lot * (lot // unit) for one, lot in zip(instruments, lots, strict=True)))
+    # Counted in whole numbers of any size, or the product could wrap.
+    bound: int = MOST
+    most: int = bound
+    for one, lot in zip(instruments, lots, strict=True):
+        least: int = one.lot
+        most = min(most, bound // least * (lot // unit))
     return [
         RouterVenue(one, 10 ** (fine - one.price_scale), lot // unit, most)
         for one, lot in zip(instruments, lots, strict=True)
