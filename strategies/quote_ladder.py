@@ -19,7 +19,7 @@ The rules, level by level, the best first:
 
 from __future__ import annotations
 
-from math import floor
+from math import floor, isnan
 from typing import Final, cast, final
 
 from librt.vecs import append, vec
@@ -146,13 +146,10 @@ class QuoteSide:
         news = False
         place: i64 = 0
         while place < self.levels:
-            if target >= MOST_PRICE:
-                price = highest
-            elif target > -MOST_PRICE:
-                price = i64(floor(target))
-            else:
-                # Infinitely far from the market, or no number at all: not a level.
+            if isnan(target) or target <= -MOST_PRICE:
+                # No number, or infinitely far from the market: not a level.
                 break
+            price = i64(floor(target)) if target < MOST_PRICE else highest
             price -= price % tick
             told = place < self.count
             urgency: i64 = 0 if told else MISSING
