@@ -117,6 +117,22 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def kept_for_later() -> Iterator[list[int]]:
+    """Within this block what asks for the end is noted, for whoever heeds signals as soon as it does.
+
+    Trio would make a Ctrl-C of it that cancels the run, which lanes survive until they are asked to end in order.
+    """
+    came: list[int] = []
+    held = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, lambda number, _: came.append(number)) for one in held]
+    try:
+        yield came
+    finally:
+        for one, handler in zip(held, before, strict=True):
+            signal.signal(one, handler)
+
+
 def run_system(request: RunRequest) -> int:
     """Run it; every way in which it cannot start is told in words, with exit code 2."""
     with ended_by_sigterm():
@@ -229,7 +245,8 @@ def run_blueprint(
             for limit in request.limits:
                 session.change_limit(limit, _operator())
             view = View(session, settings.status_every_ns, request.face, output, tail, choice.words)
-            report = trio.run(_run, view, settings.duration_ns)
+            with kept_for_later() as came:
+                report = trio.run(_run, view, settings.duration_ns, came)
             return _finish(session, report, request, output, logs)
     except (JournalError, StateError, FaultError) as error:
         return _refuse(str(error))
@@ -305,21 +322,25 @@ class View:
             get_logger("hftrun").warning(words)
 
 
-async def _run(view: View, duration_ns: int | None) -> ShutdownReport:
+async def _run(view: View, duration_ns: int | None, came: list[int]) -> ShutdownReport:
     async with trio.open_nursery() as nursery:
-        await nursery.start(_heed_signals, view)
+        await nursery.start(_heed_signals, view, came)
         nursery.start_soon(view.show)
         report = await view.session.run(duration_ns)
         nursery.cancel_scope.cancel()
     return report
 
 
-async def _heed_signals(view: View, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+async def _heed_signals(
+    view: View, came: list[int], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     # Under nohup the hang-up is ignored already, and stays so.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         heeded.append(signal.SIGHUP)
     with trio.open_signal_receiver(*heeded) as signals:
+        for number in came:
+            signal.raise_signal(number)
         task_status.started()
         async for number in signals:
             name = signal.Signals(number).name

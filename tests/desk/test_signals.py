@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -9,10 +10,19 @@ import signal
 from pathlib import Path
 
 import pytest
+import trio
 
 from desk.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_WRONG
+from desk.loading import load_and_plan
+from desk.output import Output
+from desk.run_command import Face, View, _run, kept_for_later
+from runtime.clock import LiveClock
+from runtime.faults import parse_faults
+from runtime.logs import get_logger
 from runtime.replay import replay_state
+from runtime.session import Session
 from runtime.state import CONFIG_NAME
+from tests.data import ROOT
 from tests.desk.main_job import CONFIG
 from tests.desk.processes import Command, run, signal_after
 from tests.seeds import seeds
@@ -84,3 +94,16 @@ def test_sigusr1_is_the_kill_switch(tmp_path: Path) -> None:
     assert "trading is HALTED since an earlier run: kill switch, by " in output
     assert "0 sent" in output
     assert all(lane.agrees for lane in replay_state(state))
+
+
+def test_a_signal_before_anybody_heeds_signals_ends_the_run(tmp_path: Path) -> None:
+    """It is kept, and heeded as the first thing: a Ctrl-C in the first moment of a run is not lost in its tasks."""
+    with kept_for_later() as came:
+        signal.raise_signal(signal.SIGINT)
+    assert came == [signal.SIGINT]
+    _, blueprint = load_and_plan(ROOT / "tests" / "desk" / "one_venue.toml")
+    with Session(blueprint, LiveClock(), get_logger("hftrun"), tmp_path / "state", parse_faults("")) as session:
+        view = View(session, 0, Face(), Output(io.StringIO()))
+        report = trio.run(_run, view, None, came)
+    assert report.orderly
+    assert report.reason == "SIGINT"
