@@ -126,9 +126,7 @@ class Alignment:
         return left >= wanted // 100 * percent + wanted % 100 * percent // 100
 
     def align(self) -> None:
-        """Find the answer."""
-        if self.is_as_wanted():
-            return
+        """Find the answer for what is not as wanted."""
         orders = self.orders
         levels = self.levels
         width = levels + 1

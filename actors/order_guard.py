@@ -13,6 +13,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from actors.order_gateways import Gateways, Reach
 from actors.order_ids import OrderIds
 from actors.order_manager_params import OrderManagerParams
 from actors.order_quotes import Gate, Quoted, Quotes
@@ -52,7 +53,11 @@ class QuoteGuard(Actor):
         params = setup.params
         assert isinstance(params, OrderManagerParams)
         self.ids: Final = OrderIds(self.name, self.actor_id)
-        self.requests: Final = Requests(self, params.answer_ms * NANOSECONDS_PER_MILLISECOND, params.attempts)
+        instruments = [setup.instruments.by_id(one) for one in setup.instrument_ids if one in setup.instruments]
+        self.gateways: Final = Gateways([one.instrument_id for one in instruments], setup.gateways, setup.connections)
+        self.requests: Final = Requests(
+            self, self.gateways, params.answer_ms * NANOSECONDS_PER_MILLISECOND, params.attempts
+        )
         self.quotes: Final = Quotes(
             self,
             self.ids,
@@ -62,11 +67,11 @@ class QuoteGuard(Actor):
             params.replace_at_once,
             params.refusal_pause_ms * NANOSECONDS_PER_MILLISECOND,
         )
-        instruments = [setup.instruments.by_id(one) for one in setup.instrument_ids if one in setup.instruments]
         self.targets: Final = Targets(
             self,
             self.ids,
             self.requests,
+            self.gateways,
             instruments,
             params.target_pause_ms * NANOSECONDS_PER_MILLISECOND,
             params.target_rounds,
@@ -75,9 +80,8 @@ class QuoteGuard(Actor):
         for one in instruments:
             amend = AMENDS[params.amend.get(one.venue, "nothing")]
             rules = VenueRules(one, amend, params.keep_within_ticks, params.keep_within_bps)
-            self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id))
-        self.gateways: Final[Mapping[str, tuple[int, ...]]] = setup.gateways
-        self.connections: Final[Mapping[int, str]] = setup.connections
+            reach = self.gateways.reaches[one.instrument_id]
+            self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id), reach)
         self.strategies_hit: Final[Mapping[int, tuple[int, ...]]] = setup.strategies_hit
         self.names: Final[dict[int, str]] = {number: name for name, number in setup.actor_ids.items()}
         self.lagging: bool = False
@@ -195,48 +199,34 @@ class QuoteGuard(Actor):
 
     def on_service_failed(self, failed: ServiceFailed) -> None:
         """A gateway is down: no quotes where it brings them."""
-        self.gateway_down(failed.service)
+        self.pull_unreached(self.gateways.failed(failed, self.now))
 
     def on_service_stopped(self, stopped: ServiceStopped) -> None:
-        """A gateway is gone."""
-        self.gateway_down(stopped.service)
+        """A gateway is gone: what was asked there is looked after again, for nothing else will answer."""
+        found = self.gateways.stopped(stopped, self.now)
+        self.pull_unreached(found)
+        self.requests.resume(found)
 
-    def gateway_down(self, service: str) -> None:
-        """Pull the quotes of a gateway."""
-        for gate in self.gates_of(service):
-            gate.down = service
-            self.pull_everywhere(gate.reason(), gate.rules.instrument_id, self.now)
+    def pull_unreached(self, reaches: list[Reach]) -> None:
+        """Pull the quotes that no gateway brings."""
+        for reach in reaches:
+            self.pull_everywhere(reach.reason(), reach.instrument_id, self.now)
 
     def on_service_restarted(self, restarted: ServiceRestarted) -> None:
         """A gateway is back."""
-        for gate in self.gates_of(restarted.service):
-            gate.down = ""
+        self.requests.resume(self.gateways.restarted(restarted))
         self.look_again(f"{restarted.service} was started again")
 
     def on_connection_down(self, down: ConnectionDown) -> None:
         """A gateway runs and reaches nobody; it keeps the cancels for when it does."""
-        service = self.connections.get(down.connection_id, "")
-        for gate in self.gates_of(service):
-            gate.cut_off = f"{service} is not connected: {down.reason}"
-            self.pull_everywhere(gate.reason(), gate.rules.instrument_id, self.now)
+        self.pull_unreached(self.gateways.disconnected(down, self.now))
 
     def on_connection_up(self, up: ConnectionUp) -> None:
         """A gateway reaches its venue again."""
-        service = self.connections.get(up.connection_id, "")
-        gates = self.gates_of(service)
-        for gate in gates:
-            gate.cut_off = ""
-        if len(gates) > 0:
-            self.look_again(f"{service} is connected")
-
-    def gates_of(self, service: str) -> list[Gate]:
-        """The instruments of a gateway; none when the service is no gateway."""
-        instrument_ids = self.gateways.get(service)
-        if instrument_ids is None:
-            return []
-        return [
-            gate for gate in self.gates.values() if not instrument_ids or gate.rules.instrument_id in instrument_ids
-        ]
+        found = self.gateways.connected(up)
+        if len(found) > 0:
+            self.requests.resume(found)
+            self.look_again(f"{self.gateways.service_of(up.connection_id)} is connected")
 
     def on_halted(self, halted: TradingHalted) -> None:
         """Whoever halts trading also cancels everything; nothing is wanted any more."""
@@ -271,12 +261,11 @@ class QuoteGuard(Actor):
         self.stopping = False
         self.lagging = False
         self.ids.begin(started.session)
+        self.gateways.forget()
+        self.requests.resume(list(self.gateways.reaches.values()))
         for gate in self.gates.values():
             gate.live = False
             gate.cause = "a new run"
-            gate.down = ""
-            # A gateway says so first thing when it is not connected yet.
-            gate.cut_off = ""
             for order_id in list(gate.doubts):
                 if order_id not in self.ledger.open:
                     del gate.doubts[order_id]

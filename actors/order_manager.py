@@ -16,9 +16,11 @@ from mypy_extensions import i64
 from actors.order_guard import QuoteGuard
 from actors.order_manager_params import OrderManagerParams
 from actors.order_quotes import Quoted
-from actors.order_requests import NEW, REPLACE
+from actors.order_requests import NEW, REPLACE, TAKE
 from market.messages import (
     CAUSE_REQUESTED,
+    FOK,
+    IOC,
     PARENT_DONE,
     REJECT_UNSUPPORTED,
     ActorFailed,
@@ -36,11 +38,13 @@ from market.messages import (
     FlattenPosition,
     HaltReset,
     Lagging,
+    LimitChanged,
     Message,
     OrderAccepted,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     OrderReplaced,
     OrderStatusWanted,
@@ -50,6 +54,7 @@ from market.messages import (
     PauseQuoting,
     QuotingChanged,
     ReplaceRejected,
+    RiskRefused,
     RoutedOrder,
     RunStarted,
     ServiceFailed,
@@ -82,9 +87,12 @@ class OrderManager(QuoteGuard):
         OrderCancelled: "on_cancelled",
         OrderExpired: "on_expired",
         OrderReplaced: "on_replaced",
+        OrderReduced: "on_reduced",
         ReplaceRejected: "on_replace_rejected",
         CancelRejected: "on_cancel_rejected",
         ParentProgress: "on_parent_progress",
+        RiskRefused: "on_risk_refused",
+        LimitChanged: "on_limit_changed",
         BookStateChanged: "on_book_state",
         Lagging: "on_lagging",
         PauseQuoting: "on_pause",
@@ -170,6 +178,7 @@ class OrderManager(QuoteGuard):
     def on_child_order(self, order: ChildOrder) -> None:
         """An order that somebody else asked for, such as the router, is looked after like one of our own."""
         if not self.ids.is_own(order.order_id):
+            takes = order.time_in_force == IOC or order.time_in_force == FOK
             self.requests.expect(
                 order.order_id,
                 order.strategy_id,
@@ -177,12 +186,12 @@ class OrderManager(QuoteGuard):
                 order.side,
                 order.price,
                 order.size,
-                NEW,
+                TAKE if takes else NEW,
                 0,
             )
 
     def on_accepted(self, accepted: OrderAccepted) -> None:
-        """The order works; a cancel of it may still be on its way."""
+        """The order works; a cancel of it may still be on its way, and one that takes has to end too."""
         self.requests.answered(accepted.order_id, NEW)
         self.change_waiting(accepted.order_id)
 
@@ -238,6 +247,12 @@ class OrderManager(QuoteGuard):
         asked = self.requests.is_leaving(cancelled.order_id) or cancelled.cause == CAUSE_REQUESTED
         self.ended(cancelled.order_id, not asked)
 
+    def on_reduced(self, reduced: OrderReduced) -> None:
+        """The venue took some of an order away: all of it is an end; what is missing else the next want sees."""
+        order = self.ledger.order(reduced.order_id)
+        if order is not None and is_final(order.state):
+            self.ended(reduced.order_id, True)
+
     def on_expired(self, expired: OrderExpired) -> None:
         """The same, by time."""
         self.ended(expired.order_id, False)
@@ -265,11 +280,12 @@ class OrderManager(QuoteGuard):
             self.quotes.reconcile_side(quoted, wanted, "room after an order has ended", self.now)
 
     def on_cancel_order(self, cancel: CancelOrder) -> None:
-        """A cancel that the lane asked for is looked after like one of our own."""
-        if not self.requests.is_leaving(cancel.order_id):
-            order = self.ledger.order(cancel.order_id)
-            if order is not None and not is_final(order.state):
-                self.requests.expect_cancel(order)
+        """A cancel that the lane asked for is looked after like one of our own, which are known already."""
+        if self.requests.is_leaving(cancel.order_id):
+            return
+        order = self.ledger.order(cancel.order_id)
+        if order is not None and not is_final(order.state):
+            self.requests.expect_cancel(order)
 
     def on_cancel_all(self, cancel: CancelAll) -> None:
         """Nothing is wanted any more where everything is cancelled, and every order there has to answer."""
@@ -297,6 +313,14 @@ class OrderManager(QuoteGuard):
         """The router has ended an order of a target."""
         if progress.state >= PARENT_DONE:
             self.targets.over(progress.parent_id, self.forbidden())
+
+    def on_risk_refused(self, refused: RiskRefused) -> None:
+        """An order that closes a position is cut where it is too large for risk."""
+        self.targets.refused(refused)
+
+    def on_limit_changed(self, changed: LimitChanged) -> None:
+        """Another limit may let larger orders pass."""
+        self.targets.bounds.forget(changed)
 
     # ---- time
 

@@ -3,7 +3,8 @@
 What works is read from the ledger; here are the wants, and what was asked within the present step. `Quotes` asks for
 the fewest requests (`order_alignment.py`), keeps a place in a queue where it may, and never opens more orders on a side
 than are wanted, beside those that are leaving. What a fill leaves wanting is the strategy's to say: until it wants
-anew, that side gets no new order.
+anew, that side gets no new order. A side on which everything is as wanted is not looked at again before an order, a
+request or a want of it has changed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from actors.order_alignment import DROP, KEEP, MOVE, NONE, Alignment
+from actors.order_gateways import Reach
 from actors.order_ids import OrderIds
 from actors.order_requests import CANCEL, NEW, REPLACE, Request, Requests, load_request
 from actors.order_rules import AMEND_ALL, AMEND_NOTHING, AMEND_SIZE, VenueRules
@@ -22,19 +24,30 @@ from market.order_life import PENDING, is_cancel_pending
 from runtime.actor import Actor
 from runtime.ledger import LedgerOrder, OpenSide, Standing
 
+NOT_SETTLED: Final = -1
+
+
+def is_same(one: vec[i64], other: vec[i64]) -> bool:
+    """Whether two rows hold the same numbers."""
+    count: i64 = len(one)
+    if count != i64(len(other)):
+        return False
+    place: i64 = 0
+    while place < count and one[place] == other[place]:
+        place += 1
+    return place == count
+
 
 @final
 class Gate:
     """Whether quotes may work in one instrument: its book, its gateway, and cancels that were refused."""
 
-    def __init__(self, rules: VenueRules, standing: Standing) -> None:
+    def __init__(self, rules: VenueRules, standing: Standing, reach: Reach) -> None:
         self.rules: Final = rules
         self.standing: Final = standing
+        self.reach: Final = reach
         self.live: bool = False
         self.cause: str = "nothing heard of it"
-        # The name of a gateway that is down, and why a gateway that runs has no connection.
-        self.down: str = ""
-        self.cut_off: str = ""
         # Orders whose cancel was refused and of which it is not known that they are gone.
         self.doubts: dict[int, bool] = {}
 
@@ -42,10 +55,8 @@ class Gate:
         """Why no quote may work here; empty when they may."""
         if not self.live:
             return f"the book is not live: {self.cause}"
-        if self.down:
-            return f"{self.down} is down"
-        if self.cut_off:
-            return self.cut_off
+        if not self.reach.is_open():
+            return self.reach.reason()
         if len(self.doubts) > 0:
             return f"the cancel of order {next(iter(self.doubts))} was refused"
         return ""
@@ -56,38 +67,41 @@ class Gate:
             int(self.rules.instrument_id),
             self.live,
             self.cause,
-            self.down,
             list(self.doubts),
             int(self.rules.amend),
-            self.cut_off,
+            self.reach.save(),
         ]
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
-        live, cause, down, doubts, amend, cut_off = row[1:]
+        live, cause, doubts, amend, reach = row[1:]
         assert isinstance(live, bool)
         assert isinstance(cause, str)
-        assert isinstance(down, str)
         assert isinstance(doubts, list)
         assert isinstance(amend, int)
-        assert isinstance(cut_off, str)
         self.live = live
         self.cause = cause
-        self.down = down
         self.doubts = {int(order_id): True for order_id in doubts}
         self.rules.amend = amend
-        self.cut_off = cut_off
+        self.reach.load(reach)
 
 
 @final
 class WantedSide:
     """One side of what a strategy wants: its levels as the venue takes them, and why it may have to wait."""
 
-    def __init__(self, side: i64, open_side: OpenSide) -> None:
+    def __init__(self, side: i64, open_side: OpenSide, reach: Reach) -> None:
         self.side: Final = side
         self.open_side: Final = open_side
+        self.reach: Final = reach
         self.prices: vec[i64] = vec[i64]()
         self.sizes: vec[i64] = vec[i64]()
+        # The levels as the strategy wrote them.
+        self.told_prices: vec[i64] = vec[i64]()
+        self.told_sizes: vec[i64] = vec[i64]()
+        # What orders and requests had counted when everything was as wanted; below zero when it is not, or unknown.
+        self.settled_version: i64 = NOT_SETTLED
+        self.settled_asked: i64 = 0
         # After a refusal, no new order before this time.
         self.rest_until_ns: i64 = 0
         # Since a fill the strategy has not said what it wants.
@@ -102,6 +116,11 @@ class WantedSide:
     def want(self, prices: vec[i64], sizes: vec[i64], rules: VenueRules) -> None:
         """Take the levels of a side, each on its tick and in whole lots."""
         self.held = False
+        if is_same(prices, self.told_prices) and is_same(sizes, self.told_sizes):
+            return
+        self.told_prices = prices
+        self.told_sizes = sizes
+        self.settled_version = NOT_SETTLED
         self.left_out = 0
         own_prices = vec[i64]()
         own_sizes = vec[i64]()
@@ -121,6 +140,23 @@ class WantedSide:
         """Want nothing."""
         self.prices = vec[i64]()
         self.sizes = vec[i64]()
+        self.told_prices = self.prices
+        self.told_sizes = self.sizes
+        self.settled_version = NOT_SETTLED
+        self.left_out = 0
+
+    def asked(self) -> i64:
+        """Counts the requests for orders of this side."""
+        return self.reach.buys_asked if self.side > 0 else self.reach.sells_asked
+
+    def settle(self) -> None:
+        """Everything is as wanted, as things stand."""
+        self.settled_version = self.open_side.version
+        self.settled_asked = self.asked()
+
+    def is_settled(self) -> bool:
+        """Whether everything is as wanted, and nothing has happened since that was found."""
+        return self.settled_version == self.open_side.version and self.settled_asked == self.asked()
 
     def save(self) -> list[object]:
         """The side as plain data."""
@@ -146,6 +182,9 @@ class WantedSide:
         assert isinstance(unseen, list)
         self.prices = vec[i64](prices)
         self.sizes = vec[i64](sizes)
+        self.told_prices = self.prices
+        self.told_sizes = self.sizes
+        self.settled_version = NOT_SETTLED
         self.rest_until_ns = rest_until_ns
         self.held = held
         self.waiting = waiting
@@ -161,8 +200,8 @@ class Quoted:
         self.strategy_id: Final = strategy_id
         self.instrument_id: Final = gate.rules.instrument_id
         self.gate: Final = gate
-        self.bids: Final = WantedSide(BUY, standing.buys)
-        self.asks: Final = WantedSide(SELL, standing.sells)
+        self.bids: Final = WantedSide(BUY, standing.buys, gate.reach)
+        self.asks: Final = WantedSide(SELL, standing.sells, gate.reach)
         self.reason: str = ""
         # Why the quotes were pulled; empty while they may work.
         self.pulled: str = ""
@@ -251,6 +290,8 @@ class Quotes:
 
     def reconcile_side(self, quoted: Quoted, wanted: WantedSide, reason: str, receive_ns: i64) -> None:
         """Compare the orders of a side with its wanted levels, and ask for the difference."""
+        if wanted.is_settled():
+            return
         rules = quoted.gate.rules
         alignment = self.alignment
         levels: i64 = len(wanted.prices)
@@ -267,10 +308,11 @@ class Quotes:
                 self.add_order(order, rules, reason, receive_ns)
         if len(wanted.unseen) > 0:
             self.add_unseen(wanted, reason, receive_ns)
-        if alignment.orders == 0 and levels == 0:
-            return
         for place in range(levels):
             alignment.add_level(wanted.prices[place], wanted.sizes[place])
+        if alignment.is_as_wanted():
+            wanted.settle()
+            return
         alignment.align()
         for place in range(alignment.orders):
             if alignment.actions[place] != KEEP:

@@ -2,7 +2,8 @@
 
 Every order has at most one entry, its last request. What is not answered in time is told, its state is asked for, and
 the order is cancelled; when cancels stay unanswered too, nobody knows what is at the venue: trading halts, and the
-cancel is repeated at the same pace until the order is known to be gone. Which orders there are is the ledger's to say.
+cancel is repeated at the same pace until the order is known to be gone. While the gateway is known to be away the clock
+of all this stands still, and goes on when it is back. Which orders there are is the ledger's to say.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from actors.order_gateways import Gateways, Reach
 from market.messages import CancelAll, CancelOrder, OrderStatusWanted, OrderTimedOut, TradingHalted
 from market.order_life import PENDING, is_cancel_pending, is_final, is_replace_pending
 from runtime.actor import Actor
@@ -22,7 +24,10 @@ NOT_SET: Final = -1
 NEW: Final = 0
 REPLACE: Final = 1
 CANCEL: Final = 2
-COMMANDS: Final = ("new", "replace", "cancel")
+# A new order that rests nowhere: accepted is no answer, only its end is one.
+TAKE: Final = 3
+COMMANDS: Final = ("new", "replace", "cancel", "new")
+AGAIN: Final = "asked again after the gateway was started again"
 
 
 @final
@@ -79,8 +84,9 @@ def load_request(row: list[int]) -> Request:
 class Requests:
     """See the head of this file."""
 
-    def __init__(self, actor: Actor, answer_ns: i64, attempts: i64) -> None:
+    def __init__(self, actor: Actor, gateways: Gateways, answer_ns: i64, attempts: i64) -> None:
         self.actor: Final = actor
+        self.gateways: Final = gateways
         self.answer_ns: Final[i64] = answer_ns
         self.attempts: Final[i64] = attempts
         self.open: dict[int, Request] = {}
@@ -99,6 +105,12 @@ class Requests:
             order_id, strategy_id, instrument_id, side, price, size, kind, attempts, now, now + self.answer_ns
         )
         self.open[order_id] = request
+        reach = self.gateways.reaches.get(instrument_id)
+        if reach is not None:
+            if side > 0:
+                reach.buys_asked += 1
+            else:
+                reach.sells_asked += 1
         self.wake(request.due_ns)
         return request
 
@@ -166,13 +178,50 @@ class Requests:
         # The ledger hears of a halt only when this step is over.
         halted = self.actor.ledger.halted
         for request in list(self.open.values()):
-            if request.due_ns <= now:
+            if request.due_ns <= now and not self.is_away(request):
                 halted = self.chase(request, now, halted)
 
     def wake_for_all(self) -> None:
-        """Set the timer for whatever is due first."""
+        """Set the timer for whatever is due first; what waits for a gateway wakes nobody."""
         for request in self.open.values():
-            self.wake(request.due_ns)
+            if not self.is_away(request):
+                self.wake(request.due_ns)
+
+    def is_away(self, request: Request) -> bool:
+        """Whether nobody can answer now, and somebody is expected to."""
+        reach = self.gateways.reaches.get(request.instrument_id)
+        return reach is not None and reach.is_awaited()
+
+    def resume(self, reaches: list[Reach]) -> None:
+        """These may be back: the clock goes on where it stood, and cancels that may be lost are sent again."""
+        now: i64 = self.actor.now
+        for reach in reaches:
+            if reach.away_ns == 0 or reach.is_awaited():
+                continue
+            for request in list(self.open.values()):
+                if request.instrument_id == reach.instrument_id:
+                    self.go_on(request, now, max(reach.away_ns, request.asked_ns))
+                    if reach.lost and request.kind == CANCEL:
+                        self.actor.emit(CancelOrder(request.order_id, request.instrument_id, AGAIN, now))
+            reach.away_ns = 0
+            reach.lost = False
+
+    def go_on(self, request: Request, now_ns: i64, stood_ns: i64) -> None:
+        """The clock of a request has stood since a time."""
+        due_ns = request.due_ns + now_ns - stood_ns
+        self.open[request.order_id] = Request(
+            request.order_id,
+            request.strategy_id,
+            request.instrument_id,
+            request.side,
+            request.price,
+            request.size,
+            request.kind,
+            request.attempts,
+            request.asked_ns,
+            due_ns,
+        )
+        self.wake(due_ns)
 
     def chase(self, request: Request, now_ns: i64, halted: bool) -> bool:
         """Tell that it took too long, ask for the state, cancel; after too many cancels halt, and go on asking.

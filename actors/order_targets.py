@@ -3,7 +3,8 @@
 A target is of one strategy in one group of instruments. What is missing goes to the router as one `RoutedOrder`; when
 that is over, what is still missing goes there again after a pause, until it is reached or too many rounds in a row
 brought nothing. A new target takes the place of the old one. Closing (`FlattenPosition`) sells or buys at the very
-venue where the position is held, at the market. A target that is reached is done: it does not hold the position later.
+venue where the position is held, at the market, in orders as large as risk lets pass. Where a gateway is away it waits.
+A target that is reached is done: it does not hold the position later.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from actors.order_bounds import SizeBounds
+from actors.order_gateways import Gateways
 from actors.order_groups import Group, GroupMember, group_by_instrument, groups_of
 from actors.order_ids import OrderIds
-from actors.order_requests import NEW, Requests
+from actors.order_requests import TAKE, Requests
 from market.instruments import Instrument
 from market.messages import (
     BUY,
@@ -26,6 +29,7 @@ from market.messages import (
     Alert,
     ChildOrder,
     ParentCancel,
+    RiskRefused,
     RoutedOrder,
     TargetPosition,
 )
@@ -49,6 +53,8 @@ class Target:
         # The order that is under way for it, and what was held when that began.
         self.order_id: i64 = NONE
         self.before: int = 0
+        # Whether that order was too large for risk, so that a smaller one goes at once.
+        self.is_cut: bool = False
         self.rounds: i64 = 0
         self.due_ns: i64 = 0
 
@@ -64,6 +70,7 @@ class Target:
             int(self.receive_ns),
             int(self.order_id),
             self.before,
+            self.is_cut,
             int(self.rounds),
             int(self.due_ns),
         ]
@@ -71,7 +78,8 @@ class Target:
 
 def load_target(row: list[object]) -> Target:
     """The target that `save` described."""
-    strategy_id, instrument_id, flattens, net_size, limit_price, reason, receive_ns, order_id, before, rounds, due = row
+    strategy_id, instrument_id, flattens, net_size, limit_price, reason, receive_ns = row[:7]
+    order_id, before, is_cut, rounds, due = row[7:]
     assert isinstance(strategy_id, int)
     assert isinstance(instrument_id, int)
     assert isinstance(flattens, bool)
@@ -81,6 +89,7 @@ def load_target(row: list[object]) -> Target:
     assert isinstance(receive_ns, int)
     assert isinstance(order_id, int)
     assert isinstance(before, int)
+    assert isinstance(is_cut, bool)
     assert isinstance(rounds, int)
     assert isinstance(due, int)
     target = Target(strategy_id, instrument_id, flattens)
@@ -90,6 +99,7 @@ def load_target(row: list[object]) -> Target:
     target.receive_ns = receive_ns
     target.order_id = order_id
     target.before = before
+    target.is_cut = is_cut
     target.rounds = rounds
     target.due_ns = due
     return target
@@ -100,11 +110,14 @@ class Targets:
     """See the head of this file."""
 
     def __init__(
-        self, actor: Actor, ids: OrderIds, requests: Requests, instruments: list[Instrument], pause_ns: i64, rounds: i64
-    ) -> None:
+        self, actor: Actor, ids: OrderIds, requests: Requests, gateways: Gateways, instruments: list[Instrument],
+        pause_ns: i64, rounds: i64,
+    ) -> None:  # fmt: skip
         self.actor: Final = actor
         self.ids: Final = ids
         self.requests: Final = requests
+        self.gateways: Final = gateways
+        self.bounds: Final = SizeBounds()
         self.pause_ns: Final = pause_ns
         self.rounds: Final = rounds
         groups = groups_of(instruments)
@@ -170,10 +183,10 @@ class Targets:
         now: i64 = self.actor.now
         if target.order_id != NONE:
             return
-        if blocked and not target.flattens:
+        group = self.groups[target.instrument_id]
+        if (blocked and not target.flattens) or not self.is_reached(target, group):
             self.wait(target, now + self.pause_ns)
             return
-        group = self.groups[target.instrument_id]
         member = group.member(target.instrument_id)
         held = self.held(target, group, member)
         missing = self.missing(target, group, member, held)
@@ -183,6 +196,13 @@ class Targets:
             self.give_up(key, target, member, missing)
         else:
             self.send(target, member, held, missing)
+
+    def is_reached(self, target: Target, group: Group) -> bool:
+        """Whether what it needs would be taken: by its own venue to close there, by any of the group else."""
+        reaches = self.gateways.reaches
+        if target.flattens:
+            return reaches[target.instrument_id].is_open()
+        return any(reaches[member.instrument_id].is_open() for member in group.members)
 
     def held(self, target: Target, group: Group, member: GroupMember) -> int:
         """What the strategy holds: of the instrument that is to be closed, or of the whole group in its units."""
@@ -208,7 +228,8 @@ class Targets:
         side = BUY if missing > 0 else SELL
         size = abs(missing)
         if target.flattens:
-            self.requests.expect(order_id, target.strategy_id, target.instrument_id, side, 0, size, NEW, 0)
+            size = self.cut(member.instrument, size)
+            self.requests.expect(order_id, target.strategy_id, target.instrument_id, side, 0, size, TAKE, 0)
             self.actor.emit(
                 ChildOrder(
                     order_id, 0, target.strategy_id, target.instrument_id, side, MARKET, IOC, 0, size, 0, 0, False,
@@ -225,6 +246,24 @@ class Targets:
             )  # fmt: skip
         now: i64 = self.actor.now
         self.wait(target, now + self.requests.answer_ns)
+
+    def cut(self, instrument: Instrument, size: int) -> int:
+        """As much of a size as one order may have, in whole lots; all of it where no order would be large enough."""
+        most: int = self.bounds.most_size(instrument.instrument_id)
+        if size <= most:
+            return size
+        lots = most - most % instrument.lot
+        return lots if lots >= max(instrument.minimum_size, instrument.lot) else size
+
+    def refused(self, refused: RiskRefused) -> None:
+        """Risk refused an order: one that closes a position is cut, and goes again at once."""
+        for target in self.open.values():
+            if target.order_id == refused.order_id and target.flattens:
+                order = self.actor.ledger.order(refused.order_id)
+                if order is not None and self.bounds.learn(refused, order.size):
+                    instrument = self.groups[target.instrument_id].member(target.instrument_id).instrument
+                    target.is_cut = self.cut(instrument, order.size) < order.size
+                return
 
     def wait(self, target: Target, due_ns: i64) -> None:
         """Look at it again then at the latest."""
@@ -261,7 +300,9 @@ class Targets:
         held = self.held(target, group, group.member(target.instrument_id))
         target.order_id = NONE
         now: i64 = self.actor.now
-        if held == target.before:
+        if target.is_cut:
+            target.is_cut = False
+        elif held == target.before:
             target.rounds += 1
             if target.rounds < self.rounds:
                 self.wait(target, now + self.pause_ns)
@@ -303,6 +344,7 @@ class Targets:
         return {
             "open": [[key, target.save()] for key, target in self.open.items()],
             "given_up": int(self.given_up),
+            "bounds": self.bounds.save(),
         }
 
     def load(self, state: object) -> None:
@@ -310,3 +352,4 @@ class Targets:
         assert isinstance(state, dict)
         self.open = {key: load_target(row) for key, row in state["open"]}
         self.given_up = state["given_up"]
+        self.bounds.load(state["bounds"])

@@ -4,7 +4,8 @@ It keeps the latest book of every venue and what was learned of it: how its orde
 routed order (`RoutedOrder`) becomes one order a venue, all immediate-or-cancel, and each goes through risk. When all
 have answered, what is left is routed anew, at venues that have shown a new book since, until it is filled or the
 rounds are used up; `ParentProgress` tells the end, `RouteDecided` why it was split so. `docs/router.md` says more.
-It never sends to a venue whose book is not live, and never beyond the limit price.
+A part that risk finds too large becomes several. It never sends to a venue whose book is not live or whose gateway is
+away, and never beyond the limit price.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import ClassVar, Final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
+from actors.order_bounds import SizeBounds
 from actors.order_ids import OrderIds
+from actors.router_market import RouterMarket
 from actors.router_params import RouterParams
-from actors.router_parents import RoutedChild, RoutedParent, load_child, load_parent, parent_of
-from actors.router_venues import RouterVenue, routes_of
+from actors.router_parents import RoutedChild, RoutedParent, load_child, load_parent, parent_of, progress_of
+from actors.router_venues import RouterVenue
 from market.messages import (
     BUY,
     IOC,
     LIMIT,
-    LIVE,
     PARENT_CANCELLED,
     PARENT_DONE,
     PARENT_ENDED,
@@ -31,18 +33,26 @@ from market.messages import (
     BookSnapshot,
     BookStateChanged,
     ChildOrder,
+    ConnectionDown,
+    ConnectionUp,
+    LimitChanged,
     Message,
     OrderAccepted,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     ParentCancel,
     ParentProgress,
+    RiskRefused,
     RouteDecided,
     RoutedOrder,
     RouteOutcome,
     RunStarted,
+    ServiceFailed,
+    ServiceRestarted,
+    ServiceStopped,
     ShutdownRequested,
     TimerFired,
     TopOfBook,
@@ -50,19 +60,19 @@ from market.messages import (
 )
 from market.order_life import is_final
 from market.routing import Split, set_add_ons, split
-from runtime.actor import RESTART, Actor, ActorSetup
+from runtime.actor import RESTART, ActorSetup
 from runtime.ledger import Ledger
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 NANOSECONDS_PER_SECOND: Final = 1e9
+MOST_CUTS: Final = 8
 TIMER: Final = 1
 NOT_SET: Final = -1
 MOST_ROUTES: Final = 10
-BASIS_POINTS: Final = 10_000.0
 RISK: Final = "risk"
 
 
-class Router(Actor):
+class Router(RouterMarket):
     """See the head of this file."""
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
@@ -75,7 +85,15 @@ class Router(Actor):
         OrderFilled: "on_filled",
         OrderCancelled: "on_cancelled",
         OrderExpired: "on_expired",
+        OrderReduced: "on_reduced",
+        RiskRefused: "on_risk_refused",
         OrderRejected: "on_rejected",
+        LimitChanged: "on_limit_changed",
+        ServiceFailed: "on_service_failed",
+        ServiceStopped: "on_service_stopped",
+        ServiceRestarted: "on_service_restarted",
+        ConnectionDown: "on_connection_down",
+        ConnectionUp: "on_connection_up",
         ActorFailed: "on_actor_failed",
         TradingHalted: "on_halted",
         ShutdownRequested: "on_shutdown",
@@ -93,17 +111,8 @@ class Router(Actor):
         self.pause_ns: Final[i64] = params.reroute_pause_ms * NANOSECONDS_PER_MILLISECOND
         self.learning_weight: Final[float] = params.learning_weight
         self.latency_weight: Final[float] = params.latency_weight
-        self.half_life_ns: Final[float] = params.volatility_half_life_s * NANOSECONDS_PER_SECOND
         self.ids: Final = OrderIds(self.name, self.actor_id)
-        self.venues: Final[dict[int, RouterVenue]] = {}
-        self.group_of: Final[dict[int, list[RouterVenue]]] = {}
-        instruments = [setup.instruments.by_id(one) for one in setup.instrument_ids if one in setup.instruments]
-        for group in routes_of(instruments):
-            for venue in group:
-                venue.fill_rate = params.fill_rate
-                venue.latency_ns = params.latency_ms * NANOSECONDS_PER_MILLISECOND
-                self.venues[venue.instrument_id] = venue
-                self.group_of[venue.instrument_id] = group
+        self.bounds: Final = SizeBounds()
         self.parents: dict[int, RoutedParent] = {}
         self.children: dict[int, RoutedChild] = {}
         self.timer_due_ns: i64 = NOT_SET
@@ -113,35 +122,13 @@ class Router(Actor):
         # The last decisions, in words.
         self.told: list[str] = []
 
-    # ---- books
-
-    def on_top_of_book(self, top: TopOfBook) -> None:
-        """Keep the touch."""
-        venue = self.venues.get(top.instrument_id)
-        if venue is not None:
-            venue.show_top(top, self.half_life_ns)
-
-    def on_depth(self, book: BookSnapshot) -> None:
-        """Keep the levels behind it."""
-        venue = self.venues.get(book.instrument_id)
-        if venue is not None:
-            venue.show_depth(book)
-
-    def on_book_state(self, book: BookStateChanged) -> None:
-        """A book that is not live is not there; one that is live again is told anew."""
-        venue = self.venues.get(book.instrument_id)
-        if venue is not None and book.state != LIVE:
-            venue.live = False
-
-    def on_actor_failed(self, _: ActorFailed) -> None:
-        """It may have been the one that keeps the books: wait until they are told again."""
-        for venue in self.venues.values():
-            venue.forget_book()
+    # ---- the run
 
     def on_run_started(self, started: RunStarted) -> None:
         """A new run numbers its orders anew, and knows of no book; what was routed in another is over."""
         self.stopping = False
         self.ids.begin(started.session)
+        self.gateways.forget()
         for venue in self.venues.values():
             venue.forget_book()
         self.end_all("a new run")
@@ -163,13 +150,6 @@ class Router(Actor):
             return
         parent.arrival_price = self.middle(venue)
         self.route(parent)
-
-    def middle(self, venue: RouterVenue) -> float:
-        """The middle of a venue's book now; 0 when it has none."""
-        if not venue.live or venue.bid_size <= 0 or venue.ask_size <= 0:
-            return 0.0
-        both: int = venue.bid_price + venue.ask_price
-        return both / 2.0
 
     def on_parent_cancel(self, cancel: ParentCancel) -> None:
         """What is sent is sent; nothing more follows."""
@@ -214,7 +194,7 @@ class Router(Actor):
             venue.prepare(parent.side)
             deviation += venue.deviation()
         if len(venues) == 0:
-            self.wait_or_end(parent, "no venue has a live book that was not tried")
+            self.wait_or_end(parent, self.why_none(group, parent))
             return
         routes = [venue.route for venue in venues]
         set_add_ons(routes, parent.side, deviation / len(venues), self.latency_weight)
@@ -225,17 +205,25 @@ class Router(Actor):
             self.wait_or_end(parent, "no venue takes so little, or at this limit")
             return
         for place in range(len(found.instruments)):
-            self.send(parent, found.instruments[place], found.units[place], found.prices[place])
+            self.send_part(parent, found.instruments[place], found.units[place], found.prices[place])
+        if parent.open_children == 0:
+            self.wait_or_end(parent, self.why_none(group, parent))
 
-    def may_take(self, venue: RouterVenue, parent: RoutedParent) -> bool:
-        """Whether a venue may be tried: a live book, no refusal, and a book that is newer than the last try."""
-        if not venue.live or venue.instrument_id in parent.refused:
-            return False
-        return parent.tried.get(venue.instrument_id, -1) != venue.updates
-
-    def send(self, parent: RoutedParent, instrument_id: i64, units: i64, price: i64) -> None:
-        """One part to one venue."""
+    def send_part(self, parent: RoutedParent, instrument_id: i64, units: i64, price: i64) -> None:
+        """What one venue is to get, in as many orders as risk's bound on one makes it."""
         venue = self.venues[instrument_id]
+        most_size = self.bounds.most_size(instrument_id)
+        pieces = venue.pieces(units, most_size)
+        if len(pieces) == 0:
+            most: int = most_size
+            told = venue.instrument.format_size(most)
+            parent.refused[instrument_id] = f"risk lets no order above {told} pass, the venue takes none so small"
+        for place in range(len(pieces)):
+            self.send(parent, venue, pieces[place], price)
+
+    def send(self, parent: RoutedParent, venue: RouterVenue, units: i64, price: i64) -> None:
+        """One order to one venue."""
+        instrument_id = venue.instrument_id
         size = venue.size(units)
         order_id = self.ids.next()
         now: i64 = self.now
@@ -286,7 +274,8 @@ class Router(Actor):
                 all_in = -(-found.all_in[place] // venue.price_factor)
             sizes = append(sizes, size)
             prices = append(prices, all_in)
-            words.append(self.words_of(venue, size, found.prices[place], all_in))
+            count = len(venue.pieces(found.units[place], self.bounds.most_size(venue.instrument_id)))
+            words.append(venue.words(size, found.prices[place], all_in, count))
         unplaced = own.size(found.unplaced)
         side = "buy" if parent.side == BUY else "sell"
         total = own.instrument.format_size(own.size(parent.left))
@@ -294,16 +283,6 @@ class Router(Actor):
         reason = f"{side} {total} {own.instrument.symbol}: {', '.join(words) if words else 'nothing'}{rest}"
         self.told = [*self.told[-(MOST_ROUTES - 1) :], reason]
         self.emit(RouteDecided(parent.order_id, found.instruments, sizes, prices, unplaced, reason, parent.receive_ns))
-
-    def words_of(self, venue: RouterVenue, size: i64, price: i64, all_in: i64) -> str:
-        """One part of a split in words."""
-        instrument = venue.instrument
-        fee_bps = instrument.taker_fee_ppm / 100
-        return (
-            f"{instrument.venue} {instrument.format_size(size)} up to {instrument.format_price(price)}, all-in "
-            f"{instrument.format_price(all_in)} (fee {fee_bps:.1f} bps, fills {100.0 * venue.fill_rate:.0f} %, "
-            f"{venue.latency_ns / NANOSECONDS_PER_MILLISECOND:.0f} ms)"
-        )
 
     # ---- reports
 
@@ -351,14 +330,38 @@ class Router(Actor):
         if child is not None:
             self.end_child(child, True)
 
+    def on_reduced(self, reduced: OrderReduced) -> None:
+        """The venue took some of a part away: it is over when nothing is left of it."""
+        child = self.children.get(reduced.order_id)
+        order = self.ledger.order(reduced.order_id)
+        if child is not None and order is not None and is_final(order.state):
+            self.end_child(child, True)
+
+    def on_risk_refused(self, refused: RiskRefused) -> None:
+        """Risk says why, before the refusal: a part that was too large is cut from now on."""
+        child = self.children.get(refused.order_id)
+        if child is not None and self.bounds.learn(refused, child.sent):
+            child.is_cut = True
+
+    def on_limit_changed(self, changed: LimitChanged) -> None:
+        """Larger orders may pass now."""
+        self.bounds.forget(changed)
+
     def on_rejected(self, rejected: OrderRejected) -> None:
-        """Refused: not tried there again for this order. What risk refused says nothing of the venue."""
+        """Refused: not tried there again for this order, unless smaller ones may pass.
+
+        What risk refused says nothing of the venue.
+        """
         child = self.children.get(rejected.order_id)
         if child is None:
             return
         parent = self.parents.get(child.parent_id)
         if parent is not None:
-            parent.refused[child.instrument_id] = True
+            if child.is_cut and parent.cuts < MOST_CUTS:
+                parent.is_cut = True
+                parent.tried.pop(child.instrument_id, None)
+            else:
+                parent.refused[child.instrument_id] = rejected.reason
         self.end_child(child, rejected.source != RISK)
 
     def end_child(self, child: RoutedChild, is_of_venue: bool) -> None:
@@ -384,6 +387,12 @@ class Router(Actor):
             self.finish(parent, PARENT_DONE, "filled")
         elif parent.ended:
             self.finish(parent, PARENT_CANCELLED, parent.ended)
+        elif parent.is_cut:
+            # What was too large was never sent: the round is repeated.
+            parent.is_cut = False
+            parent.cuts += 1
+            parent.rounds -= 1
+            self.route(parent)
         elif parent.rounds >= self.rounds:
             self.finish(parent, PARENT_ENDED, f"not filled in {self.rounds} rounds")
         else:
@@ -400,26 +409,7 @@ class Router(Actor):
         own = self.venues.get(parent.instrument_id)
         filled: i64 = 0 if own is None else own.size(parent.filled)
         left: i64 = 0 if own is None else own.size(parent.left)
-        slippage_bps: float = 0.0
-        if filled > 0 and parent.arrival_price > 0.0:
-            whole: int = filled
-            side: int = parent.side
-            average = parent.notional / whole
-            slippage_bps = side * (average - parent.arrival_price) / parent.arrival_price * BASIS_POINTS
-        self.emit(
-            ParentProgress(
-                parent.order_id,
-                parent.instrument_id,
-                state,
-                filled,
-                left,
-                parent.notional,
-                parent.arrival_price,
-                slippage_bps,
-                reason,
-                parent.receive_ns,
-            )
-        )
+        self.emit(progress_of(parent, filled, left, state, reason))
 
     # ---- time
 
@@ -464,6 +454,7 @@ class Router(Actor):
             "venues": [venue.save() for venue in self.venues.values()],
             "parents": [parent.save() for parent in self.parents.values()],
             "children": [child.save() for child in self.children.values()],
+            "bounds": self.bounds.save(),
             "timer_due_ns": int(self.timer_due_ns),
             "counts": [int(self.routed), int(self.sent)],
             "stopping": self.stopping,
@@ -491,6 +482,7 @@ class Router(Actor):
         self.children = {}
         for row in children:
             self.children[row[0]] = load_child(row)
+        self.bounds.load(state["bounds"])
         self.timer_due_ns = timer_due_ns
         self.routed, self.sent = counts
         self.stopping = stopping

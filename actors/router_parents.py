@@ -6,7 +6,9 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from market.messages import RoutedOrder
+from market.messages import ParentProgress, RoutedOrder
+
+BASIS_POINTS: Final = 10_000.0
 
 
 @final
@@ -22,6 +24,8 @@ class RoutedChild:
         self.filled: i64 = 0
         # 0 until the venue has said anything.
         self.answered_ns: i64 = 0
+        # Risk refused it for its size, and a smaller one may pass.
+        self.is_cut: bool = False
 
     def save(self) -> list[int]:
         """The child as plain data."""
@@ -33,6 +37,7 @@ class RoutedChild:
             int(self.sent_ns),
             int(self.filled),
             int(self.answered_ns),
+            int(self.is_cut),
         ]
 
 
@@ -41,12 +46,16 @@ def load_child(row: list[int]) -> RoutedChild:
     child = RoutedChild(row[0], row[1], row[2], row[3], row[4])
     child.filled = row[5]
     child.answered_ns = row[6]
+    child.is_cut = row[7] != 0
     return child
 
 
 @final
 class RoutedParent:
-    """A routed order, sizes in units of its group. `tried` holds what a venue had told when it was last tried."""
+    """A routed order, sizes in units of its group.
+
+    `tried` holds what a venue had told when it was last tried, `refused` what was refused there, and why.
+    """
 
     def __init__(
         self, order_id: i64, strategy_id: i64, instrument_id: i64, side: i64, limit_price: i64, units: i64,
@@ -69,7 +78,11 @@ class RoutedParent:
         # Why it is not routed any more; empty while it is.
         self.ended: str = ""
         self.tried: dict[int, int] = {}
-        self.refused: dict[int, bool] = {}
+        self.refused: dict[int, str] = {}
+        # Whether one of its parts was too large for risk: the next round is no new one.
+        self.is_cut: bool = False
+        # How often that was.
+        self.cuts: i64 = 0
 
     @property
     def left(self) -> int:
@@ -94,14 +107,16 @@ class RoutedParent:
             int(self.due_ns),
             self.ended,
             [[key, value] for key, value in self.tried.items()],
-            list(self.refused),
+            [[key, reason] for key, reason in self.refused.items()],
+            self.is_cut,
+            int(self.cuts),
         ]
 
 
 def load_parent(row: list[object]) -> RoutedParent:
     """The parent that `save` described."""
     order_id, strategy_id, instrument_id, side, limit_price, units, receive_ns = row[:7]
-    filled, notional, arrival_price, open_children, rounds, due_ns, ended, tried, refused = row[7:]
+    filled, notional, arrival_price, open_children, rounds, due_ns, ended, tried, refused, is_cut, cuts = row[7:]
     assert isinstance(order_id, int)
     assert isinstance(strategy_id, int)
     assert isinstance(instrument_id, int)
@@ -118,6 +133,8 @@ def load_parent(row: list[object]) -> RoutedParent:
     assert isinstance(ended, str)
     assert isinstance(tried, list)
     assert isinstance(refused, list)
+    assert isinstance(is_cut, bool)
+    assert isinstance(cuts, int)
     parent = RoutedParent(order_id, strategy_id, instrument_id, side, limit_price, units, receive_ns)
     parent.filled = filled
     parent.notional = notional
@@ -127,8 +144,32 @@ def load_parent(row: list[object]) -> RoutedParent:
     parent.due_ns = due_ns
     parent.ended = ended
     parent.tried = {one[0]: one[1] for one in tried}
-    parent.refused = {int(one): True for one in refused}
+    parent.refused = {one[0]: one[1] for one in refused}
+    parent.is_cut = is_cut
+    parent.cuts = cuts
     return parent
+
+
+def progress_of(parent: RoutedParent, filled: i64, left: i64, state: i64, reason: str) -> ParentProgress:
+    """How far a routed order has come, with its slippage against the middle at its arrival."""
+    slippage_bps: float = 0.0
+    if filled > 0 and parent.arrival_price > 0.0:
+        whole: int = filled
+        side: int = parent.side
+        average = parent.notional / whole
+        slippage_bps = side * (average - parent.arrival_price) / parent.arrival_price * BASIS_POINTS
+    return ParentProgress(
+        parent.order_id,
+        parent.instrument_id,
+        state,
+        filled,
+        left,
+        parent.notional,
+        parent.arrival_price,
+        slippage_bps,
+        reason,
+        parent.receive_ns,
+    )
 
 
 def parent_of(order: RoutedOrder, units: i64) -> RoutedParent:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import gcd, sqrt
 from typing import Final, final
 
-from librt.vecs import vec
+from librt.vecs import append, vec
 from mypy_extensions import i64
 
+from actors.order_gateways import Gateways, Reach
 from actors.order_rules import minimum_size_of, minimum_worth_of
 from market.instruments import Instrument
 from market.messages import BUY, LIVE, BookSnapshot, TopOfBook
@@ -20,6 +21,8 @@ from market.routing import MOST, PPM, RouteVenue
 # Costs are counted in this fraction of the finest price unit of a group.
 FINE_PLACES: Final = 3
 MOST_PLACES: Final = 15
+# Most orders to one venue at a time.
+MOST_PIECES: Final = 20
 SAMPLE_NS: Final = 1_000_000_000
 NANOSECONDS_PER_SECOND: Final = 1e9
 NANOSECONDS_PER_MILLISECOND: Final = 1e6
@@ -29,8 +32,12 @@ NANOSECONDS_PER_MILLISECOND: Final = 1e6
 class RouterVenue:
     """See the head of this file."""
 
-    def __init__(self, instrument: Instrument, price_factor: int, lot_units: int, most_units: int) -> None:
+    def __init__(
+        self, instrument: Instrument, price_factor: int, lot_units: int, most_units: int, reach: Reach
+    ) -> None:
         self.instrument: Final = instrument
+        # Whether its orders reach it now.
+        self.reach: Final = reach
         self.instrument_id: Final[i64] = instrument.instrument_id
         self.lot: Final[i64] = instrument.lot
         self.lot_units: Final[i64] = lot_units
@@ -77,6 +84,31 @@ class RouterVenue:
     def size(self, units: i64) -> i64:
         """So many units as a size of the venue, whole lots."""
         return units // self.lot_units * self.lot
+
+    def pieces(self, units: i64, most_size: i64) -> vec[i64]:
+        """A size to place there in orders that are no larger than this; less of it, or nothing, where they do not fit.
+
+        Of as few orders as can be, about equal, none below the venue's minimum as the last split has it.
+        """
+        found = vec[i64]()
+        lots: i64 = units // self.lot_units
+        most_lots: i64 = most_size // self.lot
+        least: i64 = -(-self.route.minimum_units // self.lot_units)
+        if lots <= most_lots:
+            return append(found, units)
+        if most_lots <= 0 or most_lots < least:
+            return found
+        count = -(-lots // most_lots)
+        if least > 0 and count * least > lots:
+            count = lots // least
+        if count > MOST_PIECES:
+            count = MOST_PIECES
+        if lots > count * most_lots:
+            lots = count * most_lots
+        for place in range(count):
+            more: i64 = 1 if place < lots % count else 0
+            found = append(found, (lots // count + more) * self.lot_units)
+        return found
 
     # ---- the book
 
@@ -157,6 +189,19 @@ class RouterVenue:
         """The standard deviation of the price over one second, in the fine unit; 0 while nothing is known."""
         return sqrt(self.variance) if self.variance > 0.0 else 0.0
 
+    # ---- what it tells
+
+    def words(self, size: i64, price: i64, all_in: i64, orders: int) -> str:
+        """What it gets of a split, in words."""
+        instrument = self.instrument
+        fee_bps = instrument.taker_fee_ppm / 100
+        parts = f" in {orders} orders" if orders > 1 else ""
+        return (
+            f"{instrument.venue} {instrument.format_size(size)}{parts} up to {instrument.format_price(price)}, all-in "
+            f"{instrument.format_price(all_in)} (fee {fee_bps:.1f} bps, fills {100.0 * self.fill_rate:.0f} %, "
+            f"{self.latency_ns / NANOSECONDS_PER_MILLISECOND:.0f} ms)"
+        )
+
     # ---- state
 
     def panel(self) -> dict[str, object]:
@@ -187,11 +232,13 @@ class RouterVenue:
             self.fill_rate,
             self.latency_ns,
             int(self.outcomes),
+            self.reach.save(),
         ]
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
-        live, updates, touch, depth, variance, sample_ns, sample, fill_rate, latency_ns, outcomes = row[1:]
+        live, updates, touch, depth, variance, sample_ns, sample, fill_rate, latency_ns = row[1:10]
+        outcomes, reach = row[10:]
         assert isinstance(live, bool)
         assert isinstance(updates, int)
         assert isinstance(touch, list)
@@ -215,9 +262,10 @@ class RouterVenue:
         self.fill_rate = fill_rate
         self.latency_ns = latency_ns
         self.outcomes = outcomes
+        self.reach.load(reach)
 
 
-def make_venues(instruments: list[Instrument]) -> list[RouterVenue]:
+def make_venues(instruments: list[Instrument], gateways: Gateways) -> list[RouterVenue]:
     """The venues of instruments that are one thing: prices in one fine unit, sizes in the unit of all their lots."""
     price_scale = max(one.price_scale for one in instruments)
     size_scale = max(one.size_scale for one in instruments)
@@ -238,12 +286,12 @@ def make_venues(instruments: list[Instrument]) -> list[RouterVenue]:
         least: int = one.lot
         most = min(most, bound // least * (lot // unit))
     return [
-        RouterVenue(one, 10 ** (fine - one.price_scale), lot // unit, most)
+        RouterVenue(one, 10 ** (fine - one.price_scale), lot // unit, most, gateways.reaches[one.instrument_id])
         for one, lot in zip(instruments, lots, strict=True)
     ]
 
 
-def routes_of(instruments: list[Instrument]) -> list[list[RouterVenue]]:
+def routes_of(instruments: list[Instrument], gateways: Gateways) -> list[list[RouterVenue]]:
     """All venues in lists of those between which an order can be split: one base, quote and kind, no inverse contracts.
 
     Inverse contracts and instruments of another quote currency stand alone: their prices cannot be compared.
@@ -252,4 +300,4 @@ def routes_of(instruments: list[Instrument]) -> list[list[RouterVenue]]:
     for one in instruments:
         key = f"inverse {one.instrument_id}" if one.inverse else f"{one.base} {one.quote} {one.kind}"
         by_key.setdefault(key, []).append(one)
-    return [make_venues(members) for members in by_key.values()]
+    return [make_venues(members, gateways) for members in by_key.values()]

@@ -174,6 +174,8 @@ class OpenSide:
         self.unpriced: int = 0
         self.nearest_price: i64 = 0
         self.nearest_known: bool = True
+        # Counts every change of an order of this side.
+        self.version: i64 = 0
 
     def listed(self) -> list[LedgerOrder]:
         """The orders, oldest first."""
@@ -236,6 +238,7 @@ class OpenSide:
         self.money += money
         self.unpriced += unpriced
         self.nearest_known = False
+        self.version += 1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -247,6 +250,7 @@ class OpenSide:
         self.money = 0
         self.unpriced = 0
         self.nearest_known = False
+        self.version += 1
 
 
 def age_of(order: LedgerOrder) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import pytest
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from actors.order_gateways import Gateways
 from actors.order_manager import OrderManager
 from actors.order_manager_params import OrderManagerParams
 from actors.router import Router
@@ -50,7 +53,7 @@ from market.messages import (
 )
 from market.routing import MOST
 from runtime.actor import Actor
-from runtime.blueprint import Blueprint
+from runtime.blueprint import Blueprint, Node
 from runtime.build_core import build_core
 from runtime.config.model import SystemConfig
 from tests.actors.trading_lane import SESSION, START_NS, Spy, TradingLane
@@ -80,16 +83,20 @@ VENUES = (
 class RouterLane(TradingLane):
     """A lane over three venues; the test plays risk and the venues."""
 
-    def __init__(self, *classes: type[Actor], manager: OrderManagerParams | None = None) -> None:
-        params = {
+    def __init__(
+        self, *classes: type[Actor], manager: OrderManagerParams | None = None, services: tuple[Node, ...] = (),
+        settings: Mapping[type[Actor], object] | None = None,
+    ) -> None:  # fmt: skip
+        params: dict[type[Actor], object] = {
             Router: RouterParams(fill_rate=1.0, latency_ms=0.0, rounds=3),
             OrderManager: manager or OrderManagerParams(routed=True, answer_ms=1_000),
+            **(settings or {}),
         }
         nodes = [node_of(one, number, params=params[one]) for number, one in enumerate(classes, start=1)]
         nodes.append(node_of(Spy, len(nodes) + 1))
         names = {one.venue: one.instrument_id for one in VENUES}
         self.core = build_core(
-            Blueprint(SystemConfig(), InstrumentTable(list(VENUES)), names, tuple(nodes), ()), "main"
+            Blueprint(SystemConfig(), InstrumentTable(list(VENUES)), names, tuple(nodes), services), "main"
         )
         self.now_ns = START_NS
         self.trades = 0
@@ -131,10 +138,8 @@ class RouterLane(TradingLane):
             found.append((one.venue, one.format_size(order.size), one.format_price(order.price)))
         return found
 
-    def answer(self, order: ChildOrder, filled: str | None = None) -> None:
-        """Risk passes a child, its venue fills it in whole or in part and cancels the rest."""
-        one = VENUES[order.instrument_id - 1]
-        size = order.size if filled is None else one.parse_size(filled)
+    def accept(self, order: ChildOrder) -> None:
+        """Risk passes a child, and its venue takes it."""
         self.take(
             NewOrder(
                 order.order_id, order.parent_id, order.strategy_id, order.instrument_id, order.side, order.order_type,
@@ -142,6 +147,12 @@ class RouterLane(TradingLane):
             )
         )  # fmt: skip
         self.take(OrderAccepted(order.order_id, order.instrument_id, "v", self.now_ns))
+
+    def answer(self, order: ChildOrder, filled: str | None = None) -> None:
+        """Risk passes a child, its venue fills it in whole or in part and cancels the rest."""
+        one = VENUES[order.instrument_id - 1]
+        size = order.size if filled is None else one.parse_size(filled)
+        self.accept(order)
         if size > 0:
             self.trades += 1
             self.take(
@@ -429,7 +440,8 @@ def test_flattening_closes_at_the_venue_where_it_is_held() -> None:
 
 def test_an_order_that_no_venue_could_count_is_too_large() -> None:
     """Its size in the numbers of the finest venue would have no room: it ends, and nothing is sent."""
-    coarse, fine = make_venues([attrs.evolve(VENUES[0], size_scale=0, lot=1), attrs.evolve(VENUES[0], lot=1)])
+    alike = [attrs.evolve(VENUES[0], size_scale=0, lot=1), attrs.evolve(VENUES[0], lot=1)]
+    coarse, fine = make_venues(alike, Gateways([1], {}, {}))
     places = VENUES[0].size_scale
     assert coarse.units(7) == 7 * 10**places
     assert coarse.units(9 * 10**18) == coarse.most_units + 1
