@@ -152,7 +152,7 @@ class VenueBook(BookAuditor):
         """Let the router say for whom a frame is; the pieces of one follow the first of them."""
         if not line.watches and frame.parts == 1:
             # The plain router would ask the dialect this, and nothing else.
-            named = line.leg_named.get(self.dialect.venue_symbol(frame.data))
+            named = line.leg_of_name(frame.data)
             if named is not None:
                 self.take(named, frame, True)
                 return

@@ -31,6 +31,10 @@ DOWN: Final = 2
 NO_PIECES: Final = -1
 REFUSED: Final = -2
 
+# How far a name is looked for, and how many beginnings of frames are remembered for each instrument.
+MOST_NAME_PLACE: Final[i64] = 96
+MOST_BEGINNINGS: Final = 8
+
 
 @final
 class Line:
@@ -47,6 +51,11 @@ class Line:
         self.legs: Final[list[Leg]] = []
         self.leg_of: Final[dict[int, Leg]] = {}
         self.leg_named: Final[dict[str, Leg]] = {}
+        # What the dialect said of frames that begin like this: it is asked once for each beginning.
+        self.dialect: Final[Dialect] = dialect
+        self.beginning: Final[bytes] = dialect.usual_beginning[0]
+        self.beginning_end: Final[i64] = ord(dialect.usual_beginning[1] or b"\n")
+        self.leg_begun: Final[dict[bytes, Leg]] = {}
         self.presence: i64 = UNHEARD
         self.asked_ns: i64 = 0
         self.pieces_route: i64 = NO_PIECES
@@ -57,6 +66,29 @@ class Line:
         self.legs.append(leg)
         self.leg_of[leg.kept.instrument_id] = leg
         self.leg_named[leg.kept.instrument.venue_symbol] = leg
+
+    def leg_of_name(self, frame: bytes) -> Leg | None:
+        """The leg of the instrument that a frame names."""
+        place: i64 = len(self.beginning)
+        last: i64 = len(frame)
+        if last > MOST_NAME_PLACE:
+            last = MOST_NAME_PLACE
+        if place > 0:
+            while place < last and frame[place] != self.beginning_end:
+                place += 1
+            if place < last:
+                return self.leg_of_beginning(frame, frame[:place])
+        return self.leg_named.get(self.dialect.venue_symbol(frame))
+
+    def leg_of_beginning(self, frame: bytes, beginning: bytes) -> Leg | None:
+        """The same for one whose beginning may be known."""
+        leg = self.leg_begun.get(beginning)
+        if leg is None:
+            leg = self.leg_named.get(self.dialect.venue_symbol(frame))
+            is_usual = beginning.startswith(self.beginning)
+            if leg is not None and is_usual and len(self.leg_begun) < MOST_BEGINNINGS * len(self.legs):
+                self.leg_begun[beginning] = leg
+        return leg
 
     def leg_spelled(self, text: str) -> Leg | None:
         """The leg of an instrument whose name is written with JSON's escapes, such as `BTC\\/USD`."""

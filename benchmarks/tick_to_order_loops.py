@@ -47,7 +47,7 @@ class Tally:
                 self.orders += 1
             elif isinstance(message, ReplaceOrder):
                 self.replaces += 1
-            elif isinstance(message, CancelOrder | CancelAll):
+            elif isinstance(message, (CancelOrder, CancelAll)):
                 self.cancels += 1
             else:
                 continue

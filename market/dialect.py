@@ -357,6 +357,9 @@ class Dialect:
     """Whether later frames of a book show that one is missing; where not, one that nobody can read loses the book."""
     beside_books: ClassVar[tuple[str, ...]] = ()
     """With what `message_type` begins for frames that change no book, whatever is wrong with them."""
+    usual_beginning: ClassVar[tuple[bytes, bytes]] = (b"", b"")
+    """How most frames begin, and the byte that ends what comes next: `venue_symbol` says the same of two that begin so
+    and are equal up to that byte. Empty where nothing of the kind can be said."""
     default_depth: ClassVar[int] = 0
     """Levels a side that are subscribed to unless told otherwise; 0 where the venue offers no choice."""
 

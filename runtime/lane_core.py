@@ -28,6 +28,7 @@ from market.messages import (
     Message,
     NewOrder,
     OrderRejected,
+    RawFrame,
     ReplaceOrder,
     ReplaceRejected,
     RunStarted,
@@ -100,9 +101,10 @@ class LaneCore:
         self.current: Slot | None = None
         self.rebuild: Callable[[Slot, int], Actor] | None = None
         self.on_decision: Callable[[Message, int], None] | None = None
-        # From the receipt of the frame that caused an order or its change to its leave from risk; and the time now.
+        # From the receipt of a frame to the first command that it leads to; `tick_ns` is 0 once there was one.
         self.order_time: Histogram | None = None
         self.clock: Callable[[], int] | None = None
+        self.tick_ns: i64 = 0
 
     # ---- inputs
 
@@ -139,6 +141,7 @@ class LaneCore:
                 flags |= BATCH_END
             records.append_message(self.sequence, now_ns, self.digest.value, self.digest.count, flags, message)
         outlet.now_ns = now_ns
+        self.tick_ns = message.receive_ns if isinstance(message, RawFrame) else 0
         self.dispatch_index = 0
         self.prepare_forced()
         outlet.queue.append(message)
@@ -211,7 +214,8 @@ class LaneCore:
         """Keep ledger and digest; says whether the message may go on to its takers."""
         ledger = self.ledger
         locked = ledger.halted or ledger.closing
-        if locked and isinstance(message, NewOrder | ReplaceOrder) and (own or len(route.everyone) > 0):
+        # A tuple of classes: compiled, `A | B` would be made anew each time that it is asked.
+        if locked and isinstance(message, (NewOrder, ReplaceOrder)) and (own or len(route.everyone) > 0):
             # Risk refuses too; this is the second lock, for the case that risk itself is what failed.
             self.refused_while_halted += 1
             reason = "trading is halted" if ledger.halted else "the system is shutting down"
@@ -227,20 +231,21 @@ class LaneCore:
             self.digest.mix_message(message)
             if self.on_decision is not None:
                 self.on_decision(message, self.sequence)
-            if isinstance(message, NewOrder | ReplaceOrder):
-                self.time_order(message.receive_ns)
+            if self.tick_ns > 0 and isinstance(message, (NewOrder, ReplaceOrder, CancelOrder)):
+                self.time_order()
         anomaly = ledger.observe(message)
         if len(anomaly) > 0:
             self.note_anomaly(anomaly)
         return True
 
-    def time_order(self, receive_ns: i64) -> None:
-        """Note how long an order took; one that no frame caused has no such time."""
+    def time_order(self) -> None:
+        """Note how long after its receipt a frame has led to its first command."""
         histogram = self.order_time
         clock = self.clock
-        if receive_ns > 0 and histogram is not None and clock is not None and not self.replaying:
+        if histogram is not None and clock is not None and not self.replaying:
             now_ns: i64 = clock()
-            histogram.record(now_ns - receive_ns)
+            histogram.record(now_ns - self.tick_ns)
+        self.tick_ns = 0
 
     def note_anomaly(self, anomaly: str) -> None:
         """What the ledger cannot explain means that two parties disagree on what exists: stop trading, say why."""

@@ -9,7 +9,7 @@ told at the head of `venues/binance_book.py`. `docs/venues/binance.md` has limit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from market.dialect import MOST_KEPT_BYTES, PIECE_BYTES, Conversation, Decoder, Encoder
 from market.instruments import Instrument
@@ -20,7 +20,7 @@ from venues.binance_markets import SpotDecoder
 from venues.binance_metadata import read_instruments
 from venues.binance_reading import read_carefully, read_piece_carefully, read_snapshot_carefully, snapshot_levels
 from venues.binance_scan import NANOSECONDS, FrameScan
-from venues.binance_words import BinanceConversation, symbol_at_a_glance, type_at_a_glance
+from venues.binance_words import USUAL_BEGINNING, BinanceConversation, symbol_at_a_glance, type_at_a_glance
 from venues.facts import Venue, VenueFacts, asked_symbol
 
 # The venue writes every price and size with eight decimal places, whatever the tick.
@@ -38,6 +38,8 @@ def with_path(base: str, path: str) -> str:
 
 class BinanceSpot(Venue):
     """The dialect of Binance spot."""
+
+    usual_beginning: ClassVar[tuple[bytes, bytes]] = USUAL_BEGINNING
 
     facts = VenueFacts(
         title="Binance spot",

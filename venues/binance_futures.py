@@ -21,7 +21,7 @@ from venues.binance_markets import FuturesDecoder
 from venues.binance_metadata import read_instruments
 from venues.binance_reading import read_carefully, read_piece_carefully, read_snapshot_carefully, snapshot_levels
 from venues.binance_scan import FrameScan
-from venues.binance_words import BinanceConversation, symbol_at_a_glance, type_at_a_glance
+from venues.binance_words import USUAL_BEGINNING, BinanceConversation, symbol_at_a_glance, type_at_a_glance
 from venues.facts import Venue, VenueFacts, asked_symbol
 
 PUBLIC: Final = "public"
@@ -37,6 +37,7 @@ class _Futures(Venue):
     """What both markets have in common."""
 
     routes: ClassVar[tuple[str, ...]] = (PUBLIC, MARKET)
+    usual_beginning: ClassVar[tuple[bytes, bytes]] = USUAL_BEGINNING
     api: ClassVar[str]
     fees_bps: ClassVar[tuple[str, str]]
 

@@ -19,6 +19,9 @@ from market.dialect import CONFIRMED, DATA, LEAVING, REFUSED, Conversation
 # streams are about 2,500 bytes.
 MOST_STREAMS_IN_A_REQUEST: Final = 100
 
+# A combined frame: then comes the stream's name, the symbol up to the at sign.
+USUAL_BEGINNING: Final = (b'{"stream":"', b"@")
+
 _SHUTDOWN: Final = b'"serverShutdown"'
 _GLANCE: Final = 160
 _EVENT: Final = re.compile(rb'"e"\s*:\s*"([A-Za-z0-9_]{1,40})"')
@@ -101,7 +104,7 @@ class BinanceConversation(Conversation):
 
 def symbol_at_a_glance(frame: bytes) -> str:
     """The symbol, from the stream's name in a combined frame, else from the payload; empty when there is none."""
-    if frame.startswith(b'{"stream":"'):
+    if frame.startswith(USUAL_BEGINNING[0]):
         at = frame.find(b"@", 11, 64)
         if at < 0 or frame[11:12] == b"!":
             return ""

@@ -188,6 +188,7 @@ class Kraken(KrakenRequests):
         "heartbeat", "status", "instrument", "trade", "ticker", "ohlc", "subscribe", "unsubscribe", "pong",
     )  # fmt: skip
     is_numbered_by_book: ClassVar[bool] = False
+    usual_beginning: ClassVar[tuple[bytes, bytes]] = (b'{"channel":"book","type":"update","data":[{"symbol":"', b'"')
     default_depth: ClassVar[int] = 100
     depths: ClassVar[tuple[int, ...]] = DEPTHS
 

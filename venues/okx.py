@@ -74,6 +74,7 @@ class Okx(Venue):
     """See the head of this file."""
 
     recovery: ClassVar[int] = BY_SUBSCRIPTION
+    usual_beginning: ClassVar[tuple[bytes, bytes]] = (b'{"arg":{"channel":"books","instId":"', b'"')
     default_depth: ClassVar[int] = _MOST_LEVELS
     depths: ClassVar[tuple[int, ...]] = (_MOST_LEVELS,)
     facts = VenueFacts(

@@ -190,7 +190,7 @@ class SnapshotStore:
         return FoundSnapshot(None, tuple(skipped))
 
     def oldest_kept(self) -> int:
-        """The input of the oldest snapshot that is kept, 0 without any; segments wholly before it may be archived."""
+        """The input of the oldest snapshot that is kept, 0 without any; segments wholly before it may go."""
         names = self._names()
         return _sequence_of(names[0]) if names else 0
 

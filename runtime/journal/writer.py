@@ -39,11 +39,6 @@ class JournalStatistics:
     fsync_ns_max: int
     fsync_ns_total: int
 
-    @property
-    def fsync_ns_mean(self) -> int:
-        """The mean time of one fsync, 0 before the first."""
-        return self.fsync_ns_total // self.fsyncs if self.fsyncs else 0
-
 
 @attrs.frozen
 class SyncWork:
@@ -275,19 +270,6 @@ class JournalWriter:
             fsync_ns_max=self._fsync_ns_max,
             fsync_ns_total=self._fsync_ns_total,
         )
-
-
-def archive_segments(storage: Storage, before_sequence: int) -> list[str]:
-    """Move segments all of whose records come before this number into the archive; the names moved.
-
-    Called only when the operator told to keep no more than the kept snapshots need. The last segment always stays.
-    """
-    moved = segments_before(storage, before_sequence)
-    for name in moved:
-        storage.archive(name)
-    if moved:
-        storage.sync_directory()
-    return moved
 
 
 def segments_before(storage: Storage, before_sequence: int) -> list[str]:

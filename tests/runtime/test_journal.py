@@ -12,7 +12,6 @@ from runtime.journal.errors import JournalDamaged, JournalFailed, JournalForeign
 from runtime.journal.reader import JournalReader, find_end, last_sequence
 from runtime.journal.segments import MAX_HEADER_BYTES, SegmentHeader, decode_header, encode_header, segment_name
 from runtime.journal.storage import DirectoryStorage
-from runtime.journal.writer import archive_segments
 from tests.seeds import examples, seeds
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.journals import draw_records, make_writer, read_all, write_all
@@ -205,26 +204,11 @@ def test_a_write_error_ends_the_journal_for_good() -> None:
     assert read_all(disk)[0][:6] == records[:6]
 
 
-def test_segments_are_archived_only_before_the_kept_snapshot() -> None:
-    """What a kept snapshot may need stays, and so does the last segment; what goes, goes into the archive."""
-    disk = SimulatedDisk(1)
-    records = draw_records(1, 60)
-    write_all(make_writer(disk, segment_bytes=1000), records)
-    names = disk.list()
-    assert archive_segments(disk, 1) == []
-    moved = archive_segments(disk, 30)
-    assert moved
-    assert disk.list() == names[len(moved) :]
-    assert sorted(disk.archived) == moved
-    assert read_all(disk, first_sequence=30)[0] == records[29:]
-    archive_segments(disk, 10_000)
-    assert disk.list() == names[-1:]
-
-
-def test_archived_segments_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_archived_files_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     """On a real disk the archive is a folder beside the segments, which reading passes over."""
     storage = DirectoryStorage(tmp_path)
     write_all(make_writer(storage, segment_bytes=1000), draw_records(1, 60))
-    moved = archive_segments(storage, 30)
-    assert sorted(path.name for path in (tmp_path / "archive").iterdir()) == moved
-    assert not set(moved) & set(storage.list())
+    names = storage.list()
+    storage.archive(names[0])
+    assert [path.name for path in (tmp_path / "archive").iterdir()] == names[:1]
+    assert storage.list() == names[1:]
