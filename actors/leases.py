@@ -17,8 +17,7 @@ from market.instruments import Instrument
 from market.messages import BUY, LeaseGranted, LeaseReturned, LeaseWanted
 from market.numbers import decimal_places, format_decimal_short, parse_decimal
 from runtime.actor import Actor
-from runtime.ledger import Ledger
-from runtime.ledger_orders import LedgerOrder
+from runtime.ledger_orders import LedgerOrder, Standing
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 # Money in leases has this many decimals, whatever the instrument; what is in use is rounded up.
@@ -63,27 +62,40 @@ def money_in_use(money: int, scale: int) -> int:
 
 
 class Exposed:
-    """The open orders of one strategy in one instrument, by side."""
+    """What one strategy has at risk in one instrument; counted again only when its orders or its position change."""
 
-    def __init__(self) -> None:
-        self.buys: list[LedgerOrder] = []
-        self.sells: list[LedgerOrder] = []
+    def __init__(self, standing: Standing, instrument: Instrument) -> None:
+        self.standing: Final = standing
+        self.instrument: Final = instrument
+        self.limit: Final = exposure_limit(instrument.money_asset)
+        self.version: i64 = -1
+        self.reference: int = 0
+        self.used: int = 0
 
-    def add(self, order: LedgerOrder) -> None:
-        """One order more."""
-        if order.side == BUY:
-            self.buys.append(order)
-        else:
-            self.sells.append(order)
+    def count(self, reference: int) -> int:
+        """What is at risk at most, at the scale of leases; an order without a price counts at the reference."""
+        standing = self.standing
+        moved = reference != self.reference and standing.buys.unpriced + standing.sells.unpriced > 0
+        if moved or self.version != standing.version:
+            self.version = standing.version
+            self.reference = reference
+            self.used = self.without(None, reference)
+        return self.used
 
-    def worst(self, net: int, cost: int, instrument: Instrument, reference: int) -> int:
-        """What is at risk at most, whichever of the orders fill: the position at cost, and what they open at price."""
-        held = abs(cost)
-        bought = open_size(self.buys) + min(net, 0)
-        sold = open_size(self.sells) - max(net, 0)
-        long = opened(self.buys, bought, instrument, reference) + (held if net > 0 else 0)
-        short = opened(self.sells, sold, instrument, reference) + (held if net < 0 else 0)
-        return max(held, long, short)
+    def without(self, order: LedgerOrder | None, reference: int) -> int:
+        """The same, if one of its orders were not there."""
+        standing = self.standing
+        buys = [one for one in standing.buys.listed() if one is not order and not one.refused]
+        sells = [one for one in standing.sells.listed() if one is not order and not one.refused]
+        net: int = standing.net_size
+        held: int = 0
+        for position in standing.positions:
+            held += abs(position.cost)
+        bought = open_size(buys) + min(net, 0)
+        sold = open_size(sells) - max(net, 0)
+        long = opened(buys, bought, self.instrument, reference) + (held if net > 0 else 0)
+        short = opened(sells, sold, self.instrument, reference) + (held if net < 0 else 0)
+        return money_in_use(max(held, long, short), self.instrument.money_scale)
 
 
 def open_size(orders: list[LedgerOrder]) -> int:
@@ -175,6 +187,9 @@ class Leases:
         self.references: dict[int, int] = {}
         # Orders that were refused within this step; the ledger holds them until it has heard so.
         self.refused: dict[int, bool] = {}
+        # One for each strategy and instrument that the ledger knows, so that nobody walks all orders.
+        self.exposed: list[Exposed] = []
+        self.standings_seen: int = -1
         orders: int = params.lease_orders
         self.held[OPEN_ORDERS] = HeldLease(OPEN_ORDERS, orders)
         spare = money_from_text(params.maximum_order_notional) * orders
@@ -194,12 +209,18 @@ class Leases:
         reason = ""
         if not self.only_reduces(order):
             exposure = exposure_limit(self.instruments[order.instrument_id].money_asset)
-            before = self.in_use(order.order_id)
-            reason = self.above(self.held[exposure], used[exposure], before[exposure])
+            reason = self.above(self.held[exposure], used[exposure], used[exposure] - self.added_by(order, reference))
             if len(reason) == 0:
-                reason = self.above(self.held[OPEN_ORDERS], used[OPEN_ORDERS], before[OPEN_ORDERS])
+                reason = self.above(self.held[OPEN_ORDERS], used[OPEN_ORDERS], used[OPEN_ORDERS] - 1)
         self.ask_where_needed(used)
         return reason
+
+    def added_by(self, order: LedgerOrder, reference: int) -> int:
+        """How much more is in use with this order than without it."""
+        for one in self.exposed:
+            if one.standing is order.of_own:
+                return one.used - one.without(order, reference)
+        return 0
 
     def leave_out(self, order_id: int) -> None:
         """An order was refused, by whatever limit: it is no longer at risk."""
@@ -221,52 +242,42 @@ class Leases:
 
     def only_reduces(self, order: LedgerOrder) -> bool:
         """Whether its strategy holds a position that this order and all others of its side only make smaller."""
-        ledger: Ledger = self.actor.ledger
-        position = ledger.position(order.strategy_id, order.instrument_id)
-        if position is None:
-            return False
-        net: int = position.net_size
+        standing = self.actor.ledger.standing(order.instrument_id, order.strategy_id)
+        net = standing.net_size
         if net == 0 or (net > 0) == (order.side == BUY):
             return False
-        size: int = 0
-        for one in ledger.working_orders(order.strategy_id, order.instrument_id):
-            if one.side == order.side and one.order_id not in self.refused:
-                size += one.worst_size()
-        return size <= abs(net)
+        return standing.side(order.side).size <= abs(net)
 
-    def in_use(self, without: int = 0) -> dict[str, int]:
-        """How much of each limit is in use: positions at cost and open orders at their price, at their worst.
-
-        One order may be left out, to see what it adds.
-        """
-        ledger: Ledger = self.actor.ledger
-        exposed: dict[tuple[int, int], Exposed] = {}
-        count: int = 0
-        for order_id, order in ledger.open.items():
-            instrument_id: int = order.instrument_id
-            if instrument_id in self.instruments and order_id != without and order_id not in self.refused:
-                count += 1
-                strategy_id: int = order.strategy_id
-                key = (strategy_id, instrument_id)
-                if key not in exposed:
-                    exposed[key] = Exposed()
-                exposed[key].add(order)
-        for key in ledger.positions:
-            if key[1] in self.instruments and key not in exposed:
-                exposed[key] = Exposed()
+    def in_use(self) -> dict[str, int]:
+        """How much of each limit is in use: positions at cost and open orders at their price, at their worst."""
+        self.find_standings()
         used = dict.fromkeys(self.held, 0)
+        count: int = 0
+        for one in self.exposed:
+            standing = one.standing
+            count += standing.count()
+            used[one.limit] += one.count(self.references.get(standing.instrument_id, 0))
+        if len(self.refused) > 0:
+            orders = self.actor.ledger.open
+            count -= sum(1 for order_id in self.refused if order_id in orders)
         used[OPEN_ORDERS] = count
-        for key, one in exposed.items():
-            instrument = self.instruments[key[1]]
-            position = ledger.positions.get(key)
-            net: int = 0
-            cost: int = 0
-            if position is not None:
-                net = position.net_size
-                cost = position.cost
-            worst = one.worst(net, cost, instrument, self.references.get(key[1], 0))
-            used[exposure_limit(instrument.money_asset)] += money_in_use(worst, instrument.money_scale)
         return used
+
+    def find_standings(self) -> None:
+        """See whether a strategy has begun to trade in another instrument."""
+        by_strategy = self.actor.ledger.open_orders.by_strategy
+        seen: int = 0
+        for own in by_strategy.values():
+            seen += len(own)
+        if seen == self.standings_seen:
+            return
+        self.standings_seen = seen
+        self.exposed = [
+            Exposed(standing, self.instruments[instrument_id])
+            for own in by_strategy.values()
+            for instrument_id, standing in own.items()
+            if instrument_id in self.instruments
+        ]
 
     # ---- leases
 

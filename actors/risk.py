@@ -16,6 +16,7 @@ from actors.risk_changes import LimitChanges
 from actors.risk_gateways import Gateways
 from actors.risk_halt import CONFIRM_TIMER, HaltWatch
 from actors.risk_limits import COMMAND
+from actors.risk_orders import new_order
 from actors.risk_params import RiskParams
 from actors.risk_reasons import reason_of
 from actors.risk_setup import NANOSECONDS_PER_MILLISECOND, RiskParts
@@ -58,8 +59,11 @@ from market.messages import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     OrderReplaced,
+    PositionLiquidated,
+    PositionSettled,
     ReplaceOrder,
     ReplaceRejected,
     RiskRefused,
@@ -69,6 +73,7 @@ from market.messages import (
     ServiceStopped,
     TimerFired,
     TopOfBook,
+    TradeBusted,
     TradingHalted,
     VenueStateComplete,
     VenueStateWanted,
@@ -103,6 +108,11 @@ class Risk(Actor):
         OrderAccepted: "on_order_life",
         CancelRejected: "on_end_of_order",
         OrderReplaced: "on_end_of_order",
+        OrderReduced: "on_end_of_order",
+        # The ledger halts at these.
+        TradeBusted: "on_end_of_order",
+        PositionSettled: "on_end_of_order",
+        PositionLiquidated: "on_end_of_order",
         ReplaceRejected: "on_end_of_order",
         ActorFailed: "on_actor_failed",
         TradingHalted: "on_halted",
@@ -139,7 +149,7 @@ class Risk(Actor):
         self.balances: Final = parts.balances
         self.checks: Final = parts.checks
         self.losses: Final = parts.losses
-        self.changes: Final = LimitChanges(self, self.limits, self.checks, self.balances)
+        self.changes: Final = LimitChanges(self, self.limits, self.checks, self.balances, self.losses)
         self.halt_watch: Final = HaltWatch(
             self, sorted(set(params.connections.values())), params.confirm_ms * NANOSECONDS_PER_MILLISECOND
         )
@@ -185,35 +195,23 @@ class Risk(Actor):
             return
         self.passed += 1
         self.checks.note_sent(self.now)
-        self.emit(
-            NewOrder(
-                order.order_id, order.parent_id, order.strategy_id, order.instrument_id, order.side, order.order_type,
-                order.time_in_force, order.price, order.size, order.stop_price, order.display_size, order.post_only,
-                order.reduce_only, order.expire_ns, order.receive_ns, order.group_id, order.self_trade,
-                order.peg_reference, order.offset,
-            )
-        )  # fmt: skip
+        self.emit(new_order(order))
 
     def on_replace(self, change: ChildReplace) -> None:
         """Pass a change on, or refuse it."""
         known = self.ledger.open.get(change.order_id)
         checks = self.checks
+        watched = self.watched.get(change.instrument_id)
         if known is None:
             checks.refuse(None, REJECT_UNKNOWN_ORDER, "order_id", change.order_id, 0)
-            code = checks.code
         elif not is_replace_pending(known.state):
             checks.refuse(None, REJECT_PENDING, "order_id", change.order_id, 0)
-            code = checks.code
-        else:
-            watched = self.watched.get(change.instrument_id)
-            code = self.judge(watched, known, LIMIT, change.price, change.size, False)
-        if code < 0:
+        elif self.judge(watched, known, LIMIT, change.price, change.size, False) < 0:
             self.passed += 1
             checks.note_sent(self.now)
-            self.emit(
-                ReplaceOrder(change.order_id, change.instrument_id, change.price, change.size, change.receive_ns)
-            )
+            self.emit(ReplaceOrder(change.order_id, change.instrument_id, change.price, change.size, change.receive_ns))
             return
+        code = checks.code
         if known is not None and is_replace_pending(known.state):
             self.ledger.refuse_change(known)
         self.tell_refusal(change.order_id, change.instrument_id, code, change.receive_ns)
@@ -360,6 +358,11 @@ class Risk(Actor):
         if reached.halts:
             self.halt(reached.reason, SOURCE)
 
+    def judge_all(self) -> None:
+        """A limit has changed: what was lost before may be above it."""
+        for instrument_id in self.watched:
+            self.judge_losses(instrument_id)
+
     def halt(self, reason: str, source: str) -> None:
         """Trip the kill switch."""
         self.halting = True
@@ -400,10 +403,12 @@ class Risk(Actor):
                 self.halt(f"kill switch, by {command.operator}", "operator")
         elif name == COMMAND:
             self.changes.change(argument, command.operator, True)
+            self.judge_all()
 
     def on_config(self, changed: ConfigChanged) -> None:
         """A file was edited: it may make a limit tighter, not looser."""
         self.changes.take_file(changed)
+        self.judge_all()
 
     # ---- leases, runs and timers
 
@@ -411,7 +416,9 @@ class Risk(Actor):
         """Nothing that was known of books and connections holds; a halt of an earlier run does."""
         self.forget_references()
         self.gateways.begin()
-        self.changes.tell_refused()
+        edited = self.changes.tell_refused(self.parts.unsettled)
+        if len(edited) > 0 and not self.ledger.halted:
+            self.halt(edited, SOURCE)
         self.losses.begin_day(self.outlet.now_ns)
         self.set_timer(DAY_TIMER, self.losses.next_day_ns)
         if self.ledger.halted:

@@ -163,11 +163,11 @@ class RiskChecks:
         """Whether the order itself is within its limits."""
         if size <= 0:
             return self.refuse(watched, REJECT_BAD_SIZE, "size", size, 1)
-        most = watched.order_size
         # A limit may be larger than any size there is.
         wide_size: int = size
-        if wide_size > most.value:
-            return self.refuse(watched, REJECT_ORDER_SIZE, most.key, size, most.value)
+        if wide_size > watched.most_order_size:
+            most = watched.order_size
+            return self.refuse(watched, REJECT_ORDER_SIZE, most.key, wide_size * watched.multiplier, most.value)
         # An order without a price of its own is taken at the mid, rounded up.
         at: i64 = price if price > 0 else watched.reference()
         notional = watched.terms.worth(at, size)
@@ -238,10 +238,10 @@ class RiskChecks:
     def is_bearable(self, watched: Watched, order: LedgerOrder, side: i64) -> bool:
         """Whether what would be held, with everything open filled, is within every limit."""
         standing = watched.standing
-        position = watched.position
         worst = standing.longest() if side == BUY else -standing.shortest()
-        if worst > position.value:
-            signed = worst if side == BUY else -worst
+        if worst > watched.most_position:
+            position = watched.position
+            signed = (worst if side == BUY else -worst) * watched.multiplier
             return self.refuse(watched, REJECT_POSITION, position.key, signed, position.value)
         self.measure()
         if self.rateless > 0:

@@ -27,6 +27,10 @@ MOST: Final[dict[str, int]] = {
     "refuse_self_trade": 1,
     "refuse_duplicates": 1,
 }
+# What an account or the whole began with may be nothing.
+MAY_BE_NOTHING: Final = ("balances", "starting_value")
+# Where a file says 0, they are off.
+OFF_AT_ZERO: Final = ("fair_collar_bps", "maximum_positions", "maximum_requests", "maximum_book_age_ms")
 # A switch as a file writes it.
 SWITCHES: Final[dict[str, str]] = {"true": "1", "false": "0"}
 
@@ -55,6 +59,8 @@ class Bound:
         # A floor is tighter the higher it is.
         self.floor: Final = floor
         self.filed: Final = text
+        # Whether a symbol has it for itself, so that what a file says for all is not meant for it.
+        self.is_own: bool = False
         # Whether the file no longer has it, so that it stays as it was.
         self.left_out: bool = False
         self.on: bool = len(text) > 0
@@ -177,7 +183,8 @@ def read_value(bound: Bound, text: str) -> tuple[bool, int]:
         value = scaled(SWITCHES.get(text, text), bound.scale)
     except NumberError as error:
         raise LimitError(f"{bound.key}: {error}") from None
-    if value < 0 or (value == 0 and (not bound.floor or bound.key == "window_ms")):
+    may_be_zero = bound.key in MAY_BE_NOTHING or (bound.floor and bound.key != "window_ms")
+    if value < 0 or (value == 0 and not may_be_zero):
         raise LimitError(f"{bound.key} cannot be {text}: give it a value above 0")
     most = MOST.get(bound.key, value)
     if value > most:

@@ -119,13 +119,15 @@ class Losses:
     """See the head of this file."""
 
     def __init__(
-        self, watched: list[Watched], currency: str, day_begins_ns: int, starting_value: int, warn_percent: int,
+        self, watched: list[Watched], currency: str, day_begins_ns: int, start: Bound, warn_percent: int,
         daily_loss: Bound, drawdown: Bound, stop_loss: Bound, floor: Bound,
     ) -> None:  # fmt: skip
         self.earned: Final[dict[int, Earned]] = {int(one.instrument_id): Earned(one) for one in watched}
         self.currency: Final = currency
         self.day_begins_ns: Final = day_begins_ns
-        self.starting_value: Final = starting_value
+        # What the portfolio began with is a limit like the others: a file may make it lower, not higher.
+        self.start: Final = start
+        self.starting_value: int = start.value
         self.near_day: Final = NearLimit(daily_loss, warn_percent)
         self.near_fall: Final = NearLimit(drawdown, warn_percent)
         self.daily_loss: Final = daily_loss
@@ -133,12 +135,17 @@ class Losses:
         self.stop_loss: Final = stop_loss
         self.floor: Final = floor
         self.profit: int = 0
-        self.peak: int = starting_value
+        self.peak: int = start.value
         self.day: int = NO_DAY
         self.next_day_ns: i64 = 0
         self.day_began_with: int = 0
         # Keys of the limits of which it was told that they are near.
         self.warned: dict[str, bool] = {}
+
+    def aim(self) -> None:
+        """A limit has changed. Another start is no gain and no loss, so that the fall from the peak stays the same."""
+        self.peak += self.start.value - self.starting_value
+        self.starting_value = self.start.value
 
     # ---- the day
 
@@ -282,12 +289,15 @@ class Losses:
                 [instrument_id, one.profit, one.double, one.seen_loss, one.seen_side]
                 for instrument_id, one in self.earned.items()
             ],
+            self.starting_value,
         ]  # fmt: skip
 
     def load(self, state: object) -> None:
         """Take back what `save` gave; what was earned is counted anew at the next look."""
         assert isinstance(state, list)
-        self.profit, self.peak, self.day, self.next_day_ns, self.day_began_with, warned, rows = state
+        self.profit, self.peak, self.day, self.next_day_ns, self.day_began_with, warned, rows = state[:7]
+        self.starting_value = state[7]
+        self.aim()
         self.warned = dict.fromkeys(warned, True)
         for instrument_id, profit, double, seen_loss, seen_side in rows:
             earned = self.earned.get(instrument_id)

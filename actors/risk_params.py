@@ -44,60 +44,68 @@ class InstrumentLimits:
 class RiskParams:
     """Settings of `Risk`. Sizes are in base, amounts of one order in quote, all other amounts in `currency`."""
 
-    maximum_order_size: DecimalText = setting("Largest size of one order.", rule=decimal(above_zero=True), unit="base")
+    maximum_order_size: DecimalText = setting(
+        "Largest size of one order.", rule=decimal(above_zero=True), unit="base", reload=True
+    )
     maximum_order_notional: DecimalText = setting(
-        "Largest price times size of one order.", rule=decimal(above_zero=True), unit="quote"
+        "Largest price times size of one order.", rule=decimal(above_zero=True), unit="quote", reload=True
     )
     collar_bps: int = setting(
         "A limit price may be this far from the mid of its own book.",
-        default=100, rule=between(1, 10_000), unit="bps",
+        default=100, rule=between(1, 10_000), unit="bps", reload=True,
     )  # fmt: skip
     fair_collar_bps: int = setting(
         "A limit price may be this far from the fair value, and without one nothing passes; 0 is off.",
-        default=0, rule=between(0, 10_000), unit="bps",
+        default=0, rule=between(0, 10_000), unit="bps", reload=True,
     )  # fmt: skip
     maximum_position: DecimalText = setting(
         "Largest position at one venue, with every open order of one side counted as filled.",
-        rule=decimal(above_zero=True), unit="base",
+        rule=decimal(above_zero=True), unit="base", reload=True,
     )  # fmt: skip
     maximum_group_position: DecimalText | None = setting(
         "Largest position over the venues of one base asset together, counted the same way.",
-        default=None, rule=ABOVE_ZERO, unit="base",
+        default=None, rule=ABOVE_ZERO, unit="base", reload=True,
     )  # fmt: skip
     maximum_positions: int = setting(
         "In so many instruments there may be a position or an open order at once; 0 is off.",
-        default=0, rule=between(0, 100_000),
+        default=0, rule=between(0, 100_000), reload=True,
     )  # fmt: skip
     maximum_gross_exposure: DecimalText | None = setting(
         "Largest sum of the sizes of all positions at the mid, every open order counted as filled.",
-        default=None, rule=ABOVE_ZERO, unit="currency",
+        default=None, rule=ABOVE_ZERO, unit="currency", reload=True,
     )  # fmt: skip
     maximum_net_exposure: DecimalText | None = setting(
         "Largest sum of longs less shorts at the mid, every open order of one side counted as filled.",
-        default=None, rule=ABOVE_ZERO, unit="currency",
+        default=None, rule=ABOVE_ZERO, unit="currency", reload=True,
     )  # fmt: skip
-    maximum_open_orders: int = setting("Most orders open at once.", default=20, rule=between(1, 100_000))
-    maximum_orders: int = setting("Most orders and changes within the window.", default=100, rule=between(1, 1_000_000))
+    maximum_open_orders: int = setting("Most orders open at once.", default=20, rule=between(1, 100_000), reload=True)
+    maximum_orders: int = setting(
+        "Most orders and changes within the window.", default=100, rule=between(1, 1_000_000), reload=True
+    )
     maximum_requests: int = setting(
         "Most orders, changes and cancels within the window; cancels are never refused. 0 is off.",
-        default=0, rule=between(0, 1_000_000),
+        default=0, rule=between(0, 1_000_000), reload=True,
     )  # fmt: skip
     cancel_room: int = setting(
-        "So many of `maximum_requests` are kept free for cancels.", default=0, rule=between(0, 1_000_000)
+        "So many of `maximum_requests` are kept free for cancels.", default=0, rule=between(0, 1_000_000), reload=True
     )
     window_ms: int = setting(
         "The window of `maximum_orders` and `maximum_requests`.",
-        default=1_000, rule=between(1, 86_400_000), unit="ms",
+        default=1_000, rule=between(1, 86_400_000), unit="ms", reload=True,
     )  # fmt: skip
     maximum_book_age_ms: int = setting(
         "Nothing passes when the touch was told longer ago, even if the book is LIVE; 0 leaves it to the book.",
-        default=0, rule=between(0, 86_400_000), unit="ms",
+        default=0, rule=between(0, 86_400_000), unit="ms", reload=True,
     )  # fmt: skip
     refuse_self_trade: bool = setting(
-        "Whether an order that could trade with a working one of ours at its venue is refused.", default=True
+        "Whether an order that could trade with a working one of ours at its venue is refused.",
+        default=True,
+        reload=True,
     )
     refuse_duplicates: bool = setting(
-        "Whether an order is refused while one of the same strategy, side, price and size works.", default=False
+        "Whether an order is refused while one of the same strategy, side, price and size works.",
+        default=False,
+        reload=True,
     )
     balances: Mapping[str, DecimalText] = setting(
         'What an account begins with, such as "kraken USDT" = "50000"; an order that this and the fills since do not '
@@ -120,7 +128,7 @@ class RiskParams:
         factory=dict, rule=each(decimal(above_zero=True)),
     )  # fmt: skip
     maximum_daily_loss: DecimalText = setting(
-        "A larger loss since the day began halts trading.", rule=decimal(above_zero=True), unit="currency"
+        "A larger loss since the day began halts trading.", rule=decimal(above_zero=True), unit="currency", reload=True
     )
     day_begins: str = setting(
         "When a day begins, by the clock of `day_offset`.", default="00:00",
@@ -132,19 +140,19 @@ class RiskParams:
     )  # fmt: skip
     maximum_drawdown: DecimalText | None = setting(
         "A larger fall from the highest value halts trading.",
-        default=None, rule=ABOVE_ZERO, unit="currency",
+        default=None, rule=ABOVE_ZERO, unit="currency", reload=True,
     )  # fmt: skip
     stop_loss_percent: DecimalText | None = setting(
         "A position that has lost more than this of what it cost halts trading.",
-        default=None, rule=ABOVE_ZERO, unit="percent",
+        default=None, rule=ABOVE_ZERO, unit="percent", reload=True,
     )  # fmt: skip
     minimum_portfolio_value: DecimalText | None = setting(
         "A lower value halts trading.",
-        default=None, rule=or_none(decimal("0")), unit="currency",
+        default=None, rule=or_none(decimal("0")), unit="currency", reload=True,
     )  # fmt: skip
     starting_value: DecimalText = setting(
         "What the portfolio is worth before its first fill; its value is this and all profit since.",
-        default=DecimalText("0"), rule=decimal("0"), unit="currency",
+        default=DecimalText("0"), rule=decimal("0"), unit="currency", reload=True,
     )  # fmt: skip
     warn_percent: int = setting(
         "At this share of a loss limit it is told once that the limit is near; 100 is off.",

@@ -27,7 +27,7 @@ from market.messages import (
     REJECT_UNKNOWN_INSTRUMENT,
     REJECT_UNKNOWN_ORDER,
 )
-from market.numbers import format_decimal_short
+from market.numbers import format_decimal, format_decimal_short
 
 # Those that say all without a number.
 PLAIN: Final[dict[int, str]] = {
@@ -57,13 +57,20 @@ def above(checks: RiskChecks, what: str) -> str:
     return f"{what} {checks.value} with this one are above {checks.limit} {checks.bound}"
 
 
+def size_text(watched: Watched, size: int) -> str:
+    """A size in base; of contracts that are more or less than one of it each, with what it is counted in."""
+    told = format_decimal(size, watched.base_scale)
+    one = watched.instrument
+    return told if one.multiplier == 1 and one.multiplier_scale == 0 else f"{told} {watched.size_asset}"
+
+
 def reason_alone(checks: RiskChecks, watched: Watched, code: int) -> str:
     """What is wrong with the order itself."""
     one, value, bound, key = watched.instrument, checks.value, checks.bound, checks.limit
     if code == REJECT_BAD_SIZE:
         return f"size {one.format_size(value)} is not above 0"
     if code == REJECT_ORDER_SIZE:
-        return f"size {one.format_size(value)} is above {key} {one.format_size(bound)}"
+        return f"size {size_text(watched, value)} is above {key} {size_text(watched, bound)}"
     if code == REJECT_ORDER_NOTIONAL:
         return f"notional {one.format_money(value)} is above {key} {one.format_money(bound)}"
     price: int = checks.price
@@ -99,8 +106,7 @@ def reason_of_sum(checks: RiskChecks, watched: Watched, code: int) -> str:
     """What would be held, with everything open filled."""
     value, bound, key, group = checks.value, checks.bound, checks.limit, watched.group
     if code == REJECT_POSITION and key == watched.position.key:
-        one = watched.instrument
-        return f"position {one.format_size(value)} at worst is above {key} {one.format_size(bound)}"
+        return f"position {size_text(watched, value)} at worst is above {key} {size_text(watched, bound)}"
     if code == REJECT_POSITION and group is not None:
         told, most = format_decimal_short(value, group.scale), format_decimal_short(bound, group.scale)
         return f"position {told} {group.name} over all venues at worst is above {key} {most}"

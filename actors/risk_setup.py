@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from actors.portfolio_rates import BASE_SCALE, Rates
@@ -38,6 +39,9 @@ class RiskParts:
         self.balances: Final = Balances(params.balances, watched, self.limits)
         self.checks: Final = self.make_checks(ledger, watched, params)
         self.losses: Final = self.make_losses(watched, params)
+        # What has no tighter and no looser, as the file has it; and what of it was otherwise in an earlier run.
+        self.settled: Final = settled_by(params)
+        self.unsettled: Final[list[list[str]]] = []
 
     def save(self) -> dict[str, object]:
         """The state of all parts as plain data."""
@@ -48,6 +52,7 @@ class RiskParts:
             "windows": self.checks.save(),
             "balances": self.balances.save(),
             "losses": self.losses.save(),
+            "settled": [[name, text] for name, text in self.settled.items()],
         }
 
     def load(self, state: object) -> None:
@@ -65,6 +70,11 @@ class RiskParts:
         self.checks.load(state["windows"])
         self.balances.load(state["balances"])
         self.losses.load(state["losses"])
+        self.unsettled.clear()
+        for name, text in state["settled"]:
+            now = self.settled.get(name, text)
+            if now != text:
+                self.unsettled.append([name, f"{now} is not the {text} of the last run"])
 
     def watch(
         self, ledger: Ledger, instrument: Instrument, params: RiskParams, collars: tuple[Bound, Bound]
@@ -76,16 +86,19 @@ class RiskParts:
         size = own.maximum_order_size or params.maximum_order_size
         notional = own.maximum_order_notional or params.maximum_order_notional
         position = own.maximum_position or params.maximum_position
+        base_scale: int = instrument.size_scale + instrument.multiplier_scale
+        add = self.limits.add
+        order_size = add("maximum_order_size", size, base_scale, scope, number)
+        order_notional = add("maximum_order_notional", notional, instrument.money_scale, scope, number)
+        whole = add("maximum_position", position, base_scale, scope, number)
+        order_size.is_own = own.maximum_order_size is not None
+        order_notional.is_own = own.maximum_order_notional is not None
+        whole.is_own = own.maximum_position is not None
+        terms = MoneyTerms(instrument.money_multiplier, instrument.money_divisor, instrument.inverse)
         return Watched(
-            instrument,
-            ledger.standing(number),
-            MoneyTerms(instrument.money_multiplier, instrument.money_divisor, instrument.inverse),
-            self.rates.of(instrument.money_asset),
-            self.limits.add("maximum_order_size", size, instrument.size_scale, scope, number),
-            self.limits.add("maximum_order_notional", notional, instrument.money_scale, scope, number),
-            self.limits.add("maximum_position", position, instrument.size_scale, scope, number),
-            *collars,
-        )
+            instrument, ledger.standing(number), terms, self.rates.of(instrument.money_asset), order_size,
+            order_notional, whole, *collars,
+        )  # fmt: skip
 
     def make_groups(self, watched: list[Watched], params: RiskParams) -> list[Group]:
         """The instruments of one base asset together; an inverse contract counts in another unit, and for itself."""
@@ -98,7 +111,9 @@ class RiskParts:
         for name, found in members.items():
             scale = max(one.instrument.size_scale + one.instrument.multiplier_scale for one in found)
             own = smallest_group_limit(found, params, scale)
-            group = Group(name, scale, self.limits.add("maximum_group_position", own, scale, name))
+            bound = self.limits.add("maximum_group_position", own or params.maximum_group_position, scale, name)
+            bound.is_own = own is not None
+            group = Group(name, scale, bound)
             for one in found:
                 instrument = one.instrument
                 larger: int = 10 ** (scale - instrument.size_scale - instrument.multiplier_scale)
@@ -137,7 +152,7 @@ class RiskParts:
             watched,
             self.rates.currency,
             begins * NANOSECONDS_PER_MINUTE,
-            scaled(params.starting_value, BASE_SCALE),
+            add("starting_value", params.starting_value, BASE_SCALE),
             params.warn_percent,
             add("maximum_daily_loss", params.maximum_daily_loss, BASE_SCALE),
             add("maximum_drawdown", params.maximum_drawdown, BASE_SCALE),
@@ -147,14 +162,32 @@ class RiskParts:
 
 
 def smallest_group_limit(members: list[Watched], params: RiskParams, scale: int) -> str | None:
-    """The limit of a group: the smallest of those that its symbols have of their own, or else that for all."""
+    """The smallest of the limits that the symbols of a group have of their own; None where none has."""
     found: str | None = None
     for one in members:
         own = params.limits.get(one.instrument.symbol)
         text = None if own is None else own.maximum_group_position
         if text is not None and (found is None or scaled(text, scale) < scaled(found, scale)):
             found = text
-    return params.maximum_group_position if found is None else found
+    return found
+
+
+def settled_by(params: RiskParams) -> dict[str, str]:
+    """The settings by which money is counted and orders travel, as text: another one is neither tighter nor looser."""
+    return {
+        "currency": params.currency,
+        "rates": listed(params.rates),
+        "parity": listed(params.parity),
+        "day_begins": f"{params.day_begins} {params.day_offset}",
+        "gateways": listed(params.gateways),
+        "connections": listed({venue: str(number) for venue, number in params.connections.items()}),
+        "leased": "true" if params.leased else "false",
+    }
+
+
+def listed(table: Mapping[str, str]) -> str:
+    """A table in one line, in an order that its file does not decide."""
+    return "{" + ", ".join(f"{key} = {table[key]}" for key in sorted(table)) + "}"
 
 
 def positive(number: int) -> str:

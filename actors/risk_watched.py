@@ -124,6 +124,10 @@ class Watched:
         self.terms: Final = terms
         self.rate: Final = rate
         self.order_size: Final = order_size
+        # Limits on sizes are in base, a whole number of contracts of which is held or asked for; `aim` sets these.
+        self.multiplier: Final[int] = instrument.multiplier
+        self.most_order_size: int = 0
+        self.most_position: int = 0
         self.order_notional: Final = order_notional
         self.position: Final = position
         self.collar: Final = Collar(collar)
@@ -174,6 +178,17 @@ class Watched:
         """Venue and symbol, as limits name them."""
         return f"{self.venue} {self.instrument.symbol}"
 
+    @property
+    def base_scale(self) -> int:
+        """The scale of a number of contracts times what one is."""
+        scale: int = self.instrument.size_scale + self.instrument.multiplier_scale
+        return scale
+
+    @property
+    def size_asset(self) -> str:
+        """What sizes are counted in: base, and for an inverse contract, whose size is worth a fixed amount, quote."""
+        return self.instrument.quote if self.instrument.inverse else self.instrument.base
+
     def reference(self) -> int:
         """The mid, rounded up; 0 without a live book."""
         return (self.collar.double + 1) // 2
@@ -190,9 +205,11 @@ class Watched:
                     self.seen_version = -1
 
     def aim(self) -> None:
-        """A limit has changed: the collars are others."""
+        """A limit has changed: the collars and the most contracts are others."""
         self.collar.aim()
         self.fair_collar.aim()
+        self.most_order_size = self.order_size.value // self.multiplier
+        self.most_position = self.position.value // self.multiplier
 
     def find_worth(self) -> None:
         """Take the rate of its money into the common currency."""

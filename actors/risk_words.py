@@ -53,9 +53,8 @@ def gauges(checks: RiskChecks, losses: Losses, groups: list[Group], now_ns: i64)
         worst = max(group.longest, -group.shortest, 0)
         found.append(size_gauge(group.bound, group.name, worst, group.scale, group.name))
     for watched in checks.watched:
-        worst = max(watched.standing.longest(), -watched.standing.shortest(), 0)
-        scale = watched.instrument.size_scale
-        found.append(size_gauge(watched.position, watched.name, worst, scale, watched.instrument.base))
+        worst = max(watched.standing.longest(), -watched.standing.shortest(), 0) * watched.multiplier
+        found.append(size_gauge(watched.position, watched.name, worst, watched.base_scale, watched.size_asset))
     if losses.is_unknown():
         for one in found[:2]:
             if one is not None:

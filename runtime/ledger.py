@@ -25,11 +25,15 @@ from market.messages import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     OrderReplaced,
     OrderTriggered,
+    PositionLiquidated,
+    PositionSettled,
     ReplaceOrder,
     ReplaceRejected,
+    TradeBusted,
     TradingHalted,
 )
 from market.order_life import (
@@ -66,8 +70,12 @@ OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
     OrderReplaced,
     ReplaceRejected,
     OrderExpired,
+    OrderReduced,
     OrderTriggered,
     FundingPaid,
+    TradeBusted,
+    PositionSettled,
+    PositionLiquidated,
     TradingHalted,
     HaltReset,
 )
@@ -120,10 +128,6 @@ class Ledger:
         if instrument_id != 0:
             return self.standing(instrument_id, strategy_id).listed()
         return [order for order in self.open.values() if strategy_id < 0 or order.strategy_id == strategy_id]
-
-    def working_side(self, instrument_id: int, side: int, strategy_id: int = -1) -> list[LedgerOrder]:
-        """The same of one side only."""
-        return self.open_side(instrument_id, side, strategy_id).listed()
 
     def standing(self, instrument_id: int, strategy_id: int = -1) -> Standing:
         """Open orders, their sums and the net size of an instrument, for all strategies or one; it stays up to date."""
@@ -181,8 +185,12 @@ class Ledger:
             return self.move(message.order_id, REJECT_CANCEL)
         if isinstance(message, OrderExpired):
             return self.move(message.order_id, EXPIRE)
+        if isinstance(message, OrderReduced):
+            return self.reduce(message)
         if isinstance(message, OrderTriggered):
             return self.move(message.order_id, TRIGGER)
+        if isinstance(message, (TradeBusted, PositionSettled, PositionLiquidated)):
+            return uncounted(message)
         if isinstance(message, FundingPaid):
             self.pay_funding(message)
         elif isinstance(message, TradingHalted):
@@ -306,6 +314,22 @@ class Ledger:
             self.recount(order)
         return problem
 
+    def reduce(self, message: OrderReduced) -> str:
+        """The venue took some of a working order away without a trade; what is left counts on."""
+        order = self.open.get(message.order_id)
+        if order is None:
+            if message.order_id in self.ended:
+                return f"order {message.order_id} is at its end and was reduced by {message.removed}"
+            return self.unknown("report", message.order_id)
+        left = order.size - order.filled
+        if message.removed <= 0 or message.removed > left:
+            return f"order {order.order_id} with {left} left was reduced by {message.removed}"
+        order.size -= message.removed
+        if message.removed == left:
+            return self.move(order.order_id, CANCEL)
+        self.recount(order)
+        return ""
+
     def fill(self, message: OrderFilled) -> str:
         """An order traded: its position moves, whatever state the order is in; a repeated report does not count."""
         order = self.order(message.order_id)
@@ -407,3 +431,12 @@ class Ledger:
         self.halt_reason = state["halt_reason"]
         self.closing = state["closing"]
         self.orders, self.fills, self.duplicates, self.rejections = state["counts"]
+
+
+def uncounted(message: TradeBusted | PositionSettled | PositionLiquidated) -> str:
+    """What moves a position and is no fill of an order of ours: nobody here counts it, so that trading has to stop."""
+    remedy = "compare positions with the venue"
+    if isinstance(message, TradeBusted):
+        return f"the venue took trade {message.trade_id} of order {message.order_id} back: {remedy}"
+    what = "settled" if isinstance(message, PositionSettled) else "liquidated"
+    return f"the venue {what} {message.size} of instrument {message.instrument_id}: {remedy}"

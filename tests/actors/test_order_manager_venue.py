@@ -287,13 +287,13 @@ class Desk:
         requests = self.manager.requests.open
         for side, wanted in ((BUY, self.bids), (SELL, self.asks)):
             staying = 0
-            for order in ledger.working_side(INSTRUMENT_ID, side):
+            for order in ledger.open_side(INSTRUMENT_ID, side).listed():
                 if order.state == PENDING or is_cancel_pending(order.state) or is_replace_pending(order.state):
                     assert order.order_id in requests, "something under way that nobody looks after"
                 leaving = is_cancel_pending(order.state) or self.manager.requests.is_leaving(order.order_id)
                 staying += not leaving
             assert staying <= len(wanted), "more orders than are wanted"
-            assert len(ledger.working_side(INSTRUMENT_ID, side)) <= (6 if self.params.replace_at_once else 3)
+            assert len(ledger.open_side(INSTRUMENT_ID, side).listed()) <= (6 if self.params.replace_at_once else 3)
         position = self.venue.delivered[BUY] - self.venue.delivered[SELL]
         assert ledger.standing(INSTRUMENT_ID, STRATEGY).net_size == position
 

@@ -8,10 +8,18 @@ import attrs
 import pytest
 
 from actors.risk_limits import MOST, Bound, LimitError, Limits
-from actors.risk_params import RiskParams
-from market.messages import BUY, REJECT_BALANCE, ConfigChanged, ConfigRefused, LimitChanged, OperatorCommand
+from actors.risk_params import InstrumentLimits, RiskParams
+from market.messages import (
+    BUY,
+    REJECT_BALANCE,
+    ConfigChanged,
+    ConfigRefused,
+    HaltReset,
+    LimitChanged,
+    OperatorCommand,
+)
 from runtime.config.rules import DecimalText
-from tests.actors.risk_lane import BINANCE, KRAKEN, RiskLane
+from tests.actors.risk_lane import BINANCE, COINBASE, KRAKEN, RiskLane
 
 
 def lane_with(**limits: object) -> RiskLane:
@@ -156,6 +164,149 @@ def test_settings_that_are_edited_between_runs_loosen_nothing() -> None:
     again.take(OperatorCommand("limit", "balances:kraken USDT=100000", "ann"))
     again.ask(KRAKEN, BUY, "59990", "0.1")
     assert len(again.passed) == 5
+
+
+def restarted(lane: RiskLane, **limits: object) -> RiskLane:
+    """The same state under an edited file, in its next run."""
+    again = RiskLane(limits)
+    again.core.load(json.loads(json.dumps(lane.core.save())))
+    again.now_ns = lane.now_ns
+    again.run_began(6)
+    again.open_books()
+    return again
+
+
+def test_portfolio_that_an_edited_file_makes_richer_stays_as_it_was() -> None:
+    """A higher start would lift the value from its floor; a lower one holds, an operator may set either."""
+    floor: dict[str, object] = {"minimum_portfolio_value": DecimalText("900")}
+    lane = lane_with(starting_value=DecimalText("1000"), **floor)
+    lane.trade(BINANCE, BUY, "60000", "0.1")
+    lane.touch(BINANCE, "59500", "59502")
+    again = restarted(lane, starting_value=DecimalText("5000"), **floor)
+    (refused,) = again.of(ConfigRefused)
+    assert refused.key == "starting_value"
+    assert "use the command limit starting_value=5000" in refused.reason
+    again.touch(BINANCE, "59500", "59502")
+    assert again.risk.losses.told()["portfolio_value"] == "950.1"
+    fall = again.risk.losses.told()["fall_from_peak"]
+    again.take(OperatorCommand("limit", "starting_value=5000", "ann"))
+    assert again.risk.losses.told()["portfolio_value"] == "4950.1"
+    assert again.risk.losses.told()["fall_from_peak"] == fall
+    again.take(OperatorCommand("limit", "starting_value=0", "ann"))
+    assert again.core.ledger.halted
+    assert "below minimum_portfolio_value 900" in again.core.ledger.halt_reason
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("gateways", {"kraken": "gateway"}, {}),
+        ("gateways", {"kraken": "gateway"}, {"kraken": "another"}),
+        ("connections", {"kraken": 3}, {}),
+        ("rates", {"EUR": "EUR/USDT"}, {}),
+        ("leased", True, False),
+        ("day_begins", "00:00", "07:30"),
+    ],
+)
+def test_what_is_neither_tighter_nor_looser_waits_for_a_person(name: str, before: object, after: object) -> None:
+    """How money is counted and by what orders travel may be edited, but nothing trades before somebody saw it."""
+    extra: dict[str, object] = {"parity": {"EUR": DecimalText("9")}} if name == "rates" else {}
+    lane = lane_with(**{name: before})
+    again = restarted(lane, **{name: after}, **extra)
+    assert again.core.ledger.halted
+    assert f"the file was edited since the last run: {name}" in again.core.ledger.halt_reason
+    refused = {one.key: one.reason for one in again.of(ConfigRefused)}
+    assert "end the halt by --reset-halt" in refused[name]
+    again.ask(BINANCE, BUY, "60000", "0.1")
+    assert again.passed == []
+    again.take(HaltReset("ann"))
+    again.ask(COINBASE, BUY, "60000", "0.1")
+    assert again.passed == [2]
+    assert not restarted(again, **{name: after}, **extra).core.ledger.halted
+
+
+def test_nothing_waits_where_nothing_was_edited() -> None:
+    """The order in which a file names venues is no edit."""
+    lane = lane_with(gateways={"kraken": "one", "binance": "two"})
+    assert not restarted(lane, gateways={"binance": "two", "kraken": "one"}).core.ledger.halted
+
+
+def test_loosening_ends_no_halt() -> None:
+    """Neither by a command nor by a file over a restart: a halt ends by a person's word alone."""
+    lane = lane_with(maximum_daily_loss=DecimalText("10"))
+    lane.trade(BINANCE, BUY, "60000", "0.1")
+    lane.touch(BINANCE, "59000", "59002")
+    assert lane.core.ledger.halted
+    lane.take(OperatorCommand("limit", "maximum_daily_loss=1000", "ann"))
+    lane.touch(BINANCE, "60000", "60002")
+    assert lane.core.ledger.halted
+    again = restarted(lane, maximum_daily_loss=DecimalText("5000"))
+    assert again.core.ledger.halted
+    again.ask(BINANCE, BUY, "60000", "0.1")
+    assert again.passed == []
+
+
+def test_limit_that_is_tightened_below_what_was_lost_halts_at_once() -> None:
+    """In the same step, not at the next touch."""
+    lane = lane_with()
+    lane.trade(BINANCE, BUY, "60000", "0.1")
+    lane.touch(BINANCE, "59000", "59002")
+    assert not lane.core.ledger.halted
+    lane.take(OperatorCommand("limit", "maximum_daily_loss=50", "ann"))
+    assert lane.core.ledger.halted
+    other = lane_with(stop_loss_percent=DecimalText("50"))
+    other.trade(BINANCE, BUY, "60000", "0.1")
+    other.touch(BINANCE, "59000", "59002")
+    other.take(ConfigChanged("actors.risk.params.stop_loss_percent", '"1"'))
+    assert "stop_loss_percent" in other.core.ledger.halt_reason
+
+
+def test_edit_of_what_is_no_limit_is_refused_while_it_runs() -> None:
+    """It says what to do instead."""
+    lane = lane_with()
+    lane.take(ConfigChanged("actors.risk.params.gateways", '{ kraken = "another" }'))
+    (refused,) = lane.of(ConfigRefused)
+    assert refused.key == "gateways"
+    assert "read when a state is begun" in refused.reason
+    assert not lane.core.ledger.halted
+
+
+def test_file_that_speaks_of_all_does_not_speak_of_a_symbol_with_its_own_limit() -> None:
+    """What is large for one base is small for another; a command means both."""
+    own = {"BTC/EUR": InstrumentLimits(maximum_position=DecimalText("3"), maximum_group_position=DecimalText("9"))}
+    lane = lane_with(limits=own, maximum_position=DecimalText("1"))
+    lane.take(ConfigChanged("actors.risk.params.maximum_position", '"0.5"'))
+    lane.take(ConfigChanged("actors.risk.params.maximum_group_position", '"4"'))
+    others = ("binance BTC/USDT", "kraken BTC/USDT", "coinbase BTC/USDT", "kraken EUR/USDT")
+    told = {key for key, _, _ in changed(lane)}
+    assert told == {f"maximum_position:{one}" for one in others} | {"maximum_group_position:EUR"}
+    lane.take(OperatorCommand("limit", "maximum_position=0.1", "ann"))
+    assert "maximum_position:kraken BTC/EUR" in {key for key, _, _ in changed(lane)}
+
+
+def test_limit_that_a_file_switches_off_stays() -> None:
+    """For some of them 0 is none."""
+    lane = lane_with(maximum_requests=5)
+    lane.take(ConfigChanged("actors.risk.params.maximum_requests", "0"))
+    (refused,) = lane.of(ConfigRefused)
+    assert "cannot be switched off" in refused.reason
+    assert changed(lane) == []
+
+
+def test_collar_around_a_fair_value_that_nobody_hears_is_not_switched_on() -> None:
+    """It would let nothing pass, and not say why."""
+    lane = lane_with()
+    lane.take(OperatorCommand("limit", "fair_collar_bps=50", "ann"))
+    assert "no fair value is heard" in lane.of(ConfigRefused)[0].reason
+    lane.ask(BINANCE, BUY, "60000", "0.1")
+    assert lane.passed == [1]
+
+
+def test_limits_are_what_may_change_while_it_runs() -> None:
+    """Each setting that the file may change then is a limit of one value, so that Risk knows what is tighter."""
+    lane = lane_with()
+    limits = {one.key for one in lane.risk.limits.bounds}
+    assert {one.name for one in attrs.fields(RiskParams) if one.metadata["reload"]} == limits
 
 
 def test_what_an_operator_loosened_stays_so_over_a_restart() -> None:

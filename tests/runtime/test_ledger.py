@@ -20,9 +20,13 @@ from market.messages import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     OrderReplaced,
+    PositionLiquidated,
+    PositionSettled,
     ReplaceRejected,
+    TradeBusted,
 )
 from market.order_life import CANCELLED, EXPIRED, FILLED, PARTIALLY_FILLED, REPLACE_PENDING, WORKING
 from runtime.ledger import Ledger, MoneyTerms
@@ -158,3 +162,69 @@ def test_a_fill_that_cannot_be_is_told_and_raises_nothing() -> None:
     anomaly = ledger.observe(OrderFilled(1, 1, 1, 7, BUY, 100, 0, 0, 0, 0, 0))
     assert "fill 7 of order 1 cannot be" in anomaly
     assert ledger.net_size(1) == 0
+
+
+def reduced(order_id: int, removed: int, remaining: int) -> OrderReduced:
+    """Some of an order is taken away."""
+    return OrderReduced(order_id, 1, removed, remaining, 0, 0)
+
+
+def test_an_order_that_is_reduced_counts_with_what_is_left() -> None:
+    """Without a trade: no position moves, what may still fill is less, and the last fill of the rest ends it."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, fill(1, 7, 3), reduced(1, 4, 3)) == []
+    order = ledger.open[1]
+    side = ledger.open_side(1, BUY)
+    assert (order.size, order.filled, order.remaining) == (6, 3, 3)
+    assert (side.size, side.money, ledger.net_size(1)) == (3, 300, 3)
+    assert told(ledger, fill(1, 8, 3)) == []
+    assert (order.state, ledger.open_order_count(), side.size) == (FILLED, 0, 0)
+
+
+def test_a_change_on_its_way_stays_at_its_worst_when_the_order_is_reduced() -> None:
+    """The venue may still make it as large as was asked."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, ChildReplace(1, 1, 100, 12, 0), reduced(1, 4, 6)) == []
+    side = ledger.open_side(1, BUY)
+    assert side.size == 12
+    assert told(ledger, ReplaceRejected(1, 1, 2, "no")) == []
+    assert side.size == 6
+
+
+def test_an_order_that_is_reduced_to_nothing_is_over() -> None:
+    """Nothing of it can fill any more."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, reduced(1, 10, 0)) == []
+    order = ledger.order(1)
+    assert order is not None
+    assert (order.state, ledger.open_order_count()) == (CANCELLED, 0)
+
+
+def test_a_reduction_that_cannot_be_is_named() -> None:
+    """More than is left, nothing at all, of an order that is over or that nobody sent."""
+    ledger = Ledger()
+    working(ledger, 1)
+    assert told(ledger, reduced(1, 11, 0)) == ["order 1 with 10 left was reduced by 11"]
+    assert told(ledger, reduced(1, 0, 10)) == ["order 1 with 10 left was reduced by 0"]
+    assert told(ledger, OrderCancelled(1, 1, 10, 0, ""), reduced(1, 4, 6)) == [
+        "order 1 is at its end and was reduced by 4"
+    ]
+    assert "nobody here sent" in told(ledger, reduced(9, 4, 6))[0]
+    assert told(Ledger(complete=False), reduced(9, 4, 6)) == []
+
+
+def test_what_nobody_counts_is_told_so_that_trading_stops() -> None:
+    """A trade that is taken back, a settlement and a liquidation move a position without a fill of ours."""
+    ledger = Ledger(complete=False)
+    found = told(
+        ledger, TradeBusted(1, 1, 7, "error", 0), PositionSettled(1, 1, -5, 100, 0, 0, "expiry", 0),
+        PositionLiquidated(1, 1, BUY, 100, 5, 0, 0),
+    )  # fmt: skip
+    assert found == [
+        "the venue took trade 7 of order 1 back: compare positions with the venue",
+        "the venue settled -5 of instrument 1: compare positions with the venue",
+        "the venue liquidated 5 of instrument 1: compare positions with the venue",
+    ]

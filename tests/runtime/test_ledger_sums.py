@@ -24,6 +24,7 @@ from market.messages import (
     OrderCancelled,
     OrderExpired,
     OrderFilled,
+    OrderReduced,
     OrderRejected,
     OrderReplaced,
     ReplaceRejected,
@@ -96,7 +97,6 @@ def assert_sums(ledger: Ledger, net: dict[tuple[int, int], int]) -> None:
                 assert kept.count == len(sided)
                 if strategy_id < 0:
                     assert chain_of(kept) == sided
-                assert ledger.working_side(instrument_id, side, strategy_id) == sided
                 priced = [one.highest_price() if side == BUY else one.lowest_price() for one in sided]
                 best = max if side == BUY else min
                 assert kept.nearest() == best((price for price in priced if price > 0), default=0)
@@ -140,7 +140,7 @@ class Story:
     def happen(self, order: LedgerOrder) -> None:
         """Something happens to an order."""
         number, instrument_id, draw = order.order_id, order.instrument_id, self.draw
-        event = draw.randrange(9)
+        event = draw.randrange(10)
         if event < 3 and order.price > 0:
             self.fill(order)
         elif event == 3 and WORKING <= order.state <= WORKING + 1:
@@ -161,6 +161,9 @@ class Story:
             ended = OrderExpired(number, instrument_id, 0)
             cancelled = OrderCancelled(number, instrument_id, 0, 0, "")
             self.ledger.observe(draw.choice((ended, cancelled)))
+        elif event == 9 and order.remaining > 1:
+            removed = 2 * draw.randint(1, order.remaining // 2)
+            self.ledger.observe(OrderReduced(number, instrument_id, removed, order.remaining - removed, 0, 0))
 
     def fill(self, order: LedgerOrder) -> None:
         """An order trades, at times more than it may, and is told of twice at times."""
