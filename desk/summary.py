@@ -243,13 +243,14 @@ def _disorder(summary: dict[str, Any]) -> list[str]:
         lines.append(f"  NOT FLAT   {summary['totals']['open_orders']} orders were not confirmed as cancelled in time")
         for lane in summary["lanes"].values():
             if lane["knows_every_order"]:
-                lines += [
-                    f"             {one['side']} {one['size']} {one['symbol']} at {one['price']}, {one['state']}"
-                    for one in lane["open_orders"]
-                ]
+                lines += [f"             order {one['order_id']}: {_order_line(one)}" for one in lane["open_orders"]]
     if shutdown["unfinished"]:
         lines.append(f"  UNFINISHED {', '.join(shutdown['unfinished'])} did not end within the deadline")
     return lines
+
+
+def _order_line(order: dict[str, Any]) -> str:
+    return f"{order['side']} {order['size']} {order['symbol']} at {order['price']}, {order['state']}"
 
 
 def _lane_lines(lanes: dict[str, dict[str, Any]]) -> list[str]:

@@ -119,6 +119,8 @@ class TradingGateway(Service):
         self._epoch = 0
         self._nonce = 0
         self._clear_pause_s, self._clear_at = PRESS_S, 0.0
+        self._urged = trio.Event()
+        """Set when a cancel came that cannot be sent yet."""
         self._telling: Final = trio.Lock()
         self._held: list[Heard] | None = None
         """What was heard while older fills are still asked for."""
@@ -149,6 +151,7 @@ class TradingGateway(Service):
         tracker = RestartTracker(options, self.randomness)
         while True:
             self._epoch = max(self._epoch + 1, self.clock.now_ns())
+            self._urged = trio.Event()
             reason = "the gateway stopped"
             try:
                 await self._connected(tracker)
@@ -159,7 +162,12 @@ class TradingGateway(Service):
                 await self._tell_down(reason)
             wait_ns = tracker.failed(self.clock.now_ns())
             assert wait_ns is not None
-            await trio.sleep(wait_ns / NANOSECONDS)
+            with trio.move_on_after(wait_ns / NANOSECONDS) as pause:
+                await self._urged.wait()
+            if not pause.cancelled_caught:
+                # What has to leave the venue does not wait out a pause that grew before anybody wanted it gone.
+                tracker.reset()
+                await trio.sleep(PRESS_S)
 
     async def _tell_down(self, reason: str) -> None:
         self._losses.add()
@@ -387,6 +395,7 @@ class TradingGateway(Service):
         # Without a connection it is sent as soon as there is one.
         if self.link is not None and order_id not in self.desk.cancelling:
             self._post_cancel(self.link, order_id, instrument_id)
+        self._urged.set()
         return ()
 
     async def _cancel_unknown(self, cancel: CancelOrder) -> None:
@@ -441,6 +450,7 @@ class TradingGateway(Service):
                 self._post_cancel(self.link, order.order_id, order.instrument_id)
         self.orders.clearing.add(message.instrument_id)
         self._clear_pause_s, self._clear_at = PRESS_S, 0.0
+        self._urged.set()
 
     # ---- questions
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 FLAT_POLL_SECONDS = 0.005
+# During a shutdown nothing waits longer than this to be started again.
+LAST_PAUSE_SECONDS = 0.1
 
 
 class UnitState(enum.Enum):
@@ -203,7 +205,7 @@ class Supervisor:
     async def _start_units(self, nursery: trio.Nursery) -> None:
         """Start lanes and services in order; one that fails to start is restarted like any other."""
         for unit in self.units.values():
-            if self._shutdown.is_set():
+            if self._shutdown.is_set() and not self._open_orders():
                 return
             if unit.kind != "actor":
                 self._started.append(unit)
@@ -229,7 +231,7 @@ class Supervisor:
                         if delay_ns is None:
                             return
                         unit.state = UnitState.BACKING_OFF
-                        await trio.sleep(delay_ns / NANOSECONDS)
+                        await self._pause(delay_ns / NANOSECONDS)
                         unit.restarts += 1
                         self.tell_lanes(ServiceRestarted(unit.name, unit.restarts))
                     else:
@@ -242,6 +244,14 @@ class Supervisor:
                 # Nobody will take these any more: whoever sends is told, instead of waiting.
                 unit.mailbox.close()
             unit.finished.set()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before a restart; a shutdown does not: what takes orders out of a venue may be what is down."""
+        if self._shutdown.is_set():
+            await trio.sleep(min(seconds, LAST_PAUSE_SECONDS))
+            return
+        with trio.move_on_after(seconds):
+            await self._shutdown.wait()
 
     def _runner(self, entry: ServiceEntry) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
@@ -295,7 +305,7 @@ class Supervisor:
     async def _restart_actor(self, unit: Unit, delay_ns: int) -> None:
         """Bring an actor back after its backoff: the lane does it when it takes this input."""
         assert unit.lane is not None
-        await trio.sleep(delay_ns / NANOSECONDS)
+        await self._pause(delay_ns / NANOSECONDS)
         if unit.state is not UnitState.BACKING_OFF or unit.lane.closing:
             return
         unit.restarts += 1
@@ -352,7 +362,11 @@ class Supervisor:
         return True
 
     def _is_flat(self) -> bool:
-        return not any(lane.drain.is_urgent_waiting() or lane.core.ledger.open_order_count() for lane in self.lanes)
+        return not self._open_orders() and not any(lane.drain.is_urgent_waiting() for lane in self.lanes)
+
+    def _open_orders(self) -> int:
+        """How many orders the lanes know of that may work somewhere."""
+        return sum(lane.core.ledger.open_order_count() for lane in self.lanes)
 
     def _any_lane_runs(self) -> bool:
         return any(self.units[unit_name(lane)].state is UnitState.RUNNING for lane in self.lanes)

@@ -103,6 +103,8 @@ class CcxtGateway(Service):
         self._telling: Final = trio.Lock()
         self._epoch = 0
         self._clearing_s = CLEARING_POLL_S
+        self._urged = trio.Event()
+        """Set when a cancel came that cannot be sent yet."""
         label = {"service": self.name}
         self._losses = self.metrics.counter("gateway_losses_total", "Connections that were lost.", label)
         self.metrics.gauge(
@@ -149,6 +151,7 @@ class CcxtGateway(Service):
         tracker = RestartTracker(options, self.randomness)
         while True:
             self._epoch = max(self._epoch + 1, self.clock.now_ns())
+            self._urged = trio.Event()
             reason = "the gateway stopped"
             try:
                 await self._begin(nursery)
@@ -164,7 +167,13 @@ class CcxtGateway(Service):
                 await self._tell_down(reason)
             wait_ns = tracker.failed(self.clock.now_ns())
             assert wait_ns is not None
-            await trio.sleep(max(wait_ns / NANOSECONDS, self.desk.weight.delay_s()))
+            with trio.move_on_after(wait_ns / NANOSECONDS) as pause:
+                await self._urged.wait()
+            if not pause.cancelled_caught:
+                # What has to leave the venue does not wait out a pause that grew before anybody wanted it gone.
+                tracker.reset()
+                await trio.sleep(CLEARING_POLL_S)
+            await trio.sleep(self.desk.weight.delay_s())
 
     async def _begin(self, nursery: trio.Nursery) -> None:
         """Find the venue, prove who we are, and learn what is open there."""
@@ -298,6 +307,7 @@ class CcxtGateway(Service):
             self._clearing_s = CLEARING_POLL_S
             self._tend_all(nursery)
             self.desk.wake.set()
+            self._urged.set()
         elif isinstance(message, ReplaceOrder):
             order_id, instrument_id = message.order_id, message.instrument_id
             await self._tell(self.orders.replace_rejected(order_id, instrument_id, REJECT_UNSUPPORTED, _NO_CHANGE))
@@ -345,6 +355,7 @@ class CcxtGateway(Service):
         order.is_cancel_wanted, order.cancel_reason = True, cancel.reason
         # Without a connection it is sent as soon as there is one; while the order is on its way, once it is there.
         nursery.start_soon(self.desk.tend, order)
+        self._urged.set()
         return ()
 
     # ---- questions

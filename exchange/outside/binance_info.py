@@ -288,8 +288,3 @@ def day_row(market: Market, now_ns: int) -> DayRow:
         last_id=day.last_id,
         count=day.count,
     )
-
-
-def one_or_all(rows: list[Frame], is_one: bool) -> list[Frame] | Frame:
-    """The answer of a ticker: one row where one symbol was named."""
-    return rows[0] if is_one else rows

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -52,9 +53,11 @@ class Wire:
     exchange: World
     streams: list[trio.abc.Stream] = attrs.field(factory=list)
     is_up: bool = True
+    attempts: int = 0
 
     async def open_tcp(self, host: str, port: int) -> trio.abc.Stream:
         """A connection to the exchange's native gateway, while there is a network."""
+        self.attempts += 1
         if not self.is_up:
             raise OSError("the network is down")
         gateway = FoundNative.running[-1]
@@ -199,6 +202,46 @@ async def test_the_exchange_cancels_when_the_connection_ends(autojump_clock: Moc
         await wire.cut()
         await alice.expect(OrderCancelled, one)
         await alice.connected(2)
+
+
+@pytest.mark.parametrize("wants_all", [False, True])
+async def test_a_cancel_does_not_wait_out_a_long_pause(
+    autojump_clock: MockClock, tmp_path: Path, wants_all: bool
+) -> None:
+    """The pauses have grown to an hour when a cancel comes: the gateway connects again at once, and sends it."""
+    pauses = {"first_pause_ms": 3_600_000, "longest_pause_ms": 3_600_000, "cancel_on_disconnect": False}
+    async with trading(tmp_path, **pauses) as (_, wire, alice):
+        one = alice.order("50000")
+        await alice.expect(OrderAccepted, one)
+        wire.is_up = False
+        await wire.cut()
+        await alice.lost()
+        await trio.sleep(10)
+        wire.is_up = True
+        asked = trio.current_time()
+        if wants_all:
+            alice.tell(CancelAll(0, "halted"))
+        else:
+            alice.cancel(one)
+        await alice.expect(OrderCancelled, one)
+        assert trio.current_time() - asked < 1.0
+
+
+async def test_cancels_do_not_hurry_the_gateway_beyond_measure(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """However many come while the exchange cannot be reached: ten attempts a second are enough."""
+    async with trading(tmp_path, longest_pause_ms=60_000, cancel_on_disconnect=False) as (_, wire, alice):
+        one = alice.order("50000")
+        await alice.expect(OrderAccepted, one)
+        wire.is_up = False
+        await wire.cut()
+        await alice.lost()
+        before = wire.attempts
+        for _ in range(1_000):
+            alice.cancel(one)
+            await trio.sleep(0.001)
+        assert 3 <= wire.attempts - before <= 12
+        wire.is_up = True
+        await alice.expect(OrderCancelled, one)
 
 
 async def test_a_request_that_is_cut_in_the_middle(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -307,6 +307,24 @@ async def test_a_venue_that_is_gone_and_comes_back(tmp_path: Path, monkeypatch: 
         await alice.expect(OrderCancelled, other)
 
 
+async def test_a_cancel_does_not_wait_out_a_long_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pauses have grown to an hour when a cancel comes: the venue is asked again at once, and takes it."""
+    import requests
+
+    async with trading(tmp_path, first_pause_ms=3_600_000, longest_pause_ms=3_600_000) as (_, alice, _bob):
+        one = alice.order("50000")
+        await alice.expect(OrderAccepted, one)
+        with monkeypatch.context() as context:
+
+            def cut(self: requests.Session, method: str, url: str, **rest: Any) -> requests.Response:  # noqa: ANN401
+                raise requests.exceptions.ConnectionError("the network is down")
+
+            context.setattr(requests.Session, "request", cut)
+            await alice.lost()
+        alice.cancel(one)
+        await alice.expect(OrderCancelled, one)
+
+
 async def test_a_new_process_finds_what_an_earlier_one_left(tmp_path: Path) -> None:
     """Open orders of ours are told; asked for one, all its fills come; nothing is counted twice."""
     async with trading(tmp_path) as (_, alice, bob):

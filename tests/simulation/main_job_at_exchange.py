@@ -34,24 +34,15 @@ from runtime.session import Session
 from runtime.trial import plan_checked
 from tests.data import ROOT
 from tests.exchange.outside import FoundNative, World, world
+from tests.exchange.watched import NearFeed
 from tests.simulation.world import Silence, run_inline
 from venues.dialing import Dialing, OpenTcp, Proxies
-from venues.feed import Feed
 
 SHIPPED = ROOT / "tests" / "desk" / "one_venue.toml"
 # Of the exchange's amounts.
 AMOUNT_PLACES: Final = 12
 MIDDLE = 60_000
 HERE = "tests.simulation.main_job_at_exchange"
-
-
-class NearFeed(Feed):
-    """A feed whose connections are what the test hands in."""
-
-    opener: ClassVar[OpenTcp]
-
-    def __init__(self, setup: ServiceSetup) -> None:
-        super().__init__(setup, Dialing(proxies=Proxies(), open_tcp=type(self).opener))
 
 
 class NearGateway(TradingGateway):
@@ -63,18 +54,22 @@ class NearGateway(TradingGateway):
         super().__init__(setup, Dialing(proxies=Proxies(), open_tcp=type(self).opener))
 
 
-def config_text(keys: Path) -> str:
-    """The main job in small, without its paper venue and simulated market, at the exchange."""
+def config_text(keys: Path, pauses_ms: int = 0) -> str:
+    """The main job in small, without its paper venue and simulated market, at the exchange.
+
+    `pauses_ms` is how long the gateway waits before it is started again or connects again, where that is not usual.
+    """
     text = SHIPPED.read_text(encoding="utf-8")
     begin = text.index("[services.feed]")
     end = text.index("[actors.venue_book]")
+    pauses = f", longest_pause_ms = {pauses_ms or 500}" + (f", first_pause_ms = {pauses_ms}" if pauses_ms else "")
     edges = f"""
 [services.feed]
-class = "{HERE}:NearFeed"
+class = "tests.exchange.watched:NearFeed"
 params = {{ venue = "binance", url = "ws://exchange", rest_url = "http://exchange", first_pause_ms = 50 }}
 [services.gateway]
 class = "{HERE}:NearGateway"
-params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange", longest_pause_ms = 500 }}
+params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange"{pauses} }}
 """
     text = text[:begin] + edges + text[end:]
     begin, end = text.index("[actors.paper_venue]"), text.index("[actors.portfolio]")
@@ -90,6 +85,9 @@ params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange", longest_
     ):  # fmt: skip
         assert old in text, old
         text = text.replace(old, new, 1)
+    if pauses_ms:
+        assert "[restart]" not in text
+        text += f"\n[restart]\ninitial_ms = {pauses_ms}\nmaximum_ms = {pauses_ms}\n"
     return text
 
 
@@ -201,17 +199,19 @@ def exact(text: str) -> int:
     return int(whole + fraction.ljust(AMOUNT_PLACES, "0"))
 
 
-def planned(folder: Path) -> Blueprint:
+def planned(folder: Path, pauses_ms: int = 0) -> Blueprint:
     """The plan at the exchange whose keys are in this folder."""
     path = folder / "main-job.toml"
-    path.write_text(config_text(folder / "keys.toml"), encoding="utf-8")
+    path.write_text(config_text(folder / "keys.toml", pauses_ms), encoding="utf-8")
     blueprint = plan_checked(load_config(path, params_of=params_of))
     assert not any(issubclass(node.class_, PaperVenue) for node in blueprint.actors)
     return blueprint
 
 
 @asynccontextmanager
-async def at_exchange(clock: trio.testing.MockClock, folder: Path, seed: int) -> AsyncIterator[AtExchange]:
+async def at_exchange(
+    clock: trio.testing.MockClock, folder: Path, seed: int, pauses_ms: int = 0
+) -> AsyncIterator[AtExchange]:
     """The exchange with a market of many levels, and a session that trades there, in the time of this clock."""
     assert trio.lowlevel.current_clock() is clock
     async with world(folder) as exchange, exchange.native("bob") as bob:
@@ -229,9 +229,12 @@ async def at_exchange(clock: trio.testing.MockClock, folder: Path, seed: int) ->
         NearFeed.opener, NearGateway.opener = staticmethod(open_feed), staticmethod(open_gateway)
         log = cast("Logger", Silence())
         state = folder / "state"
-        with Session(planned(folder), exchange.clock, log, state, None, run_inline) as session:
+        with Session(planned(folder, pauses_ms), exchange.clock, log, state, None, run_inline) as session:
             made = AtExchange(session, exchange, bob, random.Random(seed))
             made.before = await made.balances()
+            if pauses_ms:
+                # The gateway's first login must not meet the last one of its key: it would wait too long.
+                await trio.sleep(0.01)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(session.run)
                 yield made

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from heapq import heappop, heappush
-from random import Random
+from heapq import heappop
 
 import attrs
 
@@ -41,7 +40,7 @@ from tests.simulation.main_job_auditor import Auditor
 from tests.simulation.main_job_plan import connection_of, risk_params, simulated_plan
 from tests.simulation.main_job_venue import LateVenue, VenueManners
 from tests.simulation.venue_speakers import BinanceSpeaker, CoinbaseSpeaker, KrakenSpeaker
-from tests.simulation.venue_truth import Connection, Faults, Speaker, Truth
+from tests.simulation.venue_truth import Connection, Faults, Longest, Network, Speaker, Truth
 from venues.simulated_market import MarketShape, SimulatedMarket, TradeEvent
 
 STEP_NS = 40 * MILLISECOND
@@ -155,7 +154,7 @@ def as_text(core: LaneCore) -> str:
     return json.dumps(core.save(), sort_keys=True)
 
 
-class MainJobWorld:
+class MainJobWorld(Network):
     """See the head of this file."""
 
     def __init__(
@@ -167,13 +166,9 @@ class MainJobWorld:
         params: Mapping[type[Actor], Mapping[str, object]] | None = None,
     ) -> None:
         """With `manners` the orders go to a late venue outside, else to the paper venue of the lane."""
-        self.draw = Random(seed)
-        self.faults = faults
+        super().__init__(seed, faults, Longest(down_ms=2_000, silent_ms=5_000, held_ms=1_500))
         self.troubles = troubles or Troubles()
         self.market = SimulatedMarket(seed, MarketShape(6_000_000, 100, 1_000))
-        self.queue: list[tuple[int, int, int, int, Message]] = []
-        self.number = 0
-        self.injected: dict[str, int] = {}
         self.lane = MainJobLane(seed, manners is None, params or {})
         plan = self.lane.plan
         self.venue = None if manners is None else LateVenue(plan.instruments, seed, manners)
@@ -211,22 +206,6 @@ class MainJobWorld:
         assert isinstance(actor, VenueBook)
         return actor
 
-    # ---- what reaches the lane
-
-    def count(self, fault: str) -> None:
-        """One more fault of a kind."""
-        self.injected[fault] = self.injected.get(fault, 0) + 1
-
-    def deliver(self, due_ns: int, connection: Connection, message: Message) -> None:
-        """Let a message reach the lane at a time, unless its connection is lost before."""
-        self.number += 1
-        heappush(self.queue, (due_ns, self.number, connection.connection_id, connection.epoch, message))
-
-    def forget(self, connection: Connection) -> None:
-        """What is on its way over a connection is lost."""
-        self.queue = [one for one in self.queue if one[2] != connection.connection_id]
-        self.queue.sort()
-
     # ---- time
 
     def run(self, steps: int) -> None:
@@ -259,19 +238,6 @@ class MainJobWorld:
                     frames = side.speaker.changed(now_ns, event, change)
                 for frame in frames:
                     connection.send(now_ns, frame)
-
-    def disturb(self, connection: Connection, now_ns: int) -> None:
-        """Draw what befalls a whole connection."""
-        draw, faults = self.draw, self.faults
-        if draw.random() < faults.disconnect:
-            self.count("disconnect")
-            connection.disconnect(now_ns, draw.randrange(1, 2_000) * MILLISECOND)
-        if draw.random() < faults.stall:
-            self.count("stall")
-            connection.silent_until_ns = now_ns + draw.randrange(500, 5_000) * MILLISECOND
-        if draw.random() < faults.delay:
-            self.count("delay")
-            connection.held_until_ns = now_ns + draw.randrange(50, 1_500) * MILLISECOND
 
     def pass_until(self, end_ns: int) -> None:
         """Deliver what comes due, with timers, restarts and the answers of the venue between, each an input judged."""

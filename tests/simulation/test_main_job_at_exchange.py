@@ -11,10 +11,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from desk.summary import summary_lines, summary_of
+from runtime.supervisor import UnitState
 from tests.seeds import seeds
 from tests.simulation.main_job_at_exchange import AtExchange, at_exchange
 
 STEPS = 40
+# A seed under which the end comes while the gateway waits to be started again.
+ENDS_IN_A_PAUSE = 4
 
 
 async def quoted(one: AtExchange) -> None:
@@ -33,7 +37,7 @@ async def ended(one: AtExchange) -> None:
     assert await one.working() == []
 
 
-@pytest.mark.parametrize("seed", seeds(2, 200))
+@pytest.mark.parametrize("seed", sorted({*seeds(2, 200), ENDS_IN_A_PAUSE}))
 async def test_positions_and_money_are_those_of_the_exchange(
     autojump_clock: MockClock, tmp_path: Path, seed: int
 ) -> None:
@@ -67,3 +71,44 @@ async def test_the_end_at_any_moment_leaves_nothing_at_the_exchange(
         one.is_up = True
         await ended(one)
         await one.compare()
+
+
+@pytest.mark.parametrize("how", ["fails", "is cut off"])
+async def test_the_end_does_not_wait_out_a_pause_of_the_gateway(
+    autojump_clock: MockClock, tmp_path: Path, how: str
+) -> None:
+    """It waits for its restart, or for its next connection, longer than an end may take: it goes at once."""
+    async with at_exchange(autojump_clock, tmp_path, 1, pauses_ms=3_600_000) as one:
+        await quoted(one)
+        if how == "fails":
+            one.session.system.kills["gateway"].arm(1)
+            await one.until(lambda: one.session.system.supervisor.units["gateway"].state is UnitState.BACKING_OFF)
+            one.session.system.kills["gateway"].arm(0)
+        else:
+            await one.cut(5.0)
+            assert not one.streams
+        await ended(one)
+        await one.compare()
+
+
+async def test_an_exchange_that_stays_away_is_said_with_its_orders(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """What cannot be confirmed in time is no orderly end, and every order that may work is named."""
+    async with at_exchange(autojump_clock, tmp_path, 1) as one:
+        await quoted(one)
+        one.is_up = False
+        before = set(one.session.system.lanes[0].core.ledger.open)
+        await one.cut(0.0)
+        one.is_up = False
+        one.session.request_shutdown("SIGTERM")
+        supervisor = one.session.system.supervisor
+        await one.until(lambda: supervisor.report is not None)
+        report = supervisor.report
+        assert report is not None
+        assert (report.flat, report.orderly, report.unfinished) == (False, False, ())
+        summary = summary_of(one.session, report)
+        open_orders = summary["lanes"]["main"]["open_orders"]
+        assert {row["order_id"] for row in open_orders} == before != set()
+        said = "\n".join(summary_lines(summary))
+        assert "NOT in order" in said
+        for row in open_orders:
+            assert f"order {row['order_id']}: {row['side']} {row['size']}" in said

@@ -287,34 +287,25 @@ class Connection:
         return RawFrame(self.connection_id, kind, 0 if kind == FRAME_STREAM else 1, 0, data)
 
 
-class World:
-    """See the head of this file."""
+@attrs.frozen(kw_only=True)
+class Longest:
+    """How long a connection is down, silent or held up at most."""
 
-    def __init__(self, speakers: dict[int, Speaker], seed: int, faults: Faults, audit_every_s: int = 0) -> None:
+    down_ms: int
+    silent_ms: int
+    held_ms: int
+
+
+class Network:
+    """What is on its way over connections, and the faults that are drawn for them."""
+
+    def __init__(self, seed: int, faults: Faults, longest: Longest) -> None:
         self.draw = Random(seed)
         self.faults = faults
-        self.speakers = speakers
-        first = next(iter(speakers.values()))
-        self.truth = Truth(seed, first.depth)
-        settings = VenueBookParams(
-            dialect=first.dialect, depth=first.depth, connections=tuple(speakers), retry_most_ms=5_000,
-            audit_every_s=audit_every_s,
-        )  # fmt: skip
-        self.lane = Lane(first, settings)
-        self.book = self.lane.actor(VenueBook)
-        self.connections = {number: Connection(self, number) for number in speakers}
+        self.longest = longest
         self.queue: list[tuple[int, int, int, int, Message]] = []
         self.number = 0
         self.injected: dict[str, int] = {}
-        self.trades: list[PublicTrade] = []
-        self.live_ns = 0
-        self.judged = 0
-        self.judges = True
-        self.inputs: deque[tuple[Message, int, bool]] = deque([(self.lane.started, START_NS, True)], maxlen=MOST_INPUTS)
-
-    def another_core(self) -> LaneCore:
-        """A lane like this one that has heard nothing."""
-        return build_core(self.lane.plan, "main")
 
     def count(self, fault: str) -> None:
         """One more fault of a kind."""
@@ -329,6 +320,46 @@ class World:
         """What is on its way over a connection is lost."""
         self.queue = [one for one in self.queue if one[2] != connection.connection_id]
         self.queue.sort()
+
+    def disturb(self, connection: Connection, now_ns: int) -> None:
+        """Draw what befalls a whole connection."""
+        draw, faults, longest = self.draw, self.faults, self.longest
+        if draw.random() < faults.disconnect:
+            self.count("disconnect")
+            connection.disconnect(now_ns, draw.randrange(1, longest.down_ms) * MILLISECOND)
+        if draw.random() < faults.stall:
+            # It stays open, and what is sent is never seen.
+            self.count("stall")
+            connection.silent_until_ns = now_ns + draw.randrange(500, longest.silent_ms) * MILLISECOND
+        if draw.random() < faults.delay:
+            self.count("delay")
+            connection.held_until_ns = now_ns + draw.randrange(50, longest.held_ms) * MILLISECOND
+
+
+class World(Network):
+    """See the head of this file."""
+
+    def __init__(self, speakers: dict[int, Speaker], seed: int, faults: Faults, audit_every_s: int = 0) -> None:
+        super().__init__(seed, faults, Longest(down_ms=3_000, silent_ms=12_000, held_ms=2_500))
+        self.speakers = speakers
+        first = next(iter(speakers.values()))
+        self.truth = Truth(seed, first.depth)
+        settings = VenueBookParams(
+            dialect=first.dialect, depth=first.depth, connections=tuple(speakers), retry_most_ms=5_000,
+            audit_every_s=audit_every_s,
+        )  # fmt: skip
+        self.lane = Lane(first, settings)
+        self.book = self.lane.actor(VenueBook)
+        self.connections = {number: Connection(self, number) for number in speakers}
+        self.trades: list[PublicTrade] = []
+        self.live_ns = 0
+        self.judged = 0
+        self.judges = True
+        self.inputs: deque[tuple[Message, int, bool]] = deque([(self.lane.started, START_NS, True)], maxlen=MOST_INPUTS)
+
+    def another_core(self) -> LaneCore:
+        """A lane like this one that has heard nothing."""
+        return build_core(self.lane.plan, "main")
 
     def run(self, steps: int) -> None:
         """Let the market take so many steps."""
@@ -346,7 +377,7 @@ class World:
                 if now_ns >= connection.back_ns:
                     connection.connect(now_ns)
                 continue
-            self.trouble(connection, now_ns)
+            self.disturb(connection, now_ns)
             speaker = self.speakers[connection.connection_id]
             for event in events:
                 if isinstance(event, TradeEvent):
@@ -355,20 +386,6 @@ class World:
                     frames = speaker.changed(now_ns, event, change)
                 for frame in frames:
                     connection.send(now_ns, frame)
-
-    def trouble(self, connection: Connection, now_ns: int) -> None:
-        """Draw what befalls a whole connection."""
-        draw, faults = self.draw, self.faults
-        if draw.random() < faults.disconnect:
-            self.count("disconnect")
-            connection.disconnect(now_ns, draw.randrange(1, 3_000) * MILLISECOND)
-        if draw.random() < faults.stall:
-            # It stays open, and what is sent is never seen.
-            self.count("stall")
-            connection.silent_until_ns = now_ns + draw.randrange(500, 12_000) * MILLISECOND
-        if draw.random() < faults.delay:
-            self.count("delay")
-            connection.held_until_ns = now_ns + draw.randrange(50, 2_500) * MILLISECOND
 
     def pass_until(self, end_ns: int) -> None:
         """Deliver what comes due, with the timers of the lane between."""
