@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from market.messages import Message, TimerFired
+from market.messages import ConfigChanged, ConfigRefused, Message, TimerFired
+from runtime.config.changes import ChangeRefused, can_change, changed_params, key_within
 from runtime.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from market.instruments import InstrumentTable
 
@@ -79,7 +80,11 @@ class ActorSetup:
         self.connections: Final[Mapping[int, str]] = {} if connections is None else connections
         # The strategies whose orders are cancelled when an actor fails, by the number of that actor.
         self.strategies_hit: Final[Mapping[int, tuple[int, ...]]] = {} if strategies_hit is None else strategies_hit
-        self.params: Final = params
+        # What each of the gateways can change of a working order: "nothing", "size" or "all".
+        self.amends: Mapping[str, str] = {}
+        # As they are now, and as they were at the start: a strategy's settings may change while it runs.
+        self.params: object = params
+        self.first_params: Final = params
         self.instruments: Final = instruments
         self.instrument_ids: Final = instrument_ids
         self.actor_ids: Final = actor_ids
@@ -87,6 +92,14 @@ class ActorSetup:
         self.declared: list[bool] = []
         # Settings that were changed while running, as key and value; they outlive a failure of the actor.
         self.changes: list[tuple[str, str]] = []
+        # Puts another instance into the place of the actor; the lane sets it.
+        self.put_in_place: Callable[[Actor], None] | None = None
+
+    def change(self, rows: list[list[str]]) -> None:
+        """Take the settings that were changed in an earlier process; whoever is made from now on has them."""
+        for key, value in rows:
+            self.params = changed_params(self.params, key, value)
+            self.changes.append((key, value))
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -186,9 +199,63 @@ class Actor:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Strategy(Actor):
-    """An actor that wants quotes or orders. Its working orders are cancelled when it fails."""
+    """An actor that wants quotes or orders. Its working orders are cancelled when it fails.
+
+    The settings that its `PARAMS` declare with `reload=True` may change while it runs; it need do nothing for that.
+    """
+
+    def __init__(self, setup: ActorSetup) -> None:
+        super().__init__(setup)
+        self.setup: Final = setup
+
+    def __init_subclass__(cls) -> None:
+        """A strategy with settings that may change hears of changes, and may refuse them."""
+        super().__init_subclass__()
+        if can_change(cls.PARAMS) and ConfigChanged not in cls.HANDLERS:
+            cls.HANDLERS = {**cls.HANDLERS, ConfigChanged: "on_config"}
+            cls.GIVES = (*cls.GIVES, ConfigRefused)
 
     @property
     def strategy_id(self) -> int:
         """The number under which its orders, fills and positions are kept."""
         return self.actor_id
+
+    def on_config(self, changed: ConfigChanged) -> None:
+        """One of its settings changes: a fresh instance takes over, with that setting and with what this one saves."""
+        key = key_within(self.name, changed.key)
+        if len(key) == 0:
+            return
+        setup = self.setup
+        if setup.put_in_place is None:
+            raise ActorError(f"{self.name} is in no lane: nobody can put another instance into its place")
+        before = setup.params
+        done = False
+        refusal = ""
+        try:
+            setup.params = changed_params(before, key, changed.value)
+            self.check_wiring(setup)
+            fresh = type(self)(setup)
+            fresh.load(self.save())
+            done = True
+        except ValueError as error:
+            # A refusal, or what shows only when a setting is put to use, such as a size with too many digits.
+            refusal = str(error)
+        finally:
+            if not done:
+                setup.params = before
+        if not done:
+            self.emit(ConfigRefused(changed.key, refusal))
+            return
+        setup.changes.append((key, changed.value))
+        setup.put_in_place(fresh)
+        fresh.on_settings_changed()
+
+    def check_wiring(self, setup: ActorSetup) -> None:
+        """Who hears what is settled at the start: settings for which it would have to hear more cannot come later."""
+        now_used = set(type(self).unused(setup.first_params)) - set(type(self).unused(setup.params))
+        if now_used:
+            names = ", ".join(sorted(one.__name__ for one in now_used))
+            raise ChangeRefused(f"takes effect at the next start: with it the strategy needs {names}")
+
+    def on_settings_changed(self) -> None:
+        """Runs on the instance with the changed setting: say anew what is wanted, if no message will come for it."""

@@ -19,7 +19,7 @@ from market.messages import (
     SessionAnswered,
     schema_id_of,
 )
-from runtime.actor import Actor, ActorSetup, Outlet
+from runtime.actor import Actor, ActorSetup, Outlet, Strategy
 from runtime.lane_core import LaneCore
 from runtime.lane_parts import Handler, RosterEntry, Slot
 from runtime.ledger import OBSERVED_TYPES, Ledger, MoneyTerms
@@ -49,6 +49,8 @@ def build_core(blueprint: Blueprint, lane: str) -> LaneCore:
     }
     for node in nodes:
         slot = Slot(node.name, node.node_id, node.policy, _maker(blueprint, node, outlet, hit))
+        if isinstance(slot.actor, Strategy):
+            slot.actor.setup.put_in_place = slot.replace_actor
         slot.passes_orders = NewOrder in node.gives
         slot.accepts_orders = OrderAccepted in node.gives
         core.slots.append(slot)
@@ -87,6 +89,7 @@ def _maker(
         {number: one.name for one in gateways if (number := getattr(one.params, "connection_id", 0))},
         strategies_hit,
     )
+    setup.amends = {one.name: getattr(one.class_, "AMENDS", "all") for one in gateways}
     setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
     for message_type in node.gives:
         setup.declared[schema_id_of(message_type)] = True

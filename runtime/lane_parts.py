@@ -23,11 +23,14 @@ from market.messages import (
     ReplaceOrder,
     ReplaceRejected,
 )
-from runtime.actor import Actor
+from runtime.actor import Actor, Strategy
 from runtime.journal.records import SOURCE_SHIFT, URGENT
 
 # An origin is the flags of a record without the one that ends a batch and the one that closes the journal.
 ORIGIN_SHIFT: Final = 2
+
+# Under this name a saved state has the settings of its strategy that were changed.
+CHANGED: Final = "changed settings"
 
 # More than can be on its way between two lanes: their channels with their reserves, and an outbox.
 TAIL_MESSAGES: Final = 200_000
@@ -253,16 +256,26 @@ def describe(error: Exception) -> str:
 
 
 def saved_state(slot: Slot) -> dict[str, object]:
-    """The state of one actor; users write `save`, so it may raise anything."""
+    """The state of one actor, with the settings that were changed; users write `save`, so it may raise anything."""
     try:
-        return slot.actor.save()
+        state = slot.actor.save()
     except Exception as error:
         raise SaveFailed(f"{slot.name}.save() failed: {describe(error)}") from error
+    actor = slot.actor
+    if isinstance(actor, Strategy) and len(actor.setup.changes) > 0:
+        return {**state, CHANGED: [[key, value] for key, value in actor.setup.changes]}
+    return state
 
 
 def load_state(slot: Slot, state: dict[str, object]) -> None:
-    """Give one actor back its state; users write `load`, so it may raise anything."""
+    """Give one actor back its settings and its state; users write `load`, so it may raise anything."""
     try:
-        slot.actor.load(state)
+        rows = state.get(CHANGED)
+        if isinstance(rows, list) and isinstance(slot.actor, Strategy):
+            slot.actor.setup.change(rows)
+            slot.replace_actor(slot.make())
+            slot.actor.load({key: one for key, one in state.items() if key != CHANGED})
+        else:
+            slot.actor.load(state)
     except Exception as error:
         raise LoadFailed(f"{slot.name}.load() failed: {describe(error)}") from error

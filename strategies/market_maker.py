@@ -6,7 +6,9 @@ wants nothing while it cannot trust what it knows: a book that is not live, no f
 touch, too few live venues, a lane that lags, a pause, a halt, a shutdown. Prices and sizes that it wants are exact, on
 the tick and on the lot; only the model in between uses floats. Every quote says why it is where it is.
 
-`docs/market-making.md` has the formulas and the settings; `market_maker_spread.py` and `quote_ladder.py` keep them.
+`docs/market-making.md` has the formulas and the settings. `market_maker_spread.py` says how wide it quotes,
+`market_maker_quoting.py` how much, `market_maker_plan.py` when a quote moves and `quote_ladder.py` where to. Here is
+what it hears and what it trusts.
 """
 
 from __future__ import annotations
@@ -21,8 +23,6 @@ from market.messages import (
     ActorFailed,
     ActorRestarted,
     BookStateChanged,
-    ConfigChanged,
-    ConfigRefused,
     FairValue,
     HaltReset,
     Lagging,
@@ -38,14 +38,10 @@ from market.messages import (
     WantedQuotes,
 )
 from runtime.actor import ActorSetup, Strategy
-from runtime.config.changes import ChangeRefused, changed_params, key_within
 from runtime.ledger import Ledger
 from strategies.market_maker_params import BASE, MarketMakerParams
+from strategies.market_maker_plan import Planner
 from strategies.market_maker_quoting import BASIS_POINT, Inventory, Quoting, panel_of
-from strategies.quote_ladder import QuoteSide
-
-# How much nearer than its target a level that stays may be, as a share of the half spread.
-NEARER_SHARE: Final = 0.5
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -67,9 +63,8 @@ class MarketMaker(Strategy):
         RunStarted: "on_run_started",
         ActorFailed: "on_somebody_failed",
         ActorRestarted: "on_trust_changed",
-        ConfigChanged: "on_config",
     }
-    GIVES: ClassVar[tuple[type[Message], ...]] = (WantedQuotes, ConfigRefused)
+    GIVES: ClassVar[tuple[type[Message], ...]] = (WantedQuotes,)
     PARAMS: ClassVar[type | None] = MarketMakerParams
     AT_BATCH_END: ClassVar[bool] = True
 
@@ -77,37 +72,24 @@ class MarketMaker(Strategy):
         super().__init__(setup)
         params = setup.params
         assert isinstance(params, MarketMakerParams)
-        self.setup: Final = setup
+        self.params: Final = params
         self.lagging: bool = False
         self.paused: bool = False
         self.stopping: bool = False
-        for key, value in setup.changes:
-            params = changed_params(params, key, value)
-        self.use(params)
-
-    def use(self, params: MarketMakerParams) -> None:
-        """Take these settings, with nothing known of any market."""
-        self.params: MarketMakerParams = params
-        self.mode: str = params.mode
-        self.minimum_confidence: float = params.minimum_confidence
-        self.min_live_venues: i64 = params.min_live_venues
-        self.requote: float = params.requote_bps * BASIS_POINT
-        self.away: float = params.requote_away_bps * BASIS_POINT
-        self.outer: float = params.requote_outer_bps * BASIS_POINT
-        self.moves: i64 = params.moves_per_batch
-        self.patience: float = params.queue_patience
-        self.spacing: float = params.level_spacing_bps * BASIS_POINT
-        self.deviation: float = params.maximum_deviation_bps * BASIS_POINT
-        self.measures_arrivals: bool = params.calibrate and params.mode != BASE
-        self.quoting: dict[int, Quoting] = {}
-        self.inventories: list[Inventory] = []
-        setup = self.setup
+        self.mode: Final[str] = params.mode
+        self.minimum_confidence: Final[float] = params.minimum_confidence
+        self.min_live_venues: Final[i64] = params.min_live_venues
+        self.planner: Final = Planner(params)
+        self.deviation: Final[float] = params.maximum_deviation_bps * BASIS_POINT
+        self.measures_arrivals: Final[bool] = params.calibrate and params.mode != BASE
+        self.quoting: Final[dict[int, Quoting]] = {}
+        self.inventories: Final[list[Inventory]] = []
         alike: dict[tuple[str, str], list[Instrument]] = {}
         for instrument_id in setup.instrument_ids:
             one = setup.instruments.by_id(instrument_id)
             alike.setdefault((one.base, str(one.kind)), []).append(one)
         for instruments in alike.values():
-            inventory = Inventory(instruments, params)
+            inventory = Inventory(instruments, params, self.ledger, self.strategy_id)
             self.inventories.append(inventory)
             for one in instruments:
                 quoting = Quoting(one, inventory, params)
@@ -184,6 +166,10 @@ class MarketMaker(Strategy):
             return
         side = quoting.bids if fill.side > 0 else quoting.asks
         side.see_fill(fill.price, fill.remaining)
+        order = self.ledger.order(fill.order_id)
+        if order is not None and order.post_only and order.parent_id == 0:
+            # The order manager sends nothing more there until it is told anew.
+            side.committed = 0
         quoting.inventory.stale = True
         for member in quoting.inventory.members:
             member.changed = True
@@ -242,32 +228,18 @@ class MarketMaker(Strategy):
         if quoting is not None and changed.quoting and changed.strategy_id == self.strategy_id:
             self.want_anew(quoting)
 
-    def on_config(self, changed: ConfigChanged) -> None:
-        """A setting of its own takes effect at the end of the batch; what it knows and has measured stays."""
-        key = key_within(self.name, changed.key)
-        if len(key) == 0:
-            return
-        before = self.params
-        state = self.save()
-        try:
-            self.use(changed_params(before, key, changed.value))
-        except ChangeRefused as refused:
-            self.emit(ConfigRefused(changed.key, str(refused)))
-            return
-        except ValueError as error:
-            # Such as a size with more digits than an instrument has: known only when it is put to use.
-            self.use(before)
-            self.load_known(state)
-            self.emit(ConfigRefused(changed.key, str(error)))
-            return
-        self.setup.changes.append((key, changed.value))
-        self.load_known(state)
+    def on_settings_changed(self) -> None:
+        """Another setting takes effect at the end of the batch; what it knows and has measured stays."""
         for inventory in self.inventories:
             inventory.stale = True
-        self.on_trust_changed(changed)
+        self.want_everything_anew()
 
     def on_trust_changed(self, _: Message) -> None:
         """Look at everything again."""
+        self.want_everything_anew()
+
+    def want_everything_anew(self) -> None:
+        """Say what is wanted at every venue."""
         for quoting in self.quoting.values():
             self.want_anew(quoting)
 
@@ -281,6 +253,10 @@ class MarketMaker(Strategy):
 
     def on_batch_end(self) -> None:
         """Quote where something changed, or where quotes are still to move."""
+        for inventory in self.inventories:
+            if inventory.short:
+                inventory.look_again()
+        planner = self.planner
         planned: list[Quoting] | None = None
         for quoting in self.quoting.values():
             if not quoting.changed:
@@ -289,14 +265,13 @@ class MarketMaker(Strategy):
             distrust = self.distrust(quoting)
             if len(distrust) > 0:
                 self.want_nothing(quoting, distrust)
-            elif self.plan(quoting) or not quoting.told:
+            elif not planner.stays(quoting) and (planner.plan(quoting) or not quoting.told):
                 if planned is None:
                     planned = [quoting]
                 else:
                     planned.append(quoting)
         if planned is not None:
-            if self.moves > 0:
-                self.pick(planned)
+            planner.pick(planned)
             for quoting in planned:
                 self.quote(quoting)
 
@@ -310,100 +285,15 @@ class MarketMaker(Strategy):
             asks.clear()
             self.tell(quoting, 0.0)
 
-    def pick(self, planned: list[Quoting]) -> None:
-        """Choose the moves of this batch: what cannot wait, then what is most out of place, over all venues."""
-        left = self.moves
-        for quoting in planned:
-            left -= quoting.bids.pick_urgent()
-            left -= quoting.asks.pick_urgent()
-        while left > 0:
-            most: i64 = 0
-            found: QuoteSide | None = None
-            for quoting in planned:
-                urgency = quoting.bids.most_urgent()
-                if urgency > most:
-                    most = urgency
-                    found = quoting.bids
-                urgency = quoting.asks.most_urgent()
-                if urgency > most:
-                    most = urgency
-                    found = quoting.asks
-            if found is None:
-                return
-            found.pick(most)
-            left -= 1
-
     def quote(self, quoting: Quoting) -> None:
         """Say what is wanted, when it differs from what was told."""
-        bids = quoting.bids
-        asks = quoting.asks
-        if self.moves > 0:
-            # What is left over is looked at again at the end of the next batch, whether or not there is news.
-            quoting.changed = bids.most_urgent() + asks.most_urgent() > 0
-            tick = quoting.tick
-            limit = quoting.ask - tick
-            news = bids.settle(limit - limit % tick, quoting.bid_size, quoting.size_step, quoting.bid_room)
-            limit = self.ask_limit(quoting)
-            if not (asks.settle(limit, quoting.ask_size, quoting.size_step, quoting.ask_room) or news) and quoting.told:
-                quoting.receive_ns = 0
-                return
-        bids.take_plan()
-        asks.take_plan()
-        quoting.reason = quoting.reason_now()
-        self.tell(quoting, quoting.fair_value)
+        if self.planner.settle(quoting) or not quoting.told:
+            quoting.bids.take_plan()
+            quoting.asks.take_plan()
+            quoting.reason = quoting.reason_now()
+            self.tell(quoting, quoting.fair_value)
         # What follows without a new price is not the answer to this one.
         quoting.receive_ns = 0
-
-    def ask_limit(self, quoting: Quoting) -> i64:
-        """The best ask that takes nothing, neither at the venue nor from the bids that are planned."""
-        bids = quoting.bids
-        tick = quoting.tick
-        limit = -quoting.bid - tick
-        if bids.planned > 0 and -bids.planned_prices[0] - tick < limit:
-            limit = -bids.planned_prices[0] - tick
-        return limit - limit % tick
-
-    def plan(self, quoting: Quoting) -> bool:
-        """Work out both sides around the skewed fair value; says whether they are news."""
-        inventory = quoting.inventory
-        if inventory.stale:
-            self.add_up(inventory)
-        if quoting.stale:
-            quoting.refresh()
-        bids = quoting.bids
-        asks = quoting.asks
-        fair = quoting.fair_value
-        spread = quoting.spread
-        tick = quoting.tick
-        centre = fair * (1.0 - spread.skew * BASIS_POINT)
-        half = fair * max(spread.half(), 0.0) * BASIS_POINT
-        spacing = fair * self.spacing
-        threshold = fair * self.requote
-        away = fair * self.away
-        outer = fair * self.outer
-        nearer = half * NEARER_SHARE
-        # Post-only: at least one tick before the touch of the other side, and asks above our own bids.
-        limit = quoting.ask - tick
-        news = bids.plan(
-            centre - half, spacing, threshold, away, outer, self.patience, nearer, limit - limit % tick,
-            quoting.bid_size, quoting.size_step, quoting.bid_room,
-        )  # fmt: skip
-        return asks.plan(
-            -centre - half, spacing, threshold, away, outer, self.patience, nearer, self.ask_limit(quoting),
-            quoting.ask_size, quoting.size_step, quoting.ask_room,
-        ) or news  # fmt: skip
-
-    def add_up(self, inventory: Inventory) -> None:
-        """The position over all venues, from the ledger."""
-        inventory.stale = False
-        held: int = 0
-        for member in inventory.members:
-            position = self.ledger.position(self.strategy_id, member.instrument.instrument_id)
-            if position is not None:
-                net: int = position.net_size
-                held += net * member.factor
-            member.stale = True
-        inventory.held = held
 
     def distrust(self, quoting: Quoting) -> str:
         """Why nothing should be wanted, empty when quotes are fine."""
@@ -435,6 +325,9 @@ class MarketMaker(Strategy):
         quoting.told = True
         bids = quoting.bids
         asks = quoting.asks
+        news = bids.commit()
+        if asks.commit() or news:
+            quoting.inventory.recount(quoting)
         self.emit(
             WantedQuotes(
                 self.actor_id, quoting.instrument_id, bids.told_prices(), bids.told_sizes(), asks.told_prices(),
@@ -468,30 +361,21 @@ class MarketMaker(Strategy):
     def save(self) -> dict[str, object]:
         """What it knows, wants and has measured; positions are the ledger's."""
         return {
-            "changes": [[key, value] for key, value in self.setup.changes],
             "flags": [self.lagging, self.paused, self.stopping],
-            "inventories": [[str(one.held), int(one.live), one.stale] for one in self.inventories],
+            "inventories": [[str(one.held), int(one.live), one.stale, one.short] for one in self.inventories],
             "quoting": [[number, one.save()] for number, one in self.quoting.items()],
         }
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        params = self.setup.params
-        assert isinstance(params, MarketMakerParams)
-        self.setup.changes.clear()
-        for row in cast("list[list[str]]", state["changes"]):
-            params = changed_params(params, row[0], row[1])
-            self.setup.changes.append((row[0], row[1]))
-        self.use(params)
-        self.load_known(state)
-
-    def load_known(self, state: dict[str, object]) -> None:
-        """Take back everything but the settings."""
         flags = cast("list[bool]", state["flags"])
         self.lagging, self.paused, self.stopping = flags[0], flags[1], flags[2]
-        for inventory, row in zip(self.inventories, cast("list[list[object]]", state["inventories"]), strict=True):
+        rows = cast("list[list[object]]", state["inventories"])
+        for inventory, row in zip(self.inventories, rows, strict=True):
             inventory.held = int(cast(str, row[0]))
             inventory.live = cast(int, row[1])
             inventory.stale = cast(bool, row[2])
         for number, saved in cast("list[list[object]]", state["quoting"]):
             self.quoting[cast(int, number)].load(cast("list[object]", saved))
+        for inventory, row in zip(self.inventories, rows, strict=True):
+            inventory.short = cast(bool, row[3])

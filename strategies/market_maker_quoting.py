@@ -2,6 +2,11 @@
 
 `Inventory` is the position over all venues of one base; `Quoting` is one venue's instrument: what its market shows, its
 two sides, and how wide it is quoted. Sizes are whole numbers, each at the scale of its owner; only models use floats.
+
+The room to the largest position is shared among the live venues, and a venue has no more than what the others leave:
+their open orders as the ledger counts them, at the worst and until they are known to be gone, or what they may still
+send for if that is more. So the position and everything that may still fill are never more than the largest position,
+whatever venues come and go. Where that leaves a venue less than its share, it is looked at again with every batch.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from mypy_extensions import i64
 
 from market.instruments import Instrument
 from market.numbers import format_decimal, parse_decimal
+from runtime.ledger import Ledger, Standing
 from strategies.market_maker_params import BASE, MarketMakerParams
 from strategies.market_maker_spread import Spread
 from strategies.quote_ladder import QuoteSide
@@ -30,7 +36,9 @@ def hundredths(value: float) -> str:
 class Inventory:
     """The position of the strategy in one base, over all venues, at a scale that holds each of them exactly."""
 
-    def __init__(self, instruments: list[Instrument], params: MarketMakerParams) -> None:
+    def __init__(
+        self, instruments: list[Instrument], params: MarketMakerParams, ledger: Ledger, strategy_id: int
+    ) -> None:
         for one in instruments:
             if one.inverse:
                 raise ValueError(
@@ -44,11 +52,15 @@ class Inventory:
         self.maximum: Final[int] = int(parse_decimal(params.maximum_position, self.scale))
         self.target: Final[int] = int(parse_decimal(params.target, self.scale))
         self.shading_ppm: Final[int] = round(params.size_shading * PPM)
+        self.ledger: Final = ledger
+        self.strategy_id: Final[int] = strategy_id
         self.members: Final[list[Quoting]] = []
         self.held: int = 0
         self.live: i64 = 0
         # Whether a fill came since it was added up.
         self.stale: bool = True
+        # Whether a venue had less room than its share, for what the others have not given back yet.
+        self.short: bool = False
 
     def factor(self, instrument: Instrument) -> int:
         """What one unit of an instrument's size is here."""
@@ -66,6 +78,49 @@ class Inventory:
             member.changed = True
         self.live = live
 
+    def add_up(self) -> None:
+        """The position over all venues, from the ledger."""
+        self.stale = False
+        held: int = 0
+        for member in self.members:
+            net: int = member.standing.net_size
+            held += net * member.factor
+            member.stale = True
+        self.held = held
+
+    def look_again(self) -> None:
+        """Some may have been given back since."""
+        self.short = False
+        for member in self.members:
+            member.stale = True
+            member.changed = True
+
+    def recount(self, told: Quoting) -> None:
+        """A venue was told other sizes: what is left for the others is another."""
+        for member in self.members:
+            if member is not told:
+                member.stale = True
+
+    def others_bids(self, quoting: Quoting) -> int:
+        """What the bids of the other venues may still buy."""
+        total: int = 0
+        for member in self.members:
+            if member is not quoting:
+                size: int = member.bids.committed
+                worst: int = member.standing.buys.size
+                total += max(size, worst) * member.factor
+        return total
+
+    def others_asks(self, quoting: Quoting) -> int:
+        """What the asks of the other venues may still sell."""
+        total: int = 0
+        for member in self.members:
+            if member is not quoting:
+                size: int = member.asks.committed
+                worst: int = member.standing.sells.size
+                total += max(size, worst) * member.factor
+        return total
+
     def text(self) -> str:
         """What is held, as decimal text."""
         return format_decimal(self.held, self.scale)
@@ -79,6 +134,8 @@ class Quoting:
         self.instrument_id: Final[i64] = instrument.instrument_id
         self.inventory: Final = inventory
         self.factor: Final[int] = inventory.factor(instrument)
+        # Its open orders at the worst, and its position; the ledger keeps it up to date.
+        self.standing: Final[Standing] = inventory.ledger.standing(instrument.instrument_id, inventory.strategy_id)
         self.price_scale: Final[int] = instrument.price_scale
         self.tick: Final[i64] = instrument.tick
         self.half_tick: Final[float] = float(instrument.tick) / 2.0
@@ -108,6 +165,10 @@ class Quoting:
         self.bid_room: i64 = 0
         self.ask_room: i64 = 0
         self.words: str = ""
+        # Whether the last plan was no news, and between which fair values the next is none either.
+        self.calm: bool = False
+        self.low: float = 0.0
+        self.high: float = 0.0
         self.refresh()
         self.stale = True
 
@@ -119,10 +180,8 @@ class Quoting:
         size = inventory.size
         maximum = inventory.maximum
         self.spread.work_out(float(held) / float(size), float(maximum) / float(size))
-        sharing: int = inventory.live if inventory.live > 1 else 1
+        self.make_room()
         factor = self.factor
-        self.bid_room = max(maximum - held, 0) // sharing // factor
-        self.ask_room = max(maximum + held, 0) // sharing // factor
         lean_ppm = min(max(held * PPM // maximum, -PPM), PPM)
         longer = size * inventory.shading_ppm * max(lean_ppm, 0) // (PPM * PPM)
         shorter = size * inventory.shading_ppm * max(-lean_ppm, 0) // (PPM * PPM)
@@ -131,6 +190,22 @@ class Quoting:
         self.size_step = inventory.size_step // factor
         # Put into words only when a quote is told.
         self.words = ""
+
+    def make_room(self) -> None:
+        """Its share of what is left to the largest position, as far as the other venues leave it."""
+        inventory = self.inventory
+        held = inventory.held - inventory.target
+        sharing: int = inventory.live if inventory.live > 1 else 1
+        more = inventory.maximum - held
+        less = inventory.maximum + held
+        bid_share = max(more, 0) // sharing
+        ask_share = max(less, 0) // sharing
+        bid_room = min(bid_share, max(more - inventory.others_bids(self), 0))
+        ask_room = min(ask_share, max(less - inventory.others_asks(self), 0))
+        if bid_room < bid_share or ask_room < ask_share:
+            inventory.short = True
+        self.bid_room = bid_room // self.factor
+        self.ask_room = ask_room // self.factor
 
     def reason_now(self) -> str:
         """Why the quotes are where they are."""
@@ -148,6 +223,7 @@ class Quoting:
         return [
             self.live, int(self.bid), int(self.ask), self.trusted, self.fair_value, int(self.receive_ns), self.changed,
             self.told, self.reason, self.stale, self.bids.save(), self.asks.save(), self.spread.save(),
+            int(self.bid_room), int(self.ask_room),
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
@@ -168,6 +244,8 @@ class Quoting:
         self.stale = cast(bool, state[9])
         # What was worked out is as it was, also where it is due to be worked out anew.
         self.spread.load(cast("list[object]", state[12]))
+        self.bid_room = cast(int, state[13])
+        self.ask_room = cast(int, state[14])
 
 
 def panel_of(name: str, mode: str, inventories: list[Inventory], quoted: list[Quoting]) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """How wide and how far from the fair value one instrument is quoted: the three modes, with what is measured. Compiled.
 
 Everything is in basis points of the fair value, and inventory in quotes of the configured size, so that settings mean
-the same for every symbol. What a mode says is worked out when volatility, arrivals or inventory change, not with every
-price; in between a quote costs no logarithm.
+the same for every symbol. The models are the functions of `market/quoting.py` and nothing else; here their answers are
+taken apart into what goes into the half spread and what moves both quotes. That is worked out when volatility, arrivals
+or inventory change, not with every price; in between a quote costs no logarithm.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from mypy_extensions import i64
 
 from market.arrivals import ArrivalMeter
 from market.quoting import (
-    glft_slope,
+    glft_ask_distance,
+    glft_bid_distance,
     infinite_reservation_ask,
     infinite_reservation_bid,
     intensity_half_spread,
     natural_discount,
+    optimal_spread,
+    reservation_price,
 )
 from market.volatility import VolatilityMeter
 from strategies.market_maker_params import AVELLANEDA_STOIKOV, BASE, MarketMakerParams
@@ -92,9 +96,11 @@ class Spread:
             self.avellaneda(inventory, most_inventory)
         else:
             self.base = intensity_half_spread(self.gamma, self.decay)
-            slope = glft_slope(self.gamma, self.sigma, self.rate, self.decay)
-            self.moved = slope / 2.0
-            self.skew = slope * inventory
+            bid = glft_bid_distance(inventory, self.gamma, self.sigma, self.rate, self.decay)
+            ask = glft_ask_distance(inventory, self.gamma, self.sigma, self.rate, self.decay)
+            # What the two distances have in common is the half spread; half of what they differ by is the skew.
+            self.moved = (bid + ask) / 2.0 - self.base
+            self.skew = (bid - ask) / 2.0
         self.skew = min(max(self.skew, -self.most_skew), self.most_skew)
         # The least half spread; what the model asks beyond it is its own.
         self.base = max(self.base, self.half_spread_bps - self.moved)
@@ -104,11 +110,9 @@ class Spread:
     def avellaneda(self, inventory: float, most_inventory: float) -> None:
         """Half the risk part of the spread, and how far the reservation price is below the fair value."""
         gamma = self.gamma
-        sigma = self.sigma
         if self.horizon_s > 0.0:
-            risk = gamma * sigma * sigma * self.horizon_s
-            self.moved = risk / 2.0
-            self.skew = risk * inventory
+            self.moved = optimal_spread(gamma, self.sigma, self.horizon_s, self.decay) / 2.0 - self.base
+            self.skew = -reservation_price(0.0, inventory, gamma, self.sigma, self.horizon_s)
             return
         # The volatility cancels with this discount; so it is left out, and one of 0 is no special case.
         discount = natural_discount(gamma, 1.0, most_inventory)

@@ -12,6 +12,7 @@ The rules, level by level, the best first:
   queue that is behind it. A level never stays nearer than its target by more than half of the half spread.
 - Moves may be staggered: `plan` says how urgent each is, `settle` moves those that were picked, the others wait. One
   that is dangerously near, would cross, or has more size than there is room for, moves at once.
+- Between two fair values that `find_band` works out once nothing would move, so that nothing need be worked out.
 - A size alone moves nothing while it is within a quarter of the wanted one.
 - Where the order stands is what the market shows: at the touch it is behind what was displayed when it came there,
   trades at its price and a smaller display move it up, and a fill means that it is first.
@@ -36,6 +37,8 @@ DUE: Final = 1_000
 SIZE_PART: Final = 4
 # Prices beyond this are none; far below what 64 bits hold, so that sums cannot wrap.
 MOST_PRICE: Final = 4e18
+# By how much more than rounding can bring, as a share of the price, a level has to be off an edge to stay unseen.
+MARGIN: Final = 1e-11
 
 
 @final
@@ -62,9 +65,16 @@ class QuoteSide:
         # How urgent the move of each planned level is, and whether it is picked for this batch.
         self.urgency: vec[i64] = vec[i64]([0] * count)
         self.picked: vec[i64] = vec[i64]([0] * count)
+        # Whether more levels could only come with more room: the plan has all, or there is no size for the next.
+        self.complete: bool = False
+        # What the order manager may still send for: the sizes that were told, 0 from a fill until something is told.
+        self.committed: i64 = 0
         # The venue's touch on this side, times sign, and its size; 0 is none.
         self.touch: i64 = 0
         self.touch_size: i64 = 0
+        # Between these fair values no told level would move; worked out by `find_band`.
+        self.low: float = 0.0
+        self.high: float = 0.0
 
     # ---- what the market shows
 
@@ -144,10 +154,11 @@ class QuoteSide:
         # Above this a quote is dangerously near, whichever level it is.
         danger = target + nearer + float(tick)
         news = False
+        self.complete = False
         place: i64 = 0
         while place < self.levels:
+            # No number, or infinitely far from the market: not a level.
             if isnan(target) or target <= -MOST_PRICE:
-                # No number, or infinitely far from the market: not a level.
                 break
             price = i64(floor(target)) if target < MOST_PRICE else highest
             price -= price % tick
@@ -160,8 +171,7 @@ class QuoteSide:
             if price > highest:
                 price = highest
             level_size = self.size_of(place, size, room)
-            worth = float(price * self.sign) * float(level_size)
-            if level_size <= 0 or level_size < self.minimum_size or worth < self.minimum_worth or worth <= 0.0:
+            if not self.can_be(price, level_size):
                 break
             if told:
                 held = self.prices[place]
@@ -185,7 +195,45 @@ class QuoteSide:
             size += size_step
             place += 1
         self.planned = place
+        self.complete = self.complete or place == self.levels
         return news or place != self.count
+
+    def can_be(self, price: i64, size: i64) -> bool:
+        """Whether a venue would take this as a level; `complete` when it is too small, whatever its price."""
+        self.complete = size <= 0 or size < self.minimum_size
+        worth = float(price * self.sign) * float(size)
+        return not self.complete and worth >= self.minimum_worth and worth > 0.0
+
+    def find_band(
+        self, share: float, spacing: float, threshold: float, away: float, outer: float, nearer: float
+    ) -> None:
+        """Between which fair values every told level stays, wherever it stands in its queue.
+
+        All are shares of the fair value: `share` that of the best level's target, which is below 0 for asks, the
+        others as in `plan`. What is found is a little narrower than what holds, by more than rounding can bring.
+        """
+        self.low = 0.0
+        self.high = MOST_PRICE
+        tick = float(self.tick)
+        place: i64 = 0
+        while place < self.count:
+            held = float(self.prices[place])
+            # target - held - tick <= away, and held - target <= min(threshold, nearer), for a target of share * fair.
+            self.narrow(share - away + MARGIN, held + tick)
+            self.narrow(MARGIN - share - min(threshold, nearer), -held)
+            share -= spacing
+            threshold += outer
+            away += outer
+            place += 1
+
+    def narrow(self, factor: float, most: float) -> None:
+        """Leave only the fair values of which this many times is no more than `most`."""
+        if factor > 0.0:
+            self.high = min(self.high, most / factor)
+        elif factor < 0.0:
+            self.low = max(self.low, most / factor)
+        else:
+            self.high = -1.0
 
     def size_of(self, place: i64, size: i64, room: i64) -> i64:
         """The size of a level: the one that was told where it is near enough to what is wanted."""
@@ -238,6 +286,13 @@ class QuoteSide:
             place -= 1
         return count
 
+    def pick_all(self) -> None:
+        """Pick every level: nothing waits."""
+        place: i64 = 0
+        while place < self.planned:
+            self.picked[place] = 1
+            place += 1
+
     def most_urgent(self) -> i64:
         """The largest urgency of those that were not picked; 0 when nothing else is due."""
         most: i64 = 0
@@ -281,8 +336,7 @@ class QuoteSide:
                     price = self.prices[place]
             if price > highest:
                 price = highest
-            worth = float(price * self.sign) * float(level_size)
-            if level_size <= 0 or level_size < self.minimum_size or worth < self.minimum_worth or worth <= 0.0:
+            if not self.can_be(price, level_size):
                 break
             if not told or price != self.prices[place] or level_size != self.sizes[place]:
                 news = True
@@ -323,6 +377,17 @@ class QuoteSide:
         self.count = 0
         self.planned = 0
 
+    def commit(self) -> bool:
+        """What is told is what the order manager may send for; says whether that is another size than before."""
+        total: i64 = 0
+        place: i64 = 0
+        while place < self.count:
+            total += self.sizes[place]
+            place += 1
+        news = total != self.committed
+        self.committed = total
+        return news
+
     def told_prices(self) -> vec[i64]:
         """The prices as the venue has them, best first."""
         found = vec[i64]()
@@ -341,15 +406,6 @@ class QuoteSide:
             place += 1
         return found
 
-    def total_size(self) -> i64:
-        """Of all told levels together."""
-        total: i64 = 0
-        place: i64 = 0
-        while place < self.count:
-            total += self.sizes[place]
-            place += 1
-        return total
-
     # ---- state
 
     def save(self) -> list[object]:
@@ -357,7 +413,7 @@ class QuoteSide:
         count: int = self.count
         return [
             [int(one) for one in self.prices][:count], [int(one) for one in self.sizes][:count],
-            [int(one) for one in self.ahead][:count], int(self.touch), int(self.touch_size),
+            [int(one) for one in self.ahead][:count], int(self.touch), int(self.touch_size), int(self.committed),
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
@@ -375,3 +431,4 @@ class QuoteSide:
             place += 1
         self.touch = cast(int, state[3])
         self.touch_size = cast(int, state[4])
+        self.committed = cast(int, state[5])

@@ -22,6 +22,11 @@ class ChangeRefused(ValueError):
     """A change that cannot be applied while running; the message says why and what to do."""
 
 
+def can_change(params: type | None) -> bool:
+    """Whether a class of settings declares any that may change while running."""
+    return attrs.has(params) and any(one.metadata.get("reload") for one in attrs.fields(params)) if params else False
+
+
 def key_within(actor: str, key: str) -> str:
     """The name of a setting of this actor in a key path, or an empty text when it is another's."""
     begin = f"actors.{actor}.params."

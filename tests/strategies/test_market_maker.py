@@ -83,10 +83,12 @@ def test_position_counts_over_all_venues() -> None:
     lane.market()
     before = [lane.bids(number)[0][0] for number in (1, 2, 3)]
     lane.fill(BUY, 0.03, number=2)
+    lane.market()
     after = [lane.bids(number)[0][0] for number in (1, 2, 3)]
     assert [round(old - new, 1) for old, new in zip(before, after, strict=True)] == [7.2, 7.2, 7.2]
     assert [lane.bids(number)[0][1] for number in (1, 2, 3)] == [0.00666, 0.00666666, 0.0066666]
     lane.fill(SELL, 0.03, number=3)
+    lane.market()
     assert [lane.bids(number)[0] for number in (1, 2, 3)] == [(59_988.0, 0.01)] * 3
 
 
@@ -96,6 +98,7 @@ def test_all_wanted_bids_together_stay_within_the_limit() -> None:
     lane.market()
     assert sum(size for number in (1, 2, 3) for _, size in lane.bids(number)) == pytest.approx(0.05, abs=1e-4)
     lane.fill(BUY, 0.02, number=1)
+    lane.market()
     assert sum(size for number in (1, 2, 3) for _, size in lane.bids(number)) == pytest.approx(0.03, abs=1e-4)
     assert sum(size for number in (1, 2, 3) for _, size in lane.asks(number)) == pytest.approx(0.07, abs=1e-4)
 
