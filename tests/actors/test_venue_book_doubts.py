@@ -49,6 +49,27 @@ def test_signs_of_life_do_not_keep_a_book_whose_own_stream_is_silent(sign: str) 
     assert lane.of(TopOfBook)[-1].bid_size == 0
 
 
+@pytest.mark.parametrize("news", ["A traded id=7", "A quoted id=0 bid=99 ask=111"])
+@pytest.mark.parametrize("sign", ["A change bid=101 id=11", "* alive"])
+def test_after_a_silence_a_trade_or_a_quote_does_not_revive_a_book(news: str, sign: str) -> None:
+    """What was missed from the book may have been missed for good: a change of it or a heartbeat shows that it was not.
+
+    Before the silence is over both prolong its life: a book that trades is not silent.
+    """
+    lane = live("ScriptedStream", stale_after_ms=3_000)
+    hear(lane, 6, news, every_ms=2_000)
+    assert lane.states() == []
+    lane.pass_ms(3_100)
+    assert lane.states() == [STALE]
+    for _ in range(3):
+        lane.say(news)
+        lane.pass_ms(100)
+    assert lane.states() == [STALE]
+    lane.say(sign)
+    lane.pass_ms(100)
+    assert lane.states() == [STALE, LIVE]
+
+
 @pytest.mark.parametrize("frame", ["A snapshot id=11", "A change bid=101 id=11"])
 def test_a_stalled_book_is_live_again_by_its_own_stream(frame: str) -> None:
     """By a snapshot, or because the stream goes on; the outage is told, and the next silence counts anew."""

@@ -144,11 +144,11 @@ actors.venue.class = "own.py:Venue"
 """
 
 
-def plan(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Blueprint:
-    """The plan of a configuration over the classes above and two instruments."""
+def plan(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, of_eth: str = "") -> Blueprint:
+    """The plan of a configuration over the classes above and two instruments, the second with more settings."""
     monkeypatch.chdir(folder)
     (folder / "own.py").write_text(CLASSES, encoding="utf-8")
-    instruments = INSTRUMENT.format(name="BTC") + INSTRUMENT.format(name="ETH")
+    instruments = INSTRUMENT.format(name="BTC") + INSTRUMENT.format(name="ETH") + of_eth
     (folder / "system.toml").write_text(text + instruments, encoding="utf-8")
     return plan_checked(load_config("system.toml", {}, params_of))
 
@@ -171,6 +171,20 @@ def test_whole_plan_says_who_gives_what_to_whom(tmp_path: Path, monkeypatch: pyt
     assert [node.is_strategy for node in blueprint.actors] == [False, True, False, False]
     assert blueprint.instrument_names == {"BTC": 1, "ETH": 2}
     assert blueprint.lanes == ("main",)
+
+
+def test_an_instrument_has_the_places_that_its_configuration_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finer than tick and lot where the venue's numbers are; those of tick and lot where nothing is said."""
+    blueprint = plan(tmp_path, monkeypatch, WHOLE, "price_places = 4\nsize_places = 6\n")
+    usual, finer = (blueprint.instruments.by_id(number) for number in (1, 2))
+    assert (usual.price_scale, usual.size_scale) == (2, 3)
+    assert (finer.price_scale, finer.size_scale) == (4, 6)
+    assert (finer.parse_price("100.01"), finer.parse_size("0.005")) == (1_000_100, 5_000)
+    assert (finer.tick, finer.lot) == (100, 1_000)
+    with pytest.raises(ConfigErrors, match="ETH"):
+        plan(tmp_path, monkeypatch, WHOLE, "price_places = 1\n")
 
 
 def test_own_lane_is_called_as_its_actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

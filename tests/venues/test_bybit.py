@@ -144,6 +144,21 @@ def test_a_restart_whose_first_frame_was_missed_is_a_gap() -> None:
         assert decoder.apply(snapshot(3, [["0.90", "1"]])) == dialect.BOOK_CHANGED
 
 
+def test_a_change_of_before_a_restart_is_passed_over() -> None:
+    """Its number follows that of the new book and its time does not: the book keeps waiting for the true one."""
+    decoder = LINEAR.decoder("BTCUSDT", *SCALES)
+    decoder.apply(snapshot(1, [["5.00", "1"]]))
+    anew = spelled(book("snapshot", 1, [["1.00", "1"]], [["2.00", "1"]], after_ms=100))
+    assert decoder.apply(anew) == dialect.BOOK_CHANGED
+    before = spelled(book("delta", 2, [["1.50", "9"]], after_ms=99))
+    assert decoder.apply(before) == dialect.IGNORED
+    assert (decoder.live, decoder.update_id, decoder.book.best_bid_price) == (True, 1, 100)
+    # The venue may tell two changes in one millisecond.
+    true = spelled(book("delta", 2, [["1.20", "1"]], after_ms=100))
+    assert decoder.apply(true) == dialect.BOOK_CHANGED
+    assert (decoder.update_id, decoder.book.best_bid_price) == (2, 120)
+
+
 def test_a_book_is_of_one_depth() -> None:
     """Depths are numbered apart: frames of another one than the live book's are passed over."""
     decoder = LINEAR.decoder("BTCUSDT", *SCALES)
