@@ -2,9 +2,9 @@
 
 What works is read from the ledger; here are the wants, and what was asked within the present step. `Quotes` asks for
 the fewest requests (`order_alignment.py`), keeps a place in a queue where it may, and never opens more orders on a side
-than are wanted, beside those that are leaving. What a fill leaves wanting is the strategy's to say: until it wants
-anew, that side gets no new order. A side on which everything is as wanted is not looked at again before an order, a
-request or a want of it has changed.
+than are wanted, nor more size, what is leaving counted. What a fill leaves wanting is the strategy's to say: until it
+wants anew, that side gets no new order. A side on which everything is as wanted is not looked at again before an order,
+a request or a want of it has changed.
 """
 
 from __future__ import annotations
@@ -64,13 +64,9 @@ class Gate:
     def save(self) -> list[object]:
         """The gate as plain data."""
         return [
-            int(self.rules.instrument_id),
-            self.live,
-            self.cause,
-            list(self.doubts),
-            int(self.rules.amend),
+            int(self.rules.instrument_id), self.live, self.cause, list(self.doubts), int(self.rules.amend),
             self.reach.save(),
-        ]
+        ]  # fmt: skip
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
@@ -161,14 +157,9 @@ class WantedSide:
     def save(self) -> list[object]:
         """The side as plain data."""
         return [
-            [int(price) for price in self.prices],
-            [int(size) for size in self.sizes],
-            int(self.rest_until_ns),
-            self.held,
-            self.waiting,
-            int(self.left_out),
-            [request.save() for request in self.unseen],
-        ]
+            [int(price) for price in self.prices], [int(size) for size in self.sizes], int(self.rest_until_ns),
+            self.held, self.waiting, int(self.left_out), [request.save() for request in self.unseen],
+        ]  # fmt: skip
 
     def load(self, row: list[object]) -> None:
         """Take back what `save` gave."""
@@ -252,6 +243,9 @@ class Quotes:
         # Of the present side: its open orders, and how many of those are on their way out.
         self.open_count: i64 = 0
         self.leaving_count: i64 = 0
+        # And what may fill of them at the worst, and all its wanted levels together.
+        self.open_size: int = 0
+        self.wanted_size: int = 0
 
     def find(self, strategy_id: i64, instrument_id: i64) -> Quoted | None:
         """What a strategy wants in an instrument, if it ever wanted something."""
@@ -303,6 +297,8 @@ class Quotes:
         alignment.begin(wanted.side, rules.amend, keep_within)
         self.open_count = 0
         self.leaving_count = 0
+        self.open_size = wanted.open_side.size
+        self.wanted_size = 0
         for order in wanted.open_side.orders.values():
             if order.post_only and order.parent_id == 0:
                 self.add_order(order, rules, reason, receive_ns)
@@ -310,6 +306,7 @@ class Quotes:
             self.add_unseen(wanted, reason, receive_ns)
         for place in range(levels):
             alignment.add_level(wanted.prices[place], wanted.sizes[place])
+            self.wanted_size += wanted.sizes[place]
         if alignment.is_as_wanted():
             wanted.settle()
             return
@@ -333,6 +330,8 @@ class Quotes:
         if request is not None and request.kind == REPLACE:
             price = request.price
             size = request.size
+            # The ledger may not have seen it.
+            self.open_size += max(size - order.filled - order.counted_size, 0)
         if not self.alignment.add_order(order.order_id, price, size, order.filled, busy):
             self.leaving_count += 1
             self.requests.cancel(order, reason, receive_ns)
@@ -344,6 +343,7 @@ class Quotes:
             if self.actor.ledger.order(request.order_id) is None:
                 still.append(request)
                 self.open_count += 1
+                self.open_size += request.size
                 if self.requests.is_leaving(request.order_id):
                     self.leaving_count += 1
                 elif not self.alignment.add_order(request.order_id, request.price, request.size, 0, True):
@@ -373,6 +373,12 @@ class Quotes:
         level = alignment.level_of[place]
         price = alignment.level_prices[level] if action == MOVE else alignment.prices[place]
         size = alignment.filled[place] + alignment.level_sizes[level]
+        more: int = max(size - alignment.sizes[place], 0)
+        if more > 0 and self.open_size + more > self.wanted_size:
+            # It grows when what others of its side have too much is known to be gone.
+            wanted.waiting = True
+            return
+        self.open_size += more
         self.requests.expect(order_id, quoted.strategy_id, quoted.instrument_id, wanted.side, price, size, REPLACE, 0)
         self.actor.emit(ChildReplace(order_id, quoted.instrument_id, price, size, receive_ns))
 
@@ -383,6 +389,7 @@ class Quotes:
         if self.replace_at_once:
             # Beside what is leaving, but never more than twice of what is wanted.
             room += min(self.leaving_count, alignment.levels)
+        size_room = self.wanted_size * (2 if self.replace_at_once else 1) - self.open_size
         in_instrument: i64 = quoted.gate.standing.count()
         in_instrument += self.count_unseen(quoted.bids) + self.count_unseen(quoted.asks)
         room = min(room, self.maximum_open_orders - in_instrument)
@@ -391,6 +398,10 @@ class Quotes:
                 return
             if alignment.order_of[place] == NONE:
                 room -= 1
+                size_room -= alignment.level_sizes[place]
+                if size_room < 0:
+                    # All that may fill is never more than all that is wanted: an order has to be gone first.
+                    return
                 self.send(quoted, wanted, alignment.level_prices[place], alignment.level_sizes[place], receive_ns)
 
     def count_unseen(self, wanted: WantedSide) -> i64:
