@@ -128,6 +128,8 @@ class Channel:
         self.core = ChannelCore(name, capacity, policy, reserve)
         self.doorbell = Doorbell() if doorbell is None else doorbell
         self.on_trip = on_trip
+        # What a receiver that sleeps does at once with what is brought; False leaves it to the bell.
+        self.work_at_once: Callable[[], bool] | None = None
         self.closed = False
         self.is_tripped = False
         # A dict keeps the order of arrival, and a cancelled sender leaves from the middle in constant time.
@@ -160,7 +162,7 @@ class Channel:
         However it ends (done, cancelled, closed), the list holds exactly the messages that were not sent.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        taken = self.offer_batch(messages)
+        taken = self.bring(messages)
         if taken == len(messages):
             messages.clear()
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -173,14 +175,22 @@ class Channel:
 
     def offer_batch(self, messages: list[Message]) -> int:
         """Send from the front without waiting; how many were taken. The list is left as it is."""
-        if self.closed:
-            raise self._closed_error()
-        tripped_before = self.core.tripped
-        taken = self.core.offer_all(messages, 0)
+        taken = self._offer_all(messages)
         if taken and not self.doorbell.rung:
             self.doorbell.ring()
-        if self.core.tripped != tripped_before:
-            self._trip()
+        return taken
+
+    def bring(self, messages: list[Message]) -> int:
+        """`offer_batch`, for the task of a service: a receiver that sleeps may take them before this returns.
+
+        What did not all fit waits for the receiver's own task: the sender must be among those who wait by then.
+        """
+        work = self.work_at_once
+        if work is None or self.doorbell.rung:
+            return self.offer_batch(messages)
+        taken = self._offer_all(messages)
+        if taken and not (taken == len(messages) and work()):
+            self.doorbell.ring()
         return taken
 
     def is_idle(self) -> bool:
@@ -241,6 +251,15 @@ class Channel:
             tripped=core.tripped,
             closed=self.closed,
         )
+
+    def _offer_all(self, messages: list[Message]) -> int:
+        if self.closed:
+            raise self._closed_error()
+        tripped_before = self.core.tripped
+        taken = self.core.offer_all(messages, 0)
+        if self.core.tripped != tripped_before:
+            self._trip()
+        return taken
 
     async def _wait_for_room(self, sender: _WaitingSender) -> None:
         self._waiting[sender] = None

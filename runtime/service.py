@@ -197,7 +197,7 @@ class Service(ABC):
         for channel, framed, batch in rows:
             if framed and len(batch) > 1:
                 batch.insert(0, BatchMark(len(batch)))
-            channel.offer_batch(batch)
+            channel.bring(batch)
         return True
 
     def _sort(self, messages: Sequence[Message]) -> list[tuple[Channel, bool, list[Message]]]:
