@@ -16,7 +16,7 @@ import shutil
 import socket
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,15 +54,26 @@ def private_socket() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def no_files() -> None:
+    """Where no file describes the run there is nothing to read again."""
+
+
 class DeskLink:
     """See the head of this file."""
 
     def __init__(
-        self, session: Session, path: Path, operator: str, tail: LogTail | None = None, banner: str = ""
+        self,
+        session: Session,
+        path: Path,
+        operator: str,
+        tail: LogTail | None = None,
+        banner: str = "",
+        reload: Callable[[], None] = no_files,
     ) -> None:
         self.session = session
         self.path = path
         self.operator = operator
+        self.reload = reload
         self.builder = StateBuilder(session, tail or LogTail(), operator, banner)
         self.clients = 0
         self.states_sent = 0
@@ -143,6 +154,8 @@ class DeskLink:
                 session.kill(operator)
             case "reset_halt":
                 session.reset_halt(operator)
+            case "reload":
+                self.reload()
             case "quit":
                 session.request_shutdown(f"{operator} quit")
             case _:

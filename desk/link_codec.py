@@ -6,6 +6,8 @@ come, refuses a frame longer than its bound before it is there, and never blocks
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -14,8 +16,16 @@ HEAD_BYTES = 4
 # A state of a system with many actors has some 30 KB; what the desk is told by a person fits in a line.
 MOST_STATE_BYTES = 4 * 1024 * 1024
 MOST_COMMAND_BYTES = 4096
+# What an actor of a user's own may hand over beside plain data.
+WITH_WORDS = (PurePath, Fraction, complex, range)
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=str)
+
+def _as_text(value: object) -> str:
+    """What is not plain, as text: its own words where they are known to be harmless, otherwise what it is."""
+    return str(value) if isinstance(value, WITH_WORDS) else f"<{type(value).__qualname__}>"
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_as_text)
 _decoder = msgspec.msgpack.Decoder()
 
 

@@ -20,6 +20,7 @@ from market.messages import BUY
 from market.order_life import state_name
 from runtime.actor import Strategy
 from runtime.histogram import Histogram
+from runtime.lane import MOST_FAILURE, picture_of
 from runtime.lane_parts import describe
 
 if TYPE_CHECKING:
@@ -135,17 +136,21 @@ class StateBuilder:
 
 
 def panel_of(slot: Slot) -> msgspec.Raw | None:
-    """What an actor shows of itself, encoded; users write `panel`, and a picture must never stop the trade."""
+    """What an actor shows of itself, encoded; what cannot be sent is told in its place."""
+    panel: object = picture_of(slot)
+    if not isinstance(panel, dict) or not panel:
+        return None
     try:
-        panel = slot.actor.panel()
-        if not panel:
-            return None
         data = encode(panel)
-    except Exception as error:
-        return msgspec.Raw(encode({"kind": "failed", "error": describe(error)[:200]}))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return _failed(describe(error)[:MOST_FAILURE])
     if len(data) > MOST_PANEL_BYTES:
-        return msgspec.Raw(encode({"kind": "failed", "error": f"its panel has {len(data)} bytes"}))
+        return _failed(f"its panel has {len(data)} bytes")
     return msgspec.Raw(data)
+
+
+def _failed(error: str) -> msgspec.Raw:
+    return msgspec.Raw(encode({"kind": "failed", "error": error}))
 
 
 def _orders(lanes: list[Lane]) -> list[list[Any]]:

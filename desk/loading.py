@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runtime.blueprint import Blueprint
 from runtime.classes import params_of
-from runtime.config.errors import ConfigErrors
+from runtime.config.errors import ConfigError, ConfigErrors
 from runtime.config.load import Loaded, load_config
 from runtime.trial import plan_checked
 
@@ -15,6 +15,9 @@ from runtime.trial import plan_checked
 def load_and_plan(path: Path) -> tuple[Loaded, Blueprint]:
     """The configuration and its plan; raises `ConfigErrors` with everything that is wrong with either."""
     loaded = load_config(path, params_of=params_of)
+    if not loaded.config.actors and not loaded.config.services:
+        remedy = "begin with a copy of configs/mm.toml, or with what `hftrun new strategy NAME` writes"
+        raise ConfigErrors([ConfigError(loaded.path, 0, 0, "actors", "", "at least one actor or service", remedy)])
     return loaded, plan_checked(loaded)
 
 

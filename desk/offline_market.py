@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final
 
 import attrs
 import trio
 
+from desk.held_signals import held_back
 from market.instruments import Instrument
 from runtime.blueprint import Blueprint, Node
 from runtime.service import Service, ServiceSetup
@@ -218,7 +219,8 @@ class MarketProcess:
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
         # What it has to say is read when it has failed; on the terminal it would tear the dashboard.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
-        with uninterrupted():
+        # Between its start and its name a process could get lost.
+        with held_back() as came:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "desk.offline_process"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
@@ -226,6 +228,8 @@ class MarketProcess:
                 # A Ctrl-C on the terminal is for this process; the other hears of the end by its input.
                 start_new_session=True,
             )  # fmt: skip
+        if came:
+            signal.raise_signal(came[0])
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(self.tree).encode() + b"\n")
@@ -283,21 +287,6 @@ class MarketProcess:
         if self._errors is not None:
             self._errors.close()
         self._process = self._errors = None
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """A Ctrl-C that comes in here takes effect at the end: between its start and its name a process could get lost."""
-    came: list[int] = []
-    held = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, lambda number, _: came.append(number)) for one in held]
-    try:
-        yield
-    finally:
-        for one, handler in zip(held, before, strict=True):
-            signal.signal(one, handler)
-    if came:
-        signal.raise_signal(came[0])
 
 
 def _accepts(port: int) -> bool:

@@ -2,7 +2,8 @@
 
 Ctrl-C, SIGTERM and a terminal that closes ask for an orderly shutdown: stop quoting, cancel, confirm, flush. A second
 one makes it hurry. So does nobody reading the output any more, as in `hftrun CONFIG | head`, ask for it. SIGUSR1 is the
-kill switch: everything is cancelled, and nothing is sent until a person resets it.
+kill switch: everything is cancelled, and nothing is sent until a person resets it. A SIGHUP that a person sends reads
+the configuration again.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import hftrun_kernel
 from desk.dashboard.process import can_show, run_dashboard
 from desk.durations import DurationError, parse_duration_ns
 from desk.exits import EXIT_FAILED, EXIT_OFFLINE, EXIT_OK, EXIT_USAGE, EXIT_WRONG
+from desk.hang_up import has_terminal
+from desk.held_signals import held_back
 from desk.link_log import LogTail
 from desk.loading import load_and_plan, tell_errors
 from desk.offline import MarketChoice, NoFeedReached, OfflineError, bind_state, check_state, choose_market
 from desk.offline_market import SimulatedMarketError, market_process
 from desk.output import Output, abandon
+from desk.reload import Reloader
 from desk.status import status_line
 from desk.summary import summary_lines, summary_of
 from market.messages import OperatorCommand, RawFrame
@@ -110,26 +114,15 @@ def ended_by_sigterm() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heeded = [signal.SIGTERM]
+    # Under nohup the hang-up is ignored already, and stays so.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    before = [signal.signal(one, interrupt) for one in heeded]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def kept_for_later() -> Iterator[list[int]]:
-    """Within this block what asks for the end is noted, for whoever heeds signals as soon as it does.
-
-    Trio would make a Ctrl-C of it that cancels the run, which lanes survive until they are asked to end in order.
-    """
-    came: list[int] = []
-    held = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, lambda number, _: came.append(number)) for one in held]
-    try:
-        yield came
-    finally:
-        for one, handler in zip(held, before, strict=True):
+        for one, handler in zip(heeded, before, strict=True):
             signal.signal(one, handler)
 
 
@@ -225,6 +218,8 @@ def run_blueprint(
 ) -> int:
     """Run a plan in this terminal, to its summary; gives the exit code."""
     clock = LiveClock()
+    # A plan without a choice, such as that of `watch`, was made of words on the command line.
+    is_from_file = choice is not None
     choice = choice or MarketChoice(blueprint)
     tail = _tail() if request.dashboard and can_show() else None
     stream = request.face.log or cast("TextIO", tail or sys.stderr)
@@ -244,8 +239,10 @@ def run_blueprint(
                 session.reset_halt(_operator())
             for limit in request.limits:
                 session.change_limit(limit, _operator())
-            view = View(session, settings.status_every_ns, request.face, output, tail, choice.words)
-            with kept_for_later() as came:
+            reloader = Reloader(session, request.config, request.limits) if is_from_file else None
+            view = View(session, settings.status_every_ns, request.face, output, tail, choice.words, reloader)
+            # Trio would make a Ctrl-C of it that cancels the run, which lanes survive until they are to end in order.
+            with held_back() as came:
                 report = trio.run(_run, view, settings.duration_ns, came)
             return _finish(session, report, request, output, logs)
     except (JournalError, StateError, FaultError) as error:
@@ -279,11 +276,15 @@ class View:
     output: Output
     tail: LogTail | None = None
     banner: tuple[str, ...] = ()
+    # Reads the files of the run again; a run that no file describes has none.
+    reloader: Reloader | None = None
+    had_terminal: bool = attrs.field(factory=has_terminal)
 
     async def show(self) -> None:
         """Show it until cancelled."""
         if self.tail is not None:
-            await run_dashboard(self.session, _operator(), self.tail, self.banner[0] if self.banner else "")
+            banner = self.banner[0] if self.banner else ""
+            await run_dashboard(self.session, _operator(), self.tail, banner, self.reload)
             # It could not be kept in the terminal.
             self.tail.also = sys.stderr
         if self.face.screen is not None:
@@ -314,6 +315,18 @@ class View:
         except OSError:
             self.session.request_shutdown("nobody sees the screen any more")
 
+    def reload(self) -> None:
+        """Read the files of the run again, as its operator wants."""
+        if self.reloader is not None:
+            self.reloader.ask(_operator())
+
+    def hang_up(self) -> bool:
+        """A SIGHUP came; says whether it is the end, because the terminal has gone, or a person wants files read."""
+        if self.reloader is None or (self.had_terminal and not has_terminal()):
+            return True
+        self.reloader.ask(f"{_operator()} (SIGHUP)")
+        return False
+
     def say(self, words: str) -> None:
         """Tell a person of what was just asked for, beside the lines or in the dashboard's log."""
         if self.tail is None:
@@ -326,6 +339,8 @@ async def _run(view: View, duration_ns: int | None, came: list[int]) -> Shutdown
     async with trio.open_nursery() as nursery:
         await nursery.start(_heed_signals, view, came)
         nursery.start_soon(view.show)
+        if view.reloader is not None:
+            nursery.start_soon(view.reloader.run)
         report = await view.session.run(duration_ns)
         nursery.cancel_scope.cancel()
     return report
@@ -347,7 +362,7 @@ async def _heed_signals(
             if number == signal.SIGUSR1:
                 view.say(f"{name}, the kill switch: everything is cancelled and trading is halted")
                 view.session.kill(f"{_operator()} ({name})")
-            else:
+            elif number != signal.SIGHUP or view.hang_up():
                 view.say(f"{name}, stopping in order; once more to hurry")
                 view.session.request_shutdown(name)
 

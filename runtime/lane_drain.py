@@ -25,7 +25,8 @@ class LaneOptions:
     """The limits that a lane keeps."""
 
     def __init__(self, max_lag_ns: i64, batch_limit: i64, outbox_capacity: i64) -> None:
-        self.max_lag_ns: Final = max_lag_ns
+        # May change while running.
+        self.max_lag_ns: i64 = max_lag_ns
         self.batch_limit: Final = batch_limit
         self.outbox_capacity: Final = outbox_capacity
 

@@ -101,6 +101,14 @@ class Logs:
         """Lines that the file did not take."""
         return 0 if self.file is None else self.file.lost_lines
 
+    def adjust(self, level: str, levels: Mapping[str, str], repeat_window_ns: int) -> None:
+        """Other levels and another window of repeats from now on."""
+        with self._lock:
+            self.level = LEVELS[level]
+            self.levels = {prefix: LEVELS[name] for prefix, name in levels.items()}
+            self.repeats.window_ns = repeat_window_ns
+            self._thresholds.clear()
+
     def threshold(self, logger: str) -> int:
         """The level from which on a logger's events are logged: that of the longest matching prefix."""
         found = self._thresholds.get(logger)
@@ -241,6 +249,11 @@ def configure_logs(config: LogConfig, stream: TextIO, now_ns: Callable[[], int])
         processors=list(PROCESSORS), wrapper_class=Logger, logger_factory=lambda *_: _sink, context_class=dict
     )
     return _current
+
+
+def adjust_logs(config: LogConfig) -> None:
+    """Log from now on at the levels of another configuration; the file stays where it is."""
+    _current.adjust(config.level, config.levels, config.repeat_window_ms * 1_000_000)
 
 
 def get_logger(name: str) -> Logger:

@@ -33,16 +33,22 @@ from runtime.histogram import Histogram
 from runtime.journal.durability import DurabilitySetting
 from runtime.lane_journal import JournalOptions, LaneJournal, Recovered
 from runtime.lane_parts import LoadFailed, ReplayDiverged
+from runtime.resume import resume
+from runtime.session_settings import SessionSettings
 from runtime.state import StateDirectory, StateDiverged, changed_actors, explain_divergence
 from runtime.supervisor import ShutdownReport
 from runtime.watchdog import Watchdog
 from runtime.wiring import System, build_system
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runtime.clock import Clock
+    from runtime.config.model import SystemConfig
     from runtime.journal.durability import RunBlocking
     from runtime.lane_core import LaneCore
     from runtime.logs import Logger
+    from runtime.reload import Change
 
 NANOSECONDS = 1_000_000_000
 NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -105,6 +111,7 @@ class Session:
         self.is_ending = False
         self._halt_reset_by = ""
         self._commands: list[OperatorCommand] = []
+        self.watchdog: Watchdog | None = None
         is_built = False
         try:
             self.system = self._build(asked_faults(blueprint, faults or Faults()))
@@ -115,8 +122,8 @@ class Session:
                 self.close()
 
     def _build(self, faults: Faults) -> System:
-        blueprint = self.blueprint
-        self.state.adopt(blueprint.config)
+        resumed = resume(self.state, self.blueprint)
+        blueprint = self.blueprint = resumed.blueprint
         changed = changed_actors(self.state.path, blueprint)
         options = journal_options(blueprint, self.is_temporary)
         randomness = random.Random(blueprint.config.runtime.seed)
@@ -146,6 +153,8 @@ class Session:
         self._go_on_in_time(system)
         for told in system.settle_after_recovery():
             system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
+        kept_in = None if self.is_temporary else self.state.path
+        self.settings = SessionSettings(system, resumed.in_force, resumed.due, self.log, kept_in)
         inject(system, faults)
         self.sources_sha256 = self.state.keep_sources(blueprint)
         return system
@@ -163,18 +172,20 @@ class Session:
         """Run until the duration is over or a shutdown is asked for."""
         self.started_ns = self.clock.now_ns()
         self._announce()
-        watchdog = self._watchdog()
+        watchdog = self.watchdog = self._watchdog()
         watchdog.start()
         try:
             with self.collector.collecting_later():
                 return await self._run_system(duration_ns)
         finally:
             watchdog.stop()
+            self.settings.settle()
 
     async def _run_system(self, duration_ns: int | None) -> ShutdownReport:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_clock)
             nursery.start_soon(self.collector.run)
+            nursery.start_soon(self.settings.run)
             if duration_ns is not None:
                 nursery.start_soon(self._end_after, duration_ns)
             report = await self.system.supervisor.run()
@@ -210,6 +221,10 @@ class Session:
         else:
             self._commands.append(command)
 
+    def change_settings(self, changes: Sequence[Change], config: SystemConfig) -> None:
+        """Put settings of a file that was read again in force, each as an input; the configuration has them all."""
+        self.settings.change(changes, config, self.watchdog)
+
     def kill(self, operator: str) -> None:
         """The kill switch: cancel everything, send nothing more, and stay so until a person resets it."""
         supervisor = self.system.supervisor
@@ -231,8 +246,11 @@ class Session:
             hftrun_kernel.mode(),
             self.sources_sha256,
         )
+        settings = self.settings.begin()
         for lane in self.system.lanes:
             lane.channels.urgent.offer(started)
+            for message in settings:
+                lane.channels.urgent.offer(message)
             if self._halt_reset_by:
                 lane.channels.urgent.offer(HaltReset(self._halt_reset_by))
             for command in self._commands:

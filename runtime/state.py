@@ -58,7 +58,7 @@ class StateDirectory:
         sha256 = config_sha256(config)
         if not target.exists():
             document = {"sha256": sha256, "config": plain(config)}
-            _write_whole(target, json.dumps(document, indent=2))
+            write_whole(target, json.dumps(document, indent=2))
             return True
         found, _ = read_document(self.path)
         if found != sha256:
@@ -77,11 +77,11 @@ class StateDirectory:
             data = _source_of(node)
             listed[node.name] = sha256 = hashlib.sha256(data).hexdigest()
             if not (folder / f"{sha256}.py").exists():
-                _write_whole(folder / f"{sha256}.py", data.decode("utf-8"))
+                write_whole(folder / f"{sha256}.py", data.decode("utf-8"))
         text = json.dumps(listed, indent=2)
         list_sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
         if not (folder / f"{list_sha256}.json").exists():
-            _write_whole(folder / f"{list_sha256}.json", text)
+            write_whole(folder / f"{list_sha256}.json", text)
         return list_sha256
 
     def storage(self, lane: str) -> DirectoryStorage:
@@ -139,7 +139,7 @@ def _source_of(node: Node) -> bytes:
     return path.read_bytes()
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
     with open(unfinished, "w", encoding="utf-8") as file:

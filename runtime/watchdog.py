@@ -104,8 +104,8 @@ class Watchdog:
                 self.on_stall(stall)
 
     def _run(self) -> None:
-        seconds = max(SHORTEST_LOOK_NS, self.limit_ns // LOOKS_PER_LIMIT) / 1_000_000_000
-        while not self._wait(seconds):
+        # The limit may change while it watches.
+        while not self._wait(max(SHORTEST_LOOK_NS, self.limit_ns // LOOKS_PER_LIMIT) / 1_000_000_000):
             self.look()
 
     def _stack(self) -> str:

@@ -49,6 +49,9 @@ class Control:
             paused = screen.view.quotes_paused()
             self.say("quoting resumes" if paused else "quoting pauses: quotes are pulled, positions stay", now)
             return "resume" if paused else "pause"
+        if key == "c":
+            self.say("the configuration is read again: the log tells what changed, and what was refused", now)
+            return "reload"
         self._look(key)
         return ""
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import termios
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,7 +26,7 @@ import trio
 
 from desk.dashboard.escapes import LEAVE_SCREEN
 from desk.dashboard.exits import GAVE_BACK, LEFT_BY_USER, TERMINAL_GONE
-from desk.link import DeskLink, private_socket
+from desk.link import DeskLink, no_files, private_socket
 from desk.link_log import LogTail
 from runtime.backoff import BackoffOptions, RestartTracker
 from runtime.logs import get_logger
@@ -66,13 +66,15 @@ def _is_in_foreground(keyboard: TextIO) -> bool:
         return True
 
 
-async def run_dashboard(session: Session, operator: str, tail: LogTail, banner: str = "") -> None:
+async def run_dashboard(
+    session: Session, operator: str, tail: LogTail, banner: str = "", reload: Callable[[], None] = no_files
+) -> None:
     """Serve the state and keep a dashboard in this terminal until cancelled; returns only when it gives up."""
     log = get_logger("desk.dashboard")
     try:
         with private_socket() as path:
             async with trio.open_nursery() as nursery:
-                await nursery.start(DeskLink(session, path, operator, tail, banner).run)
+                await nursery.start(DeskLink(session, path, operator, tail, banner, reload).run)
                 await Keeper(session, path).keep()
                 nursery.cancel_scope.cancel()
     except* OSError as errors:

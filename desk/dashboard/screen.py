@@ -29,6 +29,7 @@ HELP = (
     ("p", "pause quoting, or resume it: quotes are pulled, positions stay"),
     ("k k", "kill switch: cancel everything, halt; latched until it is reset"),
     ("r r", "reset a halt, once its cause is understood"),
+    ("c", "read the configuration again; the log tells what changed and what was refused"),
     ("q", "quit: cancel, confirm, stop in order, print a summary; again to hurry"),
     ("tab", "the next thing that is traded, where there are several"),
     ("left, right", "further books, on the page of books"),

@@ -38,10 +38,6 @@ class Loaded:
         """The structured settings of an actor or a service; None where its class declares none."""
         return self.params.get((section, name))
 
-    def params_classes(self) -> dict[tuple[str, str], type[Any]]:
-        """The classes of the structured settings, as `diff_for_reload` wants them."""
-        return {place: type(settings) for place, settings in self.params.items()}
-
     def collector(self) -> ErrorCollector:
         """A collector for problems that are found later, by the wiring, told at the same places."""
         return ErrorCollector(self.path, self.origins)

@@ -132,11 +132,6 @@ def each(rule: Rule) -> Rule:
     )
 
 
-def all_of(*rules: Rule) -> Rule:
-    """Several rules at once."""
-    return Rule(" and ".join(rule.expected for rule in rules), lambda value: all(rule.holds(value) for rule in rules))
-
-
 def compare_decimals(left: str, right: str) -> int:
     """-1, 0 or 1 as the exact decimal `left` is below, equal to or above `right`."""
     difference = _ratio(left) - _ratio(right)

@@ -1,16 +1,15 @@
-"""The configuration in effect: values with origins, secrets masked, its hash, and what a reload would change."""
+"""The configuration in effect: values with origins as TOML writes them, secrets masked, and its hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
 from runtime.config.errors import (
-    LIST_INDEX,
     MASK,
     KeyPath,
     Origin,
@@ -26,17 +25,6 @@ from runtime.config.secrets import Secret
 
 DEFAULT = "default"
 SHOWN_TEXT = 4_096
-
-
-class Change(NamedTuple):
-    """One key that differs between two configurations; values are rendered and masked, empty where there is none."""
-
-    key: str
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.before or 'nothing'} -> {self.after or 'nothing'}"
 
 
 def show_lines(loaded: Loaded) -> list[str]:
@@ -76,22 +64,19 @@ def config_sha256(config: SystemConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def diff_for_reload(
-    old: SystemConfig, new: SystemConfig, params_classes: Mapping[tuple[str, str], type[Any]] | None = None
-) -> tuple[list[Change], list[Change]]:
-    """What differs: (changes that are safe while running, changes that need a restart), by key path.
-
-    Settings of an actor or service are safe where its `PARAMS` class, given by ("actors", name), says so.
-    """
-    safe: list[Change] = []
-    refused: list[Change] = []
-    for key, before, after, reloadable in _differences(old, new, (), params_classes or {}):
-        change = Change(render_key(key), _side(before, key), _side(after, key))
-        (safe if reloadable else refused).append(change)
-    return safe, refused
+def value_text(value: object) -> str:
+    """A value as TOML writes it, with secrets masked; an empty text for one that is left out."""
+    return "" if value is None else _toml(plain(value))
 
 
-_ABSENT = object()
+def setting_texts(settings: object, raw: Mapping[str, Any]) -> dict[str, str]:
+    """By key the settings of a class as TOML writes them, secrets as the references that were written or masked."""
+    return masked_table(_with_references(plain(settings), raw))
+
+
+def masked_table(table: Mapping[str, Any]) -> dict[str, str]:
+    """By key what a table holds, as TOML writes it; what is named like a secret is masked."""
+    return {name: "" if value is None else _toml(value) for name, value in _mask_raw(dict(plain(table))).items()}
 
 
 def _rows(loaded: Loaded) -> list[tuple[KeyPath, Any, str]]:
@@ -160,49 +145,5 @@ def _toml(value: Any) -> str:
     return str(value)
 
 
-def _differences(
-    old: Any, new: Any, key: KeyPath, params_classes: Mapping[tuple[str, str], type[Any]], reloadable: bool = False
-) -> list[tuple[KeyPath, Any, Any, bool]]:
-    if old == new:
-        return []
-    found: list[tuple[KeyPath, Any, Any, bool]] = []
-    if attrs.has(type(old)) and type(old) is type(new):
-        for attribute in _fields(old):
-            inner = (*key, key_of(attribute))
-            before, after = getattr(old, attribute.name), getattr(new, attribute.name)
-            if attribute.name == "params" and len(key) == 2:
-                found += _params_differences(before, after, inner, params_classes.get((key[0], key[1])))
-            else:
-                found += _differences(before, after, inner, params_classes, bool(attribute.metadata.get("reload")))
-        return found
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in dict.fromkeys([*old, *new]):
-            before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
-            found += _differences(before, after, (*key, name), params_classes, reloadable)
-        return found
-    return [(key, old, new, reloadable)]
-
-
 def _fields(instance: Any) -> tuple[Any, ...]:
     return tuple(attrs.fields(type(instance)))
-
-
-def _params_differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], key: KeyPath, params_class: type[Any] | None
-) -> list[tuple[KeyPath, Any, Any, bool]]:
-    attributes = {} if params_class is None else {key_of(one): one for one in attrs.fields(params_class)}
-    found: list[tuple[KeyPath, Any, Any, bool]] = []
-    for name in dict.fromkeys([*old, *new]):
-        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
-        if before != after:
-            reloadable = name in attributes and bool(attributes[name].metadata.get("reload"))
-            found.append(((*key, name), before, after, reloadable))
-    return found
-
-
-def _side(value: Any, key: KeyPath) -> str:
-    if value is _ABSENT:
-        return ""
-    named = [part for part in key if not LIST_INDEX.fullmatch(part)]
-    masked = names_a_secret((named[-1],)) and "params" in key and not _is_reference(value)
-    return _toml(plain(value, masked))

@@ -139,6 +139,13 @@ async def test_any_system_has_a_state_that_can_be_drawn(config: str, tmp_path: P
     assert len(screen.view.state["units"]) == len(made.system.supervisor.units)
 
 
+class Speechless:
+    """What has no words for itself."""
+
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+
 def test_a_panel_that_fails_costs_the_panel_only(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """It raises, is too large, or is nothing that can be sent: told in its place."""
     slot = session.system.lanes[0].core.slots[-1]
@@ -158,11 +165,20 @@ def test_a_panel_that_fails_costs_the_panel_only(session: Session, monkeypatch: 
         def __init__(self, told: object) -> None:
             self.actor = Bad(told)
 
-    for told in (ValueError("no"), {"kind": "x", "much": "x" * (MOST_PANEL_BYTES + 1)}, {"kind": "x", "n": 2**70}):
+    circle: dict[str, object] = {"kind": "x"}
+    circle["again"] = circle
+    much = {"kind": "x", "much": "x" * (MOST_PANEL_BYTES + 1)}
+    for told in (ValueError("no"), KeyError("no"), much, {"kind": "x", "n": 2**70}, circle):
         found = panel_of(Slot(told))  # type: ignore[arg-type]
         assert found is not None
         assert b"failed" in bytes(found)
-    assert panel_of(Slot({})) is None  # type: ignore[arg-type]
+    nothings: tuple[object, ...] = ({}, None, [1])
+    for nothing in nothings:
+        assert panel_of(Slot(nothing)) is None  # type: ignore[arg-type]
+    odd = panel_of(Slot({"kind": "x", "what": Speechless(), "where": Path("here")}))  # type: ignore[arg-type]
+    assert odd is not None
+    assert b"<Speechless>" in bytes(odd)
+    assert b"here" in bytes(odd)
 
 
 # ---- connections and commands

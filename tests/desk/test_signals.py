@@ -13,9 +13,10 @@ import pytest
 import trio
 
 from desk.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_WRONG
+from desk.held_signals import held_back
 from desk.loading import load_and_plan
 from desk.output import Output
-from desk.run_command import Face, View, _run, kept_for_later
+from desk.run_command import Face, View, _run
 from runtime.clock import LiveClock
 from runtime.faults import parse_faults
 from runtime.logs import get_logger
@@ -98,7 +99,7 @@ def test_sigusr1_is_the_kill_switch(tmp_path: Path) -> None:
 
 def test_a_signal_before_anybody_heeds_signals_ends_the_run(tmp_path: Path) -> None:
     """It is kept, and heeded as the first thing: a Ctrl-C in the first moment of a run is not lost in its tasks."""
-    with kept_for_later() as came:
+    with held_back() as came:
         signal.raise_signal(signal.SIGINT)
     assert came == [signal.SIGINT]
     _, blueprint = load_and_plan(ROOT / "tests" / "desk" / "one_venue.toml")

@@ -1,4 +1,4 @@
-"""Secrets in configurations; showing, hashing and reloading what was loaded."""
+"""Secrets in configurations; showing and hashing what was loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from runtime.config.errors import ConfigErrors
 from runtime.config.secrets import Secret, read_secret
-from runtime.config.show import config_sha256, diff_for_reload, show_data, show_lines
+from runtime.config.show import config_sha256, show_data, show_lines
 from tests.runtime.configurations import ENVIRONMENT, VALID, errors_of, load, write
 
 # ---------------------------------------------------------------- secrets
@@ -65,7 +65,7 @@ def test_secret_shows_nothing() -> None:
         secret.__reduce__()
 
 
-# ---------------------------------------------------------------- showing, hashing, reloading
+# ---------------------------------------------------------------- showing, hashing
 
 
 def test_show_has_origins_and_masks(tmp_path: Path) -> None:
@@ -101,42 +101,3 @@ def test_hash_is_of_what_is_said_not_of_where(tmp_path: Path) -> None:
     assert config_sha256(load(write(tmp_path), {"FEED_KEY": "another"}).config) == whole
     assert config_sha256(load(write(tmp_path, VALID.replace("seed = 7", "seed = 8"))).config) != whole
     assert config_sha256(load(write(tmp_path, VALID.replace("size = \"0.25\"", 'size = "0.26"'))).config) != whole
-
-
-def test_reload_splits_changes(tmp_path: Path) -> None:
-    """What is marked as safe may change while running; everything else is refused by its key path."""
-    old = load(write(tmp_path))
-    text = VALID
-    for before, after in [
-        ("max_lag_ms = 250", "max_lag_ms = 300"),
-        ("seed = 7", "seed = 8"),
-        ('size = "0.25"', 'size = "0.5"'),
-        ("levels = 3", "levels = 4"),
-        ("[channels.orders]", "[channels.fills]"),
-        ('"runtime.lane" = "debug"', '"runtime.lane" = "info"'),
-    ]:
-        text = text.replace(before, after)
-    new = load(write(tmp_path, text))
-    safe, refused = diff_for_reload(old.config, new.config, old.params_classes())
-    assert [str(change) for change in safe] == [
-        "runtime.max_lag_ms: 250 -> 300",
-        'log.levels."runtime.lane": "debug" -> "info"',
-        'actors.quoter.params.size: "0.25" -> "0.5"',
-    ]
-    assert [change.key for change in refused] == [
-        "runtime.seed",
-        "actors.quoter.params.levels",
-        "channels.orders",
-        "channels.fills",
-    ]
-    assert diff_for_reload(old.config, old.config) == ([], [])
-    unknown_classes = diff_for_reload(old.config, new.config)
-    assert "actors.quoter.params.size" in [change.key for change in unknown_classes[1]]
-
-
-def test_reload_masks_secrets(tmp_path: Path) -> None:
-    """A changed secret is told without either value."""
-    old = load(write(tmp_path, VALID.replace("key = {", 'token = "one", key = {')), checked=False)
-    new = load(write(tmp_path, VALID.replace("key = {", 'token = "two", key = {')), checked=False)
-    _, refused = diff_for_reload(old.config, new.config)
-    assert [str(change) for change in refused] == ['services.feed.params.token: "***" -> "***"']

@@ -98,8 +98,9 @@ def test_a_session_that_cannot_be_built_lets_go(tmp_path: Path) -> None:
     """After a refusal the directory is free again."""
     session_on(tmp_path).close()
     document = json.loads((tmp_path / CONFIG_NAME).read_text(encoding="utf-8"))
+    document["config"]["runtime"]["seed"] = 99
     (tmp_path / CONFIG_NAME).write_text(json.dumps({**document, "sha256": "0" * 64}), encoding="utf-8")
-    with pytest.raises(StateMismatch):
+    with pytest.raises(StateMismatch, match=r"another configuration.*What differs: runtime\.seed"):
         session_on(tmp_path)
     StateDirectory(tmp_path).release()
 
