@@ -48,7 +48,10 @@ FORBIDDEN_CALLS: dict[str, set[str]] = {
 # By file the functions that may catch everything, each with its reason.
 BROAD_EXCEPT_ALLOWED: dict[str, dict[str, str]] = {
     "runtime/supervisor.py": {"_keep": "the last to see what a service or a lane raised"},
-    "runtime/lane.py": {"told_by": "users write `summary` and `panel`; words must never stop the trade"},
+    "runtime/lane.py": {
+        "told_by": "users write `summary` and `panel`; words must never stop the trade",
+        "work_at_once": "what fails in a lane is its own: raised in its task, not in that of a service",
+    },
     "runtime/lane_core.py": {
         "call": "users write handlers: an actor's failure is its lane's to judge",
         "call_hook": "users write hooks: the same care as for a handler",
