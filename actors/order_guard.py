@@ -18,7 +18,7 @@ from actors.order_ids import OrderIds
 from actors.order_manager_params import OrderManagerParams
 from actors.order_quotes import Gate, Quoted, Quotes
 from actors.order_requests import Requests
-from actors.order_rules import AMEND_ALL, AMEND_NOTHING, AMEND_SIZE, VenueRules
+from actors.order_rules import VenueRules, amend_of
 from actors.order_targets import Targets
 from market.messages import (
     LIVE,
@@ -42,7 +42,6 @@ from market.messages import (
 from runtime.actor import Actor, ActorSetup
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-AMENDS: Final[dict[str, int]] = {"nothing": AMEND_NOTHING, "size": AMEND_SIZE, "all": AMEND_ALL}
 
 
 class QuoteGuard(Actor):
@@ -78,7 +77,7 @@ class QuoteGuard(Actor):
         )
         self.gates: Final[dict[int, Gate]] = {}
         for one in instruments:
-            amend = AMENDS[params.amend.get(one.venue, "nothing")]
+            amend = amend_of(one, params.amend, setup.gateways, setup.amends)
             rules = VenueRules(one, amend, params.keep_within_ticks, params.keep_within_bps)
             reach = self.gateways.reaches[one.instrument_id]
             self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id), reach)

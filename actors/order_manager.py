@@ -130,14 +130,10 @@ class OrderManager(QuoteGuard):
 
     @classmethod
     def unused(cls, params: object) -> tuple[type[Message], ...]:
-        """Without a router there are no targets, and where nothing can be changed no changes."""
-        left: list[type[Message]] = []
-        if isinstance(params, OrderManagerParams):
-            if not params.routed:
-                left += [TargetPosition, RoutedOrder, ParentCancel, ParentProgress]
-            if all(one == "nothing" for one in params.amend.values()):
-                left.append(ChildReplace)
-        return tuple(left)
+        """Without a router there are no targets."""
+        if isinstance(params, OrderManagerParams) and not params.routed:
+            return (TargetPosition, RoutedOrder, ParentCancel, ParentProgress)
+        return ()
 
     # ---- wants
 

@@ -26,7 +26,7 @@ class OrderManagerParams:
     )  # fmt: skip
     amend: Mapping[str, str] = setting(
         'What can be changed of a working order, by venue: "nothing", "size" (it may only become smaller, and keeps '
-        'its place in the queue) or "all". A venue that is not named: nothing.',
+        'its place in the queue) or "all". A venue that is not named: what it documents and its gateway can.',
         factory=dict, rule=each(one_of("nothing", "size", "all")),
     )  # fmt: skip
     keep_within_ticks: int = setting(

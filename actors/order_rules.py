@@ -1,11 +1,13 @@
 """What one venue allows of an order in one instrument, and what the order manager may change there.
 
 Prices are rounded away from the other side, sizes down; what is too small then is no order. The numbers are taken from
-the instrument once. It never decides what is wanted.
+the instrument once. What can be changed of a working order is what the settings say; where they say nothing, what the
+venue documents and its gateway can. It never decides what is wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, final
 
 from mypy_extensions import i64
@@ -15,8 +17,32 @@ from market.instruments import Instrument
 AMEND_NOTHING: Final = 0
 AMEND_SIZE: Final = 1
 AMEND_ALL: Final = 2
+AMENDS: Final[dict[str, int]] = {"nothing": AMEND_NOTHING, "size": AMEND_SIZE, "all": AMEND_ALL}
+# What venues document (docs/orders.md says where): all four keep the place of an order that only becomes smaller.
+DOCUMENTED: Final[dict[str, int]] = {
+    "binance": AMEND_SIZE,
+    "kraken": AMEND_ALL,
+    "coinbase": AMEND_ALL,
+    "bybit": AMEND_ALL,
+}
 BASIS_POINTS: Final = 10_000
 MOST: Final = (1 << 62) - 1
+
+
+def amend_of(
+    instrument: Instrument,
+    settings: Mapping[str, str],
+    gateways: Mapping[str, tuple[int, ...]],
+    amends: Mapping[str, str],
+) -> int:
+    """What can be changed of a working order: by the settings, or by venue and gateway."""
+    if instrument.venue in settings:
+        return AMENDS[settings[instrument.venue]]
+    most = DOCUMENTED.get(instrument.venue, AMEND_NOTHING)
+    for gateway, instrument_ids in gateways.items():
+        if not instrument_ids or instrument.instrument_id in instrument_ids:
+            most = min(most, AMENDS[amends.get(gateway, "all")])
+    return most
 
 
 @final

@@ -20,6 +20,7 @@ from actors.order_ids import OrderIds
 from actors.order_requests import TAKE, Requests
 from market.instruments import Instrument
 from market.messages import (
+    ALGORITHM_AT_ONCE,
     BUY,
     IOC,
     LIMIT,
@@ -125,6 +126,8 @@ class Targets:
         # By strategy and group, or by strategy and instrument below zero.
         self.open: dict[str, Target] = {}
         self.given_up: i64 = 0
+        # Targets that were refused for the algorithm that they asked for, told once.
+        self.unknown: dict[str, int] = {}
 
     # ---- what is wanted
 
@@ -134,6 +137,10 @@ class Targets:
         if group is None:
             return
         key = f"{wanted.strategy_id} group {group.number}"
+        if wanted.algorithm != ALGORITHM_AT_ONCE:
+            self.refuse(key, wanted)
+            return
+        self.unknown.pop(key, None)
         target = self.open.get(key)
         if target is None:
             target = Target(wanted.strategy_id, wanted.instrument_id, False)
@@ -147,6 +154,22 @@ class Targets:
         target.receive_ns = wanted.receive_ns
         target.rounds = 0
         self.work(key, target, blocked)
+
+    def refuse(self, key: str, wanted: TargetPosition) -> None:
+        """Nobody here works a target in this way: nothing of it or of the last one is sent, and a person hears why."""
+        self.drop(key, "a target that cannot be worked took its place")
+        if self.unknown.get(key, ALGORITHM_AT_ONCE) != wanted.algorithm:
+            self.unknown[key] = wanted.algorithm
+            self.actor.emit(
+                Alert(
+                    SEVERITY_ERROR,
+                    f"target {key}",
+                    f"no order is worked by algorithm {wanted.algorithm}",
+                    f"strategy {wanted.strategy_id} wants a target worked in a way that is not there: "
+                    f"use ALGORITHM_AT_ONCE ({ALGORITHM_AT_ONCE}): {wanted.reason}",
+                    False,
+                )
+            )
 
     def flatten(self, strategy_id: i64, instrument_id: i64, reason: str, receive_ns: i64, blocked: str) -> None:
         """Close what one strategy holds of one instrument; a target of it is dropped."""
@@ -345,6 +368,7 @@ class Targets:
             "open": [[key, target.save()] for key, target in self.open.items()],
             "given_up": int(self.given_up),
             "bounds": self.bounds.save(),
+            "unknown": [[key, algorithm] for key, algorithm in self.unknown.items()],
         }
 
     def load(self, state: object) -> None:
@@ -353,3 +377,4 @@ class Targets:
         self.open = {key: load_target(row) for key, row in state["open"]}
         self.given_up = state["given_up"]
         self.bounds.load(state["bounds"])
+        self.unknown = {row[0]: row[1] for row in state["unknown"]}

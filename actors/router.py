@@ -5,7 +5,7 @@ routed order (`RoutedOrder`) becomes one order a venue, all immediate-or-cancel,
 have answered, what is left is routed anew, at venues that have shown a new book since, until it is filled or the
 rounds are used up; `ParentProgress` tells the end, `RouteDecided` why it was split so. `docs/router.md` says more.
 A part that risk finds too large becomes several. It never sends to a venue whose book is not live or whose gateway is
-away, and never beyond the limit price.
+away, never while the lane lags or quoting is paused, and never beyond the limit price.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import ClassVar, Final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from actors.order_bounds import SizeBounds
 from actors.order_ids import OrderIds
 from actors.router_market import RouterMarket
 from actors.router_params import RouterParams
@@ -35,6 +34,7 @@ from market.messages import (
     ChildOrder,
     ConnectionDown,
     ConnectionUp,
+    Lagging,
     LimitChanged,
     Message,
     OrderAccepted,
@@ -45,6 +45,7 @@ from market.messages import (
     OrderRejected,
     ParentCancel,
     ParentProgress,
+    PauseQuoting,
     RiskRefused,
     RouteDecided,
     RoutedOrder,
@@ -94,6 +95,8 @@ class Router(RouterMarket):
         ServiceRestarted: "on_service_restarted",
         ConnectionDown: "on_connection_down",
         ConnectionUp: "on_connection_up",
+        Lagging: "on_lagging",
+        PauseQuoting: "on_pause",
         ActorFailed: "on_actor_failed",
         TradingHalted: "on_halted",
         ShutdownRequested: "on_shutdown",
@@ -112,7 +115,6 @@ class Router(RouterMarket):
         self.learning_weight: Final[float] = params.learning_weight
         self.latency_weight: Final[float] = params.latency_weight
         self.ids: Final = OrderIds(self.name, self.actor_id)
-        self.bounds: Final = SizeBounds()
         self.parents: dict[int, RoutedParent] = {}
         self.children: dict[int, RoutedChild] = {}
         self.timer_due_ns: i64 = NOT_SET
@@ -127,6 +129,7 @@ class Router(RouterMarket):
     def on_run_started(self, started: RunStarted) -> None:
         """A new run numbers its orders anew, and knows of no book; what was routed in another is over."""
         self.stopping = False
+        self.lagging = False
         self.ids.begin(started.session)
         self.gateways.forget()
         for venue in self.venues.values():
@@ -184,6 +187,10 @@ class Router(RouterMarket):
         """Split what is left of an order, and send the parts at once."""
         if self.ledger.halted or self.stopping:
             self.end(parent, "nothing may be sent")
+            return
+        if self.lagging or self.paused:
+            # Nothing is counted: it goes on when this is over.
+            self.wait(parent)
             return
         parent.due_ns = 0
         parent.rounds += 1
@@ -256,6 +263,10 @@ class Router(RouterMarket):
         if parent.rounds >= self.rounds:
             self.finish(parent, PARENT_ENDED, reason)
             return
+        self.wait(parent)
+
+    def wait(self, parent: RoutedParent) -> None:
+        """Look at it again after a pause."""
         now: i64 = self.now
         parent.due_ns = now + self.pause_ns
         self.wake(parent.due_ns)
@@ -342,10 +353,6 @@ class Router(RouterMarket):
         child = self.children.get(refused.order_id)
         if child is not None and self.bounds.learn(refused, child.sent):
             child.is_cut = True
-
-    def on_limit_changed(self, changed: LimitChanged) -> None:
-        """Larger orders may pass now."""
-        self.bounds.forget(changed)
 
     def on_rejected(self, rejected: OrderRejected) -> None:
         """Refused: not tried there again for this order, unless smaller ones may pass.
@@ -457,7 +464,7 @@ class Router(RouterMarket):
             "bounds": self.bounds.save(),
             "timer_due_ns": int(self.timer_due_ns),
             "counts": [int(self.routed), int(self.sent)],
-            "stopping": self.stopping,
+            "flags": [self.stopping, self.lagging, self.paused],
             "told": list(self.told),
         }
 
@@ -465,13 +472,13 @@ class Router(RouterMarket):
         """Take back what `save` gave."""
         venues, parents, children = state["venues"], state["parents"], state["children"]
         timer_due_ns, counts = state["timer_due_ns"], state["counts"]
-        stopping, told = state["stopping"], state["told"]
+        flags, told = state["flags"], state["told"]
         assert isinstance(venues, list)
         assert isinstance(parents, list)
         assert isinstance(children, list)
         assert isinstance(timer_due_ns, int)
         assert isinstance(counts, list)
-        assert isinstance(stopping, bool)
+        assert isinstance(flags, list)
         assert isinstance(told, list)
         self.ids.load(state["ids"])
         for row in venues:
@@ -485,5 +492,5 @@ class Router(RouterMarket):
         self.bounds.load(state["bounds"])
         self.timer_due_ns = timer_due_ns
         self.routed, self.sent = counts
-        self.stopping = stopping
+        self.stopping, self.lagging, self.paused = flags
         self.told = [str(one) for one in told]

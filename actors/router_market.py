@@ -1,12 +1,14 @@
 """What the router knows of its venues: their books, whether their gateways take orders, and where an order may go.
 
-The base of `Router`. Only a book that is live counts, and only a venue that is reached gets an order.
+The base of `Router`. Only a book that is live counts, and only a venue that is reached gets an order; none does while
+the lane lags or an operator has paused quoting.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from actors.order_bounds import SizeBounds
 from actors.order_gateways import Gateways
 from actors.router_params import RouterParams
 from actors.router_parents import RoutedParent
@@ -18,6 +20,9 @@ from market.messages import (
     BookStateChanged,
     ConnectionDown,
     ConnectionUp,
+    Lagging,
+    LimitChanged,
+    PauseQuoting,
     ServiceFailed,
     ServiceRestarted,
     ServiceStopped,
@@ -36,6 +41,10 @@ class RouterMarket(Actor):
         super().__init__(setup)
         params = setup.params
         assert isinstance(params, RouterParams)
+        # How large an order risk lets pass.
+        self.bounds: Final = SizeBounds()
+        self.lagging: bool = False
+        self.paused: bool = False
         self.half_life_ns: Final[float] = params.volatility_half_life_s * NANOSECONDS_PER_SECOND
         self.venues: Final[dict[int, RouterVenue]] = {}
         self.group_of: Final[dict[int, list[RouterVenue]]] = {}
@@ -72,6 +81,22 @@ class RouterMarket(Actor):
         """It may have been the one that keeps the books: wait until they are told again."""
         for venue in self.venues.values():
             venue.forget_book()
+
+    # ---- what holds everything
+
+    def on_lagging(self, lagging: Lagging) -> None:
+        """What is known is old."""
+        self.lagging = lagging.lag_ns > 0
+
+    def on_pause(self, pause: PauseQuoting) -> None:
+        """An operator wants nothing sent, or lets it go on."""
+        self.paused = pause.paused
+
+    # ---- limits
+
+    def on_limit_changed(self, changed: LimitChanged) -> None:
+        """Larger orders may pass now."""
+        self.bounds.forget(changed)
 
     # ---- gateways
 

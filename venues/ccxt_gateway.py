@@ -83,6 +83,8 @@ class CcxtGateway(Service):
     PARAMS: ClassVar[type | None] = CcxtParams
     POLICY: ClassVar[str] = HALT_TRADING
     REAL_MONEY: ClassVar[bool] = True
+    # It changes no working order: whoever wants another one cancels it and sends a new one.
+    AMENDS: ClassVar[str] = "nothing"
 
     def __init__(self, setup: ServiceSetup) -> None:
         super().__init__(setup)

@@ -24,6 +24,7 @@ from market.messages import (
     CancelOrder,
     CancelRejected,
     ChildOrder,
+    ChildReplace,
     Lagging,
     Message,
     NewOrder,
@@ -141,13 +142,14 @@ def test_a_quote_moves_by_cancel_then_new_order() -> None:
 
 
 def test_an_order_keeps_its_place_after_a_partial_fill() -> None:
-    """Less than wanted at the wanted price stays; more than wanted does not."""
+    """Less than wanted at the wanted price stays; more than wanted becomes less, in its place."""
     lane = quoting()
     lane.take(filled(0, BUY, 99, 4, 6))
     lane.take(wanted([(99, 10)], [(101, 10)]))
     assert (cancels(lane), orders(lane)) == ([], [])
     lane.take(wanted([(99, 5)], [(101, 10)]))
-    assert cancels(lane) == [0]
+    assert [(one.order_id - FIRST_ID, one.size) for one in lane.of(ChildReplace)] == [(0, 9)]
+    assert cancels(lane) == []
 
 
 def test_several_levels_of_a_side() -> None:

@@ -10,7 +10,7 @@ from mypy_extensions import i64
 
 from actors.order_manager import OrderManager
 from actors.order_manager_params import OrderManagerParams
-from actors.order_rules import AMEND_NOTHING, VenueRules
+from actors.order_rules import AMEND_ALL, AMEND_NOTHING, AMEND_SIZE, VenueRules, amend_of
 from market.instruments import Instrument
 from market.messages import (
     BUY,
@@ -67,6 +67,13 @@ from tests.actors.trading_lane import INSTRUMENT, INSTRUMENT_ID, SESSION, START_
 from tests.runtime.lanes import node_of
 
 TICK = 1
+
+
+class Unchanging(Actor):
+    """Stands for a gateway that changes no order."""
+
+    HANDLERS: ClassVar[dict[type[Message], str]] = {NewOrder: "on_order"}
+    AMENDS: ClassVar[str] = "nothing"
 
 
 class Taker(Actor):
@@ -193,6 +200,45 @@ def test_prices_are_brought_to_ticks_and_sizes_to_lots() -> None:
     assert (rules.price(BUY, 10_007), rules.price(SELL, 10_007), rules.price(BUY, 10_010)) == (10_005, 10_010, 10_010)
     assert (rules.size(10_000, 15), rules.size(10_000, 9), rules.size(9_999, 10)) == (14, 0, 0)
     assert rules.size(5_000, 15) == 0
+
+
+@pytest.mark.parametrize(
+    ("venue", "settings", "gateway", "expected"),
+    [
+        ("binance", {}, None, AMEND_SIZE),
+        ("kraken", {}, None, AMEND_ALL),
+        ("coinbase", {}, None, AMEND_ALL),
+        ("somewhere", {}, None, AMEND_NOTHING),
+        ("binance", {"binance": "nothing"}, None, AMEND_NOTHING),
+        ("somewhere", {"somewhere": "all"}, "nothing", AMEND_ALL),
+        ("kraken", {"binance": "nothing"}, "size", AMEND_SIZE),
+        ("kraken", {}, "nothing", AMEND_NOTHING),
+        ("kraken", {}, "all", AMEND_ALL),
+    ],
+)
+def test_the_venue_and_its_gateway_decide_what_can_be_changed(
+    venue: str, settings: dict[str, str], gateway: str | None, expected: int
+) -> None:
+    """A setting counts before both; a venue of which nothing is known changes nothing."""
+    one = attrs.evolve(INSTRUMENT, venue=venue)
+    gateways: dict[str, tuple[int, ...]] = {"elsewhere": (9,)}
+    amends = {"elsewhere": "nothing"}
+    if gateway is not None:
+        gateways["gate"] = ()
+        amends["gate"] = gateway
+    assert amend_of(one, settings, gateways, amends) == expected
+
+
+def test_a_gateway_that_changes_nothing_is_never_asked_to() -> None:
+    """The order is cancelled instead, and a new one takes its place."""
+    lane = TradingLane(OrderManager)
+    service = attrs.evolve(node_of(Unchanging, 1, name="gate"), kind="service")
+    lane.core = build_core(attrs.evolve(plan_of((OrderManager,), {}), services=(service,)), "main")
+    lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
+    lane.take(wanted([(99, 10)], []))
+    accept(lane)
+    lane.take(wanted([(99, 5)], []))
+    assert (changes(lane), cancels(lane)) == ([], [0])
 
 
 def test_levels_that_the_venue_would_not_take_are_left_out() -> None:

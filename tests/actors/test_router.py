@@ -18,6 +18,7 @@ from actors.router_venues import make_venues
 from market.instruments import Instrument, InstrumentTable
 from market.messages import (
     ALGORITHM_AT_ONCE,
+    ALGORITHM_TWAP,
     BUY,
     CAUSE_TIME_IN_FORCE,
     IOC,
@@ -26,6 +27,7 @@ from market.messages import (
     PARENT_CANCELLED,
     PARENT_DONE,
     PARENT_ENDED,
+    PARENT_WORKING,
     REJECT_POSITION,
     SELL,
     STALE,
@@ -36,6 +38,8 @@ from market.messages import (
     BookStateChanged,
     ChildOrder,
     FlattenPosition,
+    Lagging,
+    Message,
     NewOrder,
     OrderAccepted,
     OrderCancelled,
@@ -43,6 +47,7 @@ from market.messages import (
     OrderRejected,
     ParentCancel,
     ParentProgress,
+    PauseQuoting,
     RouteDecided,
     RoutedOrder,
     RouteOutcome,
@@ -451,3 +456,41 @@ def test_an_order_that_no_venue_could_count_is_too_large() -> None:
     (told,) = lane.of(ParentProgress)
     assert (told.state, told.reason) == (PARENT_ENDED, "too large")
     assert lane.sent() == []
+
+
+# ---- what holds everything
+
+
+@pytest.mark.parametrize(
+    ("holds", "over"),
+    [(PauseQuoting(True, "ada"), PauseQuoting(False, "ada")), (Lagging(300_000_000), Lagging(0))],
+    ids=["paused", "lagging"],
+)
+def test_nothing_is_routed_anew_while_quoting_is_paused_or_the_lane_lags(holds: Message, over: Message) -> None:
+    """What was not filled waits, however long, without losing a round; then it goes on."""
+    lane = routing()
+    lane.route(BUY, "1")
+    lane.take(holds)
+    lane.answer_all("0")
+    lane.pass_ms(10_000)
+    assert len(lane.sent()) == 1
+    assert [one.state for one in lane.of(ParentProgress)] == [PARENT_WORKING]
+    lane.take(over)
+    lane.pass_ms(60)
+    assert lane.sent()[1:] == [("two", "1.000", "100.02")]
+
+
+def test_a_target_that_nobody_here_can_work_is_refused_and_told_once() -> None:
+    """Another algorithm than at once is no order at once: nothing is sent, and the one before it ends."""
+    lane = managed()
+    target(lane, "1")
+    slowly = TargetPosition(STRATEGY, 1, 2_000, 0, ALGORITHM_TWAP, "slowly", START_NS)
+    lane.take(slowly)
+    lane.take(slowly)
+    assert len(lane.of(ParentCancel)) == 1
+    assert [one.title for one in lane.of(Alert)] == [f"no order is worked by algorithm {ALGORITHM_TWAP}"]
+    lane.answer_all("0")
+    lane.pass_ms(1_000)
+    assert (len(lane.of(RoutedOrder)), lane.actor(OrderManager).summary()["targets"]) == (1, 0)
+    target(lane, "1")
+    assert len(lane.of(RoutedOrder)) == 2

@@ -219,7 +219,8 @@ class Auditor:
         account.fills += 1
         order.filled += int(fill.size)
         assert order.filled <= max(order.size, order.asked_size), f"order {order.order_id} was filled beyond its size"
-        if order.filled >= order.size and not order.asked_size:
+        # A change that is on its way comes too late for an order of which the venue says that nothing is left.
+        if order.filled >= order.size and (not order.asked_size or fill.remaining == 0):
             self.end(order)
 
     def end(self, order: Seen) -> None:
