@@ -2,7 +2,7 @@
 
 Before a start the host of every feed is dialled, all at the same time and for two seconds at most. If none answers, a
 configuration that says `offline = "simulate"` gets a simulated market that speaks the venues' protocols on this
-machine, and any other an error. A run with real money is never looked at here: it has the venues or nothing.
+machine, and any other an error. A run with real money has the venues or nothing.
 """
 
 from __future__ import annotations
@@ -71,9 +71,10 @@ def choose_market(
 ) -> MarketChoice:
     """Find out which market this run has; raises `NoFeedReached` or `OfflineError` where it has none."""
     feeds = feeds_of(blueprint)
-    if blueprint.config.mode == "live":
-        if asked == OFFLINE:
-            raise OfflineError('--offline: mode = "live" trades at the venues, never on a simulated market')
+    is_live = blueprint.config.mode == "live"
+    if is_live and asked == OFFLINE:
+        raise OfflineError('--offline: mode = "live" trades at the venues, never on a simulated market')
+    if is_live and not feeds:
         return MarketChoice(blueprint, PUBLIC)
     if not feeds:
         if asked == OFFLINE:
@@ -89,6 +90,11 @@ def choose_market(
         words = tuple(f"{one.venue} cannot be reached, tried on: {one.failure}" for one in missing)
         return MarketChoice(blueprint, PUBLIC, words)
     reasons = list(dict.fromkeys(f"{one.venue}: {one.failure}" for one in missing))
+    if is_live:
+        raise NoFeedReached(
+            f"no public feed can be reached ({'; '.join(reasons)}), and mode = \"live\" never trades on a simulated "
+            "market. Check the network; --online starts without looking, and waits for the venues"
+        )
     if blueprint.config.offline != "simulate":
         raise NoFeedReached(
             f"no public feed can be reached ({'; '.join(reasons)}). Check the network, or trade on a simulated market: "

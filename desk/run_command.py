@@ -22,6 +22,7 @@ import attrs
 import trio
 
 import hftrun_kernel
+from actors.risk_limits import LimitError, Limits
 from desk.dashboard.process import can_show, run_dashboard
 from desk.durations import DurationError, parse_duration_ns
 from desk.exits import EXIT_FAILED, EXIT_OFFLINE, EXIT_OK, EXIT_USAGE, EXIT_WRONG
@@ -37,6 +38,7 @@ from desk.status import status_line
 from desk.summary import summary_lines, summary_of
 from market.messages import OperatorCommand, RawFrame
 from runtime.blueprint import Blueprint
+from runtime.build_core import make_actor
 from runtime.clock import LiveClock
 from runtime.config.errors import ConfigErrors
 from runtime.faults import FaultError, Faults, check_targets, parse_faults
@@ -148,7 +150,7 @@ def _run_system(request: RunRequest) -> int:
         if request.reset_halt and request.state is None:
             raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
         for limit in request.limits:
-            _check_limit(limit, blueprint)
+            _check_limit(limit, _limits_of(blueprint))
         if request.summary is not None:
             _check_writable(request.summary)
         choice = choose_market(blueprint, request.market)
@@ -178,13 +180,29 @@ def _check_mode(blueprint: Blueprint, live: bool) -> None:
         raise RequestError(problem)
 
 
-def _check_limit(limit: str, blueprint: Blueprint) -> None:
-    """Find out before the run that nobody keeps such a limit; whether the value can be one, risk knows and tells."""
+def _check_limit(limit: str, keepers: Sequence[Limits]) -> None:
+    """Find out before the run that nobody keeps such a limit, or that it cannot have such a value."""
     name, equals, value = limit.partition("=")
-    keepers = [node for node in blueprint.actors if OperatorCommand in node.takes]
-    if not equals or not value or not any(hasattr(node.params, name) for node in keepers):
-        told = "write KEY=VALUE with a limit of the risk actor, such as maximum_position=0.2"
-        raise RequestError(f"--limit {limit}: {told}")
+    if not equals or not name.strip() or not value.strip():
+        raise RequestError(f"--limit {limit}: write KEY=VALUE with a limit, such as maximum_position=0.2")
+    if not keepers:
+        raise RequestError(f"--limit {limit}: no actor of this configuration keeps limits")
+    told = []
+    for keeper in keepers:
+        try:
+            keeper.read(limit)
+        except LimitError as error:
+            told.append(str(error))
+    # Lanes have their own: one that binds what is named is enough.
+    if len(told) == len(keepers):
+        raise RequestError(f"--limit {limit}: {told[0]}")
+
+
+def _limits_of(blueprint: Blueprint) -> list[Limits]:
+    """What actors keep that an operator may change."""
+    actors = [make_actor(blueprint, node) for node in blueprint.actors if OperatorCommand in node.takes]
+    found = [getattr(actor, "limits", None) for actor in actors]
+    return [one for one in found if isinstance(one, Limits)]
 
 
 def _check_writable(path: Path) -> None:

@@ -33,6 +33,7 @@ from runtime.histogram import Histogram
 from runtime.journal.durability import DurabilitySetting
 from runtime.lane_journal import JournalOptions, LaneJournal, Recovered
 from runtime.lane_parts import LoadFailed, ReplayDiverged
+from runtime.notices import Notices
 from runtime.resume import resume
 from runtime.session_settings import SessionSettings
 from runtime.state import StateDirectory, StateDiverged, changed_actors, explain_divergence
@@ -155,6 +156,7 @@ class Session:
             system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
         kept_in = None if self.is_temporary else self.state.path
         self.settings = SessionSettings(system, resumed.in_force, resumed.due, self.log, kept_in)
+        self.notices = Notices(system, self.settings, self.log)
         inject(system, faults)
         self.sources_sha256 = self.state.keep_sources(blueprint)
         return system
@@ -179,13 +181,13 @@ class Session:
                 return await self._run_system(duration_ns)
         finally:
             watchdog.stop()
-            self.settings.settle()
+            self.notices.tell()
 
     async def _run_system(self, duration_ns: int | None) -> ShutdownReport:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_clock)
             nursery.start_soon(self.collector.run)
-            nursery.start_soon(self.settings.run)
+            nursery.start_soon(self.notices.run)
             if duration_ns is not None:
                 nursery.start_soon(self._end_after, duration_ns)
             report = await self.system.supervisor.run()

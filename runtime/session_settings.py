@@ -1,7 +1,7 @@
-"""The settings of a run while it goes on: sent to the actors as inputs, kept, and what the actors say of them told.
+"""The settings of a run while it goes on: sent to the actors as inputs, and kept for the next run on its state.
 
 Every change is one numbered `ConfigChanged`, so the journal has it and a replay repeats it. What an actor refuses, such
-as a limit that would be looser, is told in the log and counts as not in force.
+as a limit that would be looser, counts as not in force.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
-import trio
 
-from market.messages import ConfigChanged, ConfigRefused, LimitChanged, Message, schema_id_of
-from runtime.lane_parts import Port, RemoteTaker
+from market.messages import ConfigChanged, ConfigRefused, Message
 from runtime.logs import adjust_logs
 from runtime.reload import Change, Settings
 from runtime.resume import ACTORS, keep_told
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from runtime.wiring import System
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
-LOOK_SECONDS: Final = 0.25
 
 
 class SessionSettings:
@@ -43,10 +40,6 @@ class SessionSettings:
         self.log = log
         self._path = path
         self._sent: list[Change] = []
-        self._ports = [Port("settings", False) for _ in system.lanes]
-        for lane, port in zip(system.lanes, self._ports, strict=True):
-            for message_type in (ConfigRefused, LimitChanged):
-                lane.core.routes[schema_id_of(message_type)].remote.append(RemoteTaker(port, False, []))
 
     def begin(self) -> list[Message]:
         """What every lane hears first, after the start of the run: what the file says now and did not say before."""
@@ -78,34 +71,20 @@ class SessionSettings:
             self.log.warning(f"{one.key} = {one.after} instead of {one.before}")
         self._sent += changes
 
-    async def run(self) -> None:
-        """Tell what the actors say, and keep what they were told, until cancelled."""
-        while True:
-            await trio.sleep(LOOK_SECONDS)
-            if not any(lane.drain.is_urgent_waiting() for lane in self.system.lanes):
-                self.settle()
-
-    def settle(self) -> None:
-        """Take what the actors have said of what they were told, and remember that they were told."""
+    def keep(self) -> None:
+        """The lanes have taken what was sent: remember that the actors were told."""
         sent, self._sent = self._sent, []
-        for port in self._ports:
-            for message in port.pending:
-                self._hear(message, sent)
-            port.clear()
         if sent and self._path is not None:
             try:
                 keep_told(self._path, sent)
             except OSError as error:
                 self.log.error("what the actors were told of settings could not be kept", error=error.strerror or error)
 
-    def _hear(self, message: Message, sent: list[Change]) -> None:
-        if isinstance(message, ConfigRefused):
-            self.log.warning(f"{message.key} is not changed: {message.reason}")
-            for one in [one for one in sent if is_meant(message.key, one)]:
-                self.in_force[one.path] = attrs.evolve(self.in_force[one.path], text=one.before)
-                sent.remove(one)
-        elif isinstance(message, LimitChanged) and message.previous != message.bound:
-            self.log.warning(f"limit {message.limit} changed, by {message.operator}")
+    def take_refusal(self, refused: ConfigRefused) -> None:
+        """An actor has not taken a change: what was in force still is, and the next reading says so again."""
+        for one in [one for one in self._sent if is_meant(refused.key, one)]:
+            self.in_force[one.path] = attrs.evolve(self.in_force[one.path], text=one.before)
+            self._sent.remove(one)
 
 
 def is_meant(key: str, change: Change) -> bool:

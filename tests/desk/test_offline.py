@@ -164,10 +164,12 @@ def test_a_proxy_that_refuses_counts_as_no_way_out() -> None:
 
 
 def test_live_trading_is_never_moved_to_a_simulated_market() -> None:
-    """With real money the venues are not looked at, and --offline is refused."""
+    """With real money and no venue the run ends and says why; --online waits for them, and --offline is refused."""
     blueprint = plan()
     live = attrs.evolve(blueprint, config=attrs.evolve(blueprint.config, mode="live"))
-    choice = choose_market(live, dialing=NOWHERE)
+    with pytest.raises(NoFeedReached, match=r'mode = "live" never trades on a simulated.*--online starts without'):
+        choose_market(live, dialing=NOWHERE)
+    choice = choose_market(live, ONLINE, dialing=NOWHERE)
     assert (choice.market, choice.blueprint) == (PUBLIC, live)
     with pytest.raises(OfflineError, match='--offline: mode = "live"'):
         choose_market(live, OFFLINE)
