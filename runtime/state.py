@@ -1,7 +1,7 @@
 """The state directory of a system: its lock, the configuration it was begun with, its strategies' source, its journals.
 
 A directory belongs to one configuration: a run with another one is refused by name, because a journal only means
-something together with the configuration that it was written under.
+something together with the configuration that it was written under. What may change all the same is in `resume`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class StateDirectory:
         if found != sha256:
             raise StateMismatch(
                 f"{self.path} was begun with another configuration (SHA-256 {found[:12]}, now {sha256[:12]}): "
-                f"use the configuration it was begun with, or give this run another directory with --state"
+                f"use the configuration it was begun with, or give this run another directory with --state, where "
+                "nothing is known of the positions, changed limits and halt of this one"
             )
         return False
 

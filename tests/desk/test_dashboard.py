@@ -123,6 +123,16 @@ def test_old_news_are_told_and_q_leaves() -> None:
     assert control.press("q", later) == "quit"
 
 
+def test_a_key_reads_the_configuration_again() -> None:
+    """One press, which the help names; where to look for what came of it is said."""
+    shown = screen()
+    control = Control(shown)
+    assert control.press("c", NOW) == "reload"
+    assert "the log tells what changed" in texts(shown)[1]
+    control.press("?", NOW)
+    assert any("read the configuration again" in line for line in texts(shown))
+
+
 def test_the_kill_switch_asks_once() -> None:
     """The second press within three seconds does it; later, or after another key, it asks again."""
     shown = screen()

@@ -210,15 +210,17 @@ async def test_commands_become_numbered_inputs(session: Session, autojump_clock:
     """Pause, resume, kill, reset: urgent messages to every lane, with the operator's name; quit asks the supervisor."""
     session.started_ns = NOW_NS
     with private_socket() as path:
-        link = DeskLink(session, path, "tester")
+        read_again: list[str] = []
+        link = DeskLink(session, path, "tester", reload=lambda: read_again.append("files"))
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
             async with await connected(link) as stream:
-                for command in ("pause", "resume", "kill", "reset_halt", "nonsense", "quit"):
+                for command in ("pause", "resume", "reload", "kill", "reset_halt", "nonsense", "quit"):
                     await stream.send_all(framed({"t": "command", "command": command}))
                 await trio.sleep(2)
             nursery.cancel_scope.cancel()
     told = told_lanes(session)
+    assert read_again == ["files"]
     assert [type(one) for one in told] == [PauseQuoting, PauseQuoting, OperatorCommand, TradingHalted, HaltReset]
     pause, resume, killed, halt, reset = told
     assert isinstance(pause, PauseQuoting)
