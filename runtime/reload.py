@@ -87,7 +87,8 @@ def settings_of(blueprint: Blueprint) -> Settings:
         elif name != PLACES:
             _put(found, (name,), value_text(value), attribute.metadata.get("reload"))
     for node in blueprint.actors:
-        if attrs.has(type(node.params)):
+        # An actor that no table names was put there by code: no file can change it.
+        if attrs.has(type(node.params)) and node.name in config.actors:
             _put_params(found, node, config.actors[node.name].params)
     return found
 
