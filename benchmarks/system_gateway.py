@@ -6,6 +6,7 @@ left out: orders that waited for a confirmed cancel, that follow a fill, or that
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar, Final
 
 import attrs
@@ -87,18 +88,36 @@ class OrderWire(Service):
         super().__init__(setup)
         assert isinstance(setup.params, OrderWireParams)
         self.port: Final = setup.params.port
+        self._waiting = bytearray()
+        self._socket = -1
 
     async def run(self) -> None:
-        """Write what comes, as much as there is at once."""
+        """Write what comes: at once, as long as the socket takes it, or else when it does again."""
         async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
+            self._socket = stream.socket.fileno()
+            self.mailbox.serve_at_once(self._write_at_once)
             while True:
-                waiting: Message | None = await self.mailbox.receive()
-                data = bytearray()
-                while waiting is not None:
-                    data += written(waiting)
-                    waiting = self.mailbox.receive_nowait()
-                if data:
+                self._take()
+                if self._waiting:
+                    data, self._waiting = self._waiting, bytearray()
                     await stream.send_all(data)
+                else:
+                    await self.mailbox.wait()
+
+    def _take(self) -> None:
+        """Encode what lies in the mailbox."""
+        while (message := self.mailbox.receive_nowait()) is not None:
+            self._waiting += written(message)
+
+    def _write_at_once(self) -> bool:
+        """Whether the socket has taken all of it."""
+        self._take()
+        if self._waiting:
+            try:
+                del self._waiting[: os.write(self._socket, self._waiting)]
+            except BlockingIOError:
+                return False
+        return not self._waiting
 
 
 def written(message: Message) -> bytes:

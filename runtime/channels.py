@@ -181,7 +181,7 @@ class Channel:
         return taken
 
     def bring(self, messages: list[Message]) -> int:
-        """`offer_batch`, for the task of a service: a receiver that sleeps may take them before this returns.
+        """`offer_batch`; a receiver that sleeps and works at once has taken them when this returns.
 
         What did not all fit waits for the receiver's own task: the sender must be among those who wait by then.
         """

@@ -246,7 +246,7 @@ class Lane:
             if not waiting:
                 continue
             try:
-                taken = channel.offer_batch(waiting)
+                taken = channel.bring(waiting)
             except ChannelClosed:
                 self.take_back(port, waiting)
                 taken = len(waiting)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -55,11 +55,45 @@ class Mailbox:
     doorbell: Doorbell
     inbox: Channel
     urgent: Channel
+    _is_waiting: bool = attrs.field(default=False, init=False)
+    _failure: Exception | None = attrs.field(default=None, init=False)
 
     def close(self) -> None:
         """Take nothing more."""
         self.inbox.close()
         self.urgent.close()
+
+    def serve_at_once(self, work: Callable[[], bool]) -> None:
+        """While the service waits here, let a lane that delivers call `work`, which takes what there is.
+
+        It runs in the lane's task, between two inputs, so it must be quick and cannot wait. When it says False, or
+        fails, the service's own task is woken: to do the rest, or to fail of it.
+        """
+
+        def work_at_once() -> bool:
+            if not self._is_waiting:
+                return False
+            self._is_waiting = False
+            try:
+                is_done = work()
+            except Exception as error:
+                self._failure = error
+                return False
+            self._is_waiting = is_done
+            return is_done
+
+        self._failure = None
+        self.inbox.work_at_once = self.urgent.work_at_once = work_at_once
+
+    async def wait(self) -> None:
+        """Sleep until the bell has rung: something has come, or what was served at once left something to do."""
+        self._is_waiting = True
+        try:
+            await self.doorbell.wait()
+        finally:
+            self._is_waiting = False
+        if self._failure is not None:
+            raise self._failure
 
     async def receive(self) -> Message:
         """The next message, urgent ones first; waits while there is none."""
@@ -67,7 +101,7 @@ class Mailbox:
             message = self.receive_nowait()
             if message is not None:
                 return message
-            await self.doorbell.wait()
+            await self.wait()
 
     def receive_nowait(self) -> Message | None:
         """The next message or None."""
