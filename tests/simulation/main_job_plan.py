@@ -2,7 +2,8 @@
 
 Everything comes from `configs/mm.toml`, so that a change of the wiring is simulated with the next run. Only what the
 speakers cannot say is different: Kraken's checksum is written for two and five decimal places and a depth of ten. And
-the market maker quotes so near that it trades.
+the market maker quotes so near that it trades. A mixed plan has the crossover beside it, whose targets the router
+brings to the venues, and its orders are changed in place.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 
 import attrs
 
+from actors.order_manager import OrderManager
 from actors.paper_venue import PaperVenue
 from actors.risk import Risk
 from actors.risk_params import RiskParams
@@ -22,6 +24,8 @@ from runtime.actor import Actor
 from runtime.blueprint import Blueprint, Node, draw_blueprint
 from runtime.classes import params_of
 from runtime.config.load import load_config
+from runtime.config.rules import DecimalText
+from strategies.crossover import Crossover, CrossoverParams
 from strategies.market_maker_params import MarketMakerParams
 from tests.actors.trading_lane import Spy
 from tests.data import ROOT
@@ -31,6 +35,8 @@ CONFIG = ROOT / "configs" / "mm.toml"
 KRAKEN_DEPTH = 10
 # The levels of the simulated market are a sixth of a basis point apart: so near it is not behind the touch.
 NEAR: dict[str, object] = {"half_spread_bps": 0.2, "volatility_factor": 0.0, "level_spacing_bps": 0.3}
+# It changes its mind every second or so, and takes liquidity.
+CROSSOVER = CrossoverParams(size=DecimalText("0.01"), fast=2, slow=5, bar_ms=200, band_bps=0.02, retry_s=1)
 
 
 @cache
@@ -51,7 +57,7 @@ def written_by_speakers(instrument: Instrument) -> Instrument:
 
 
 def simulated_plan(
-    with_paper: bool = True, params: Mapping[type[Actor], Mapping[str, object]] | None = None
+    with_paper: bool = True, params: Mapping[type[Actor], Mapping[str, object]] | None = None, is_mixed: bool = False
 ) -> Blueprint:
     """The plan with a spy at its end; without the paper venue, orders go nowhere but to the spy."""
     plan = shipped()
@@ -59,6 +65,10 @@ def simulated_plan(
     nodes = [changed(node, params or {}) for node in plan.actors]
     if not with_paper:
         nodes = [node for node in nodes if not issubclass(node.class_, PaperVenue)]
+    if is_mixed:
+        venues = {one.venue: "all" for one in table}
+        nodes = [changed(node, {OrderManager: {"amend": venues}}) for node in nodes]
+        nodes.append(node_of(Crossover, max(node.node_id for node in nodes) + 1, "crossover", params=CROSSOVER))
     nodes.append(node_of(Spy, max(node.node_id for node in nodes) + 1))
     return Blueprint(plan.config, table, plan.instrument_names, tuple(nodes), ())
 
@@ -96,4 +106,3 @@ def risk_params(plan: Blueprint) -> RiskParams:
     params = next(node.params for node in plan.actors if issubclass(node.class_, Risk))
     assert isinstance(params, RiskParams)
     return params
-

@@ -3,7 +3,8 @@
 It keeps orders, trades and the account of its only customer by itself. An order rests until the market comes to its
 price or it is drawn for a fill; an order that crosses takes. Requests travel to it and answers travel back over one
 line each way, each with a delay of its own, so that fills race with cancels and arrive long after the fact; a report of
-a fill may come twice. The true account is what the customer really has, whatever it has heard so far.
+a fill may come twice. It may refuse a cancel of an order that works. The true account is what the customer really has,
+whatever it has heard so far.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from market.messages import (
     CAUSE_TIME_IN_FORCE,
     GTC,
     MAKER,
+    REJECT_OTHER,
     REJECT_POST_ONLY,
     REJECT_TOO_LATE,
     TAKER,
@@ -49,6 +51,10 @@ class VenueManners:
     most_slow_ms: int = 1_500
     fill_share: float = 0.05
     repeat_share: float = 0.05
+    least_fill_ms: int = 0
+    """No report of a fill comes sooner than this after it; what follows on the line comes no sooner either."""
+    refuse_cancel_share: float = 0.0
+    """Of the cancels of orders that work: they go on working."""
 
 
 @attrs.define
@@ -92,7 +98,10 @@ class LateVenue:
 
     def answer(self, message: Message, now_ns: int) -> None:
         """An answer leaves the venue; that of a fill may leave twice."""
-        self.answers.append((self.due(self.answers, now_ns), message))
+        due_ns = self.due(self.answers, now_ns)
+        if isinstance(message, OrderFilled):
+            due_ns = max(due_ns, now_ns + self.manners.least_fill_ms * MILLISECOND)
+        self.answers.append((due_ns, message))
         if isinstance(message, OrderFilled) and self.draw.random() < self.manners.repeat_share:
             self.answers.append((self.due(self.answers, now_ns), message))
 
@@ -155,17 +164,18 @@ class LateVenue:
             reason = "it would trade"
         else:
             one.price, one.size = int(change.price), int(change.size)
-            self.answer(
-                OrderReplaced(change.order_id, change.instrument_id, change.price, change.size, now_ns), now_ns
-            )
+            self.answer(OrderReplaced(change.order_id, change.instrument_id, change.price, change.size, now_ns), now_ns)
             return
         self.answer(ReplaceRejected(change.order_id, change.instrument_id, REJECT_TOO_LATE, reason), now_ns)
 
     def take_cancel(self, order_id: int, instrument_id: int, now_ns: int, reason: str) -> None:
         """Cancel it, unless it is too late."""
         one = self.working.get(order_id)
+        refuse_share = self.manners.refuse_cancel_share
         if one is None:
             self.answer(CancelRejected(order_id, instrument_id, REJECT_TOO_LATE, "it no longer works"), now_ns)
+        elif refuse_share and not self.is_calm and self.draw.random() < refuse_share:
+            self.answer(CancelRejected(order_id, instrument_id, REJECT_OTHER, "not now"), now_ns)
         else:
             self.end(one, CAUSE_REQUESTED, reason, now_ns)
 

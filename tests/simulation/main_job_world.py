@@ -51,9 +51,11 @@ SPEAKERS: dict[str, type[Speaker]] = {"binance": BinanceSpeaker, "kraken": Krake
 
 @attrs.frozen(kw_only=True)
 class Troubles:
-    """What befalls the lane beside its network: the share of the steps in which an actor is told to die."""
+    """What befalls the lane beside its network: the share of the steps in which an actor is told to die, and which."""
 
     kill: float = 0.0
+    victim: str = ""
+    """Nobody else dies; empty for whoever is drawn."""
 
 
 class SharedTruth(Truth):
@@ -117,12 +119,18 @@ class Line(Connection):
 class MainJobLane(TradingLane):
     """The lane with its journal."""
 
-    def __init__(self, seed: int, with_paper: bool, params: Mapping[type[Actor], Mapping[str, object]]) -> None:
-        self.plan = simulated_plan(with_paper, params)
+    def __init__(
+        self, seed: int, with_paper: bool, params: Mapping[type[Actor], Mapping[str, object]], is_mixed: bool
+    ) -> None:
+        self.plan = simulated_plan(with_paper, params, is_mixed)
         self.core = self.another()
         self.disk = SimulatedDisk(seed)
         self.writer = JournalWriter(
-            self.disk, lane="main", schema_fingerprint=SCHEMA_FINGERPRINT, build="test", next_sequence=1,
+            self.disk,
+            lane="main",
+            schema_fingerprint=SCHEMA_FINGERPRINT,
+            build="test",
+            next_sequence=1,
             clock=lambda: 0,
         )
         self.core.records = self.writer.buffer
@@ -164,12 +172,13 @@ class MainJobWorld(Network):
         troubles: Troubles | None = None,
         manners: VenueManners | None = None,
         params: Mapping[type[Actor], Mapping[str, object]] | None = None,
+        is_mixed: bool = False,
     ) -> None:
         """With `manners` the orders go to a late venue outside, else to the paper venue of the lane."""
         super().__init__(seed, faults, Longest(down_ms=2_000, silent_ms=5_000, held_ms=1_500))
         self.troubles = troubles or Troubles()
         self.market = SimulatedMarket(seed, MarketShape(6_000_000, 100, 1_000))
-        self.lane = MainJobLane(seed, manners is None, params or {})
+        self.lane = MainJobLane(seed, manners is None, params or {}, is_mixed)
         plan = self.lane.plan
         self.venue = None if manners is None else LateVenue(plan.instruments, seed, manners)
         self.auditor = Auditor(plan.instruments, risk_params(plan), self.owners_of_books())
@@ -182,6 +191,7 @@ class MainJobWorld(Network):
         self.reset_ns: int | None = None
         self.closing_ns: int | None = None
         self.killed: list[str] = []
+        self.died: list[str] = []
         self.look()
 
     def side_of(self, instrument: Instrument) -> VenueSide:
@@ -216,6 +226,17 @@ class MainJobWorld(Network):
             self.pass_until(now_ns)
             self.trouble(now_ns)
             self.lane.writer.hand_over()
+
+    def run_part(self, things: int) -> None:
+        """Begin a step, and stop after so many of the things that come from outside in it."""
+        end_ns = self.lane.now_ns + STEP_NS
+        self.move(end_ns)
+        for _ in range(things):
+            due_ns = self.next_due_ns(end_ns)
+            if due_ns is None:
+                return
+            self.wait(max(due_ns, self.lane.now_ns))
+            self.take_due(self.lane.now_ns, 1)
 
     def move(self, now_ns: int) -> None:
         """The market moves, every venue tells of it, and faults of connections come."""
@@ -260,9 +281,10 @@ class MainJobWorld(Network):
         first = min(dues, default=None)
         return first if first is not None and first <= end_ns else None
 
-    def take_due(self, now_ns: int) -> None:
-        """Everything that is due now."""
-        while self.queue and self.queue[0][0] <= now_ns:
+    def take_due(self, now_ns: int, most_frames: int = 1 << 30) -> None:
+        """Everything that is due now, but no more frames than so many."""
+        while self.queue and self.queue[0][0] <= now_ns and most_frames > 0:
+            most_frames -= 1
             message = heappop(self.queue)[4]
             if isinstance(message, RawFrame):
                 message = RawFrame(message.connection_id, message.kind, message.instrument_id, now_ns, message.data)
@@ -341,6 +363,7 @@ class MainJobWorld(Network):
             slot = failure.slot
             assert "killed by fault injection" in str(failure.error), f"{slot.name}: {failure.error!r}"
             slot.kill_every = 0
+            self.died.append(slot.name)
             if slot.policy not in (HALT_TRADING, STOP):
                 due_ns = self.lane.now_ns + self.draw.randrange(10, 800) * MILLISECOND
                 self.restarts.append((due_ns, int(slot.actor_id)))
@@ -352,7 +375,11 @@ class MainJobWorld(Network):
         if self.venue is not None:
             self.venue.trade(now_ns, {side.instrument_id: self.touch_of(side) for side in self.sides.values()})
         if self.draw.random() < self.troubles.kill:
-            slots = [slot for slot in self.lane.core.slots[:-1] if not slot.down and slot.kill_every == 0]
+            slots = [
+                slot
+                for slot in self.lane.core.slots[:-1]
+                if not slot.down and slot.kill_every == 0 and self.troubles.victim in ("", slot.name)
+            ]
             if slots:
                 self.kill(self.draw.choice(slots))
 
