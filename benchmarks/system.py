@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from statistics import quantiles
 from time import perf_counter_ns
 from typing import Final
 
@@ -23,8 +22,9 @@ import attrs
 import trio
 
 from actors.venue_book import VenueBook
+from benchmarks.echo import ANSWERS, echo, shares_of
 from benchmarks.figures import ChecksumMismatch, Measured, Run, figure
-from benchmarks.machine import TREE
+from benchmarks.machine import TREE, undisturbed
 from benchmarks.system_gateway import Causes, FrameWitness, OrderWire, OrderWireParams
 from benchmarks.system_sender import whole_frames
 from benchmarks.system_traffic import Market, Traffic, traffic
@@ -41,6 +41,7 @@ from venues.feed_params import FeedParams
 PAUSE_US: Final = 250
 PACED_FRAMES: Final = 30_000
 FEWEST_ORDERS: Final = 40
+ECHOED: Final = 20_000
 VENUES: Final = {
     "venues.binance:BinanceSpot": "binance",
     "venues.binance_futures:BinanceUsdm": "binance_usdm",
@@ -172,18 +173,33 @@ def ticks_per_second(run: Run) -> Measured:
 # ---- from socket to socket
 
 
+@attrs.frozen
+class Trips:
+    """What was found: median and 99th percentile of each run, and how many times they are of; notes for people."""
+
+    shares: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...]
+
+
 @cache
-def trips(repeats: int) -> tuple[tuple[float, float, int], ...]:
-    """Median, 99th percentile and number of the times from a frame's leave to its first order, in microseconds."""
+def trips(repeats: int) -> Trips:
+    """The times from a frame's leave to its first order, in microseconds; beside them what the machine gives."""
     found = []
-    for _ in range(repeats):
-        with venues("paced", str(PAUSE_US), str(PACED_FRAMES)) as (ports, process):
-            times = trio.run(_run_until_told, traffic(), ports, process)
-        if len(times) < FEWEST_ORDERS:
-            raise ChecksumMismatch(f"only {len(times)} frames led to orders: there is nothing to measure")
-        shares = quantiles(times, n=100)
-        found.append((shares[49] / 1_000, shares[98] / 1_000, len(times)))
-    return tuple(found)
+    market = traffic()
+    with undisturbed() as is_undisturbed:
+        for _ in range(repeats):
+            with venues("paced", str(PAUSE_US), str(PACED_FRAMES)) as (ports, process):
+                times = trio.run(_run_until_told, market, ports, process)
+            if len(times) < FEWEST_ORDERS:
+                raise ChecksumMismatch(f"only {len(times)} frames led to orders: there is nothing to measure")
+            found.append(shares_of(times))
+        echoes = [(name, echo(PAUSE_US, ECHOED, answer)) for name, answer in ANSWERS.items()]
+    notes = (
+        f"{PACED_FRAMES:,} frames, one every {PAUSE_US} us, of which {len(times):,} led to commands; "
+        f"{'with' if is_undisturbed else 'without'} real-time priority",
+        *(f"{name} that answers: {half:,.0f} us, the 99th of a hundred {most:,.0f}" for name, (half, most) in echoes),
+    )
+    return Trips(tuple(found), notes)
 
 
 async def _run_until_told(market: Traffic, ports: list[int], process: subprocess.Popen[str]) -> list[int]:
@@ -202,8 +218,7 @@ async def _run_until_told(market: Traffic, ports: list[int], process: subprocess
 def wire(run: Run, place: int) -> Measured:
     """One of the percentiles of `trips`."""
     found = trips(run.repeats)
-    note = f"{PACED_FRAMES:,} frames, one every {PAUSE_US} us, of which {found[-1][2]:,} led to commands"
-    return Measured([float(one[place]) for one in found], None, (note,))
+    return Measured([one[place] for one in found.shares], None, found.notes)
 
 
 @figure(name="tick_to_order.wire_p50_us", unit="us", limit=120, repeats=1)
