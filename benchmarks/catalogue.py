@@ -8,6 +8,7 @@ from benchmarks import (
     aggregating,
     books,
     channels,
+    dashboard,
     decoding_binance,
     decoding_bitfinex,
     decoding_kraken,
@@ -83,6 +84,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     system.wire_slow,
     system.ticks_per_second,
     system_memory.memory_growth,
+    dashboard.lag_p99,
     start.help_printed,
     slowdown.pure_slowdown,
 )

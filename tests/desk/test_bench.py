@@ -76,13 +76,14 @@ NAMES = [
     "tick_to_order.wire_p99_us",
     "system.ticks_per_second",
     "system.memory_growth_percent",
+    "dashboard.lag_p99_percent",
     "start.help_ms",
     "pure.slowdown",
 ]
 # What starts processes is left to the command itself.
 OF_PROCESSES = (
     "start.help_ms", "pure.slowdown", "matching.memory_mb", "system.", "tick_to_order.wire", "recovery.", "transport.",
-    "feed.", "exchange.durable", "exchange.ws",
+    "feed.", "exchange.durable", "exchange.ws", "dashboard.",
 )  # fmt: skip
 
 
