@@ -50,7 +50,7 @@ class Control:
             self.say("quoting resumes" if paused else "quoting pauses: quotes are pulled, positions stay", now)
             return "resume" if paused else "pause"
         if key == "c":
-            self.say("the configuration is read again: the log tells what changed, and what was refused", now)
+            self.say("the configuration is read again: the log tells what changed, on page 6", now)
             return "reload"
         self._look(key)
         return ""

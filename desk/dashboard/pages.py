@@ -14,7 +14,7 @@ import attrs
 from desk.dashboard import parts
 from desk.dashboard.ladders import Ladder, draw_ladder, ladder_of_book, ladder_of_group
 from desk.dashboard.parts import Part
-from desk.dashboard.text import Block, Line, allot, allot_first, beside, block, shares, titled
+from desk.dashboard.text import Block, Line, allot, allot_first, beside, block, shares, titled, whole_parts
 from desk.dashboard.view import View, duration_text, list_of, number_of, rows_of, text_of, whole
 from market.numbers import format_decimal
 
@@ -107,7 +107,7 @@ def overview(view: View, choice: Choice, width: int, height: int) -> Block:
     summary: Block = []
     if len(found) > 1 and found[0].has_venues and width < (LADDER_WIDTH + 1) * len(found) - 1:
         # Where not all fit, all venues together are told in a line, so that each venue is seen.
-        summary = block([_together(view, found[0])], width, 1)
+        summary = block([_together(view, found[0], width)], width, 1)
         found = found[1:]
     room = height - len(summary)
     top = max(8, min(2 * 25 + 5, room * (11 if height < TALL else 12) // 21))
@@ -124,7 +124,7 @@ def beside_stacks(view: View, columns: Sequence[Sequence[Draw]], width: int, hei
     return beside([stacked(view, one, wide, height) for one, wide in zip(columns, wides, strict=True)], 2)
 
 
-def _together(view: View, ladder: Ladder) -> Line:
+def _together(view: View, ladder: Ladder, width: int) -> Line:
     """All venues together in one line."""
     line: Line = [(f"{ladder.title} ", "title")]
     if ladder.bids and ladder.asks:
@@ -132,15 +132,15 @@ def _together(view: View, ladder: Ladder) -> Line:
         bid, ask = ladder.bids[0], ladder.asks[0]
         line += [(format_decimal(bid.price, places), "buy"), (f" {bid.venue}", "dim"), (" / ", "dim")]
         line += [(format_decimal(ask.price, places), "sell"), (f" {ask.venue} ", "dim")]
-    line.append((f" {ladder.state} live ", ladder.state_style))
-    fair = fair_line(view)
-    return line + fair
+    line.append((f" {ladder.state} live", ladder.state_style))
+    return whole_parts([line, *fair_parts(view)], width)
 
 
-def fair_line(view: View) -> Line:
-    """The first fair value that is told, with its confidence."""
+def fair_parts(view: View) -> list[Line]:
+    """The first fair value that is told, and its confidence."""
     for one in rows_of(view.panel("fair_value"), "values"):
-        return [(" fair ", "dim"), (text_of(one, "price"), "fair"), (f" sure {text_of(one, 'confidence')}", "dim")]
+        sure: Line = [(f" sure {text_of(one, 'confidence')}", "dim")]
+        return [[("  fair ", "dim"), (text_of(one, "price"), "fair")], sure]
     return []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from desk.dashboard.text import Line, cell, gauge, sparkline, spread, table
+from desk.dashboard.text import Line, cell, gauge, sparkline, spread, table, width_of, wrapped
 from desk.dashboard.view import (
     MODELS,
     View,
@@ -34,8 +34,13 @@ KNOWN_KINDS = frozenset(
 STATES = {"replace and cancel": "cancelling", "cancel": "cancelling", "replace": "replacing", "partially": "partly"}
 SIDE_STYLES = {"buy": "buy", "sell": "sell"}
 BAR_WIDTH = 12
+WIDE_GAUGE = 90
+# What a limit binds where that goes without saying.
+NO_SCOPES = frozenset({"all", "net", "gross", "window", "today", "from peak"})
 # No terminal has more rows for one part.
 MOST_ROWS = 60
+# The rows after the first of a line of the log.
+LOG_INDENT = 9
 
 
 @attrs.frozen
@@ -134,13 +139,14 @@ def fills(view: View, width: int) -> Part:
         side = text_of(one, "side")
         rows.append(
             [
-                (clock_text(number_of(one, "time_ns")), "dim"), (side, SIDE_STYLES.get(side, "")), text_of(one, "size"),
+                (clock_text(number_of(one, "time_ns")), "dim"), (side, SIDE_STYLES.get(side, "")),
+                short(text_of(one, "size")),
                 (text_of(one, "price"), SIDE_STYLES.get(side, "")), text_of(one, "venue"), text_of(one, "liquidity"),
                 text_of(one, "fee"), text_of(one, "symbol"),
             ]
         )  # fmt: skip
     heads = [
-        ("time", 8), ("side", 4), ("size", -8), ("price", -9), ("venue", 7), ("", 5), ("fee", -8), ("symbol", 8),
+        ("time", 8), ("side", 4), ("size", -6), ("price", -6), ("venue", 4), ("", 5), ("fee", -3), ("symbol", 8),
     ]  # fmt: skip
     lines = table(heads, rows, width) if rows else none("no fills yet")
     return Part("fills", lines, f"{count_text(view.total('fills'))} in all")
@@ -161,20 +167,33 @@ def quotes(view: View, width: int) -> Part:
             for label, told in facts[place : place + 2]:
                 line += [cell(f"{label} ", 12, "dim"), cell(str(told), max(8, width // 2 - 13))]
             lines.append(line)
-        for one in rows_of(panel, "quotes"):
-            traded = view.instrument(number_of(one, "instrument_id"))
-            side = text_of(one, "side")
-            lines.append(
-                [
-                    cell(side, 5, SIDE_STYLES.get(side, "")), cell(text_of(one, "size"), 10, "", True), (" at ", "dim"),
-                    (text_of(one, "price"), SIDE_STYLES.get(side, "")), (f" {traded.venue} ", ""),
-                    (text_of(one, "why"), "dim"),
-                ]
-            )  # fmt: skip
+        lines += _quotes_of(view, rows_of(panel, "quotes"), width)
     for one in view.rows("orders", "why_pulled"):
         traded = view.instrument(number_of(one, "instrument_id"))
         lines.append([(f"{traded.venue} pulled: ", "warn"), (text_of(one, "reason"), "dim")])
     return Part("quotes and why", lines or none("no strategy tells of quotes"))
+
+
+def _quotes_of(view: View, told: list[dict[str, Any]], width: int) -> list[Line]:
+    """The quotes of a strategy; a reason that quotes next to each other share is said once, before them."""
+    lines: list[Line] = []
+    said = ""
+    wide = max((width_of(text_of(one, "price")) for one in told), default=0)
+    for one in told:
+        traded = view.instrument(number_of(one, "instrument_id"))
+        side = text_of(one, "side")
+        place, _, reason = text_of(one, "why").partition(": ")
+        if reason and f"{traded.venue}{reason}" != said:
+            said = f"{traded.venue}{reason}"
+            lines += [[(row, "dim")] for row in wrapped(f"{traded.venue} {traded.symbol}: {reason}", width, 2)]
+        style = SIDE_STYLES.get(side, "")
+        lines.append(
+            [
+                cell(f"  {side}", 7, style), cell(short(text_of(one, "size")), 10, "", True), (" at ", "dim"),
+                cell(text_of(one, "price"), wide, style, True), (f" {traded.venue} ", ""), (place, "dim"),
+            ]
+        )  # fmt: skip
+    return lines
 
 
 def open_orders(view: View, width: int) -> Part:
@@ -193,7 +212,8 @@ def open_orders(view: View, width: int) -> Part:
             [
                 traded.venue, (one.side, style), traded.short_size(one.size), (traded.price(one.price), style),
                 traded.short_size(one.filled), short_state(one.state),
-                f"{ahead} of {level}" if ahead and level else ahead, traded.symbol, view.actor_name(one.strategy_id),
+                f"{short(ahead)} of {short(level)}" if ahead and level else short(ahead),
+                traded.symbol, view.actor_name(one.strategy_id),
                 str(one.order_id),
             ]
         )  # fmt: skip
@@ -203,6 +223,11 @@ def open_orders(view: View, width: int) -> Part:
     ]  # fmt: skip
     lines = table(heads, rows, width) if rows else none("no open orders")
     return Part("open orders", lines, f"{len(view.orders)} open, {view.total('orders')} sent")
+
+
+def short(amount: str) -> str:
+    """An amount without the zeros at its end."""
+    return amount.rstrip("0").rstrip(".") if "." in amount else amount
 
 
 def short_state(state: str) -> str:
@@ -228,14 +253,17 @@ def routes(view: View, width: int) -> Part:
 def gauges(view: View, width: int) -> Part:
     """How much of each limit is used, the most used first."""
     lines: list[Line] = []
-    room = min(BAR_WIDTH if width < 60 else 2 * BAR_WIDTH, max(4, width // 4))
+    room = min(BAR_WIDTH if width < WIDE_GAUGE else 2 * BAR_WIDTH, max(4, width // 5))
     told = [(name, one) for name, panel in view.panels("risk") for one in rows_of(panel, "gauges")]
     several = len(view.panels("risk")) > 1
     for name, one in sorted(told, key=lambda row: -share_of(row[1].get("used"))):
         share = share_of(one.get("used"))
-        words = [text_of(one, "limit").replace("_", " "), text_of(one, "scope"), name if several else ""]
-        label = " ".join(filter(None, words))
-        value: Line = [(f" {text_of(one, 'value')}", "bold"), (f" of {text_of(one, 'bound')}", "dim")]
+        scope = text_of(one, "scope")
+        limit = text_of(one, "limit").replace("_", " ")
+        label = " ".join(filter(None, [limit, "" if scope in NO_SCOPES else scope, name if several else ""]))
+        held, bound = text_of(one, "value"), text_of(one, "bound")
+        amount, _, unit = held.partition(" ")
+        value: Line = [(f" {amount if unit and bound.endswith(unit) else held}", "bold"), (f" of {bound}", "dim")]
         lines.append(spread([*gauge(share, room), (f" {share:4.0%} ", ""), (label, "")], value, width))
     return Part("limits", lines or none("no risk actor tells of limits"))
 
@@ -350,9 +378,17 @@ def lanes(view: View, width: int) -> Part:
 
 def log(view: View, width: int) -> Part:
     """The end of the log, newest below."""
-    told = [str(one) for one in list_of(view.state, "log")]
-    lines: list[Line] = [[(one, _style_of_log(one))] for one in told]
+    lines: list[Line] = []
+    for one in list_of(view.state, "log"):
+        told = str(one)
+        style = _style_of_log(told)
+        lines += [[(row, style)] for row in wrapped(_with_short_time(told), width, LOG_INDENT)]
     return Part("log", lines or none("nothing was logged"), is_tail=True)
+
+
+def _with_short_time(line: str) -> str:
+    """A line of the log with the time of day alone, to the second, as everywhere on the screen."""
+    return line[11:19] + line[24:] if line[10:11] == "T" and line[23:24] == "Z" else line
 
 
 def _style_of_log(line: str) -> str:

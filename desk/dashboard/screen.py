@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import attrs
 
-from desk.dashboard.pages import PAGES, Choice, fair_line
-from desk.dashboard.text import Block, Line, block, fit, spread, width_of
+from desk.dashboard.pages import PAGES, Choice, fair_parts
+from desk.dashboard.text import Block, Line, block, fit, spread, whole_parts, width_of
 from desk.dashboard.view import (
     OLD_SECONDS,
     View,
@@ -26,20 +26,21 @@ LEAST_HEIGHT = 10
 
 HELP = (
     ("1 - 6", "overview, books, orders and fills, profit, risk, system"),
-    ("p", "pause quoting, or resume it: quotes are pulled, positions stay"),
-    ("k k", "kill switch: cancel everything, halt; latched until it is reset"),
+    ("p", "pause quoting, or resume it: quotes go, positions stay"),
+    ("k k", "kill switch: cancel everything; latched until a reset"),
     ("r r", "reset a halt, once its cause is understood"),
-    ("c", "read the configuration again; the log tells what changed and what was refused"),
-    ("q", "quit: cancel, confirm, stop in order, print a summary; again to hurry"),
+    ("c", "read the configuration again; page 6 has what came of it"),
+    ("q", "quit: cancel, confirm, print a summary; again to hurry"),
     ("tab", "the next thing that is traded, where there are several"),
     ("left, right", "further books, on the page of books"),
     ("ctrl-l", "draw everything anew, as is done every five seconds"),
     ("?", "this help"),
 )
 READ = (
-    "Our quotes are marked in the ladders, also between the levels that a venue shows.",
-    "Profit is a bracket: three models judge the very same orders; the queue model drives.",
-    "A book that is not LIVE is not quoted on, and is left out of the book of all venues.",
+    "▶ marks our quotes, also between the levels that a venue shows.",
+    "Profit is a bracket: three models judge the very same orders; the",
+    "queue model drives. A book that is not LIVE is not quoted on, and is",
+    "left out of the book of all venues.",
 )
 
 
@@ -108,26 +109,27 @@ class Screen:
             return fit([(f" {self.said}", "note")], width, "note")
         if view.state.get("halted"):
             return fit([(f" HALTED: {text_of(view.state, 'halt_reason')}; r resets it ", "alert")], width, "alert")
-        return fit(self.trade(), width)
+        return fit(whole_parts(self.trade(), width), width)
 
-    def trade(self) -> Line:
-        """Profit, what is open and done, books and news in few words."""
+    def trade(self) -> list[Line]:
+        """Profit, what is open and done, books and news in few words, what matters most first."""
         view = self.view
         line: Line = [(" ", "")]
+        parts: list[Line] = [line]
         bracket = view.bracket()
         if bracket:
             amount = text_of(bracket, "queue")
             line += [("profit ", "dim"), (amount, style_of_amount(amount) or "bold"), (f" {view.currency()}", "dim")]
             line += [(f" [{text_of(bracket, 'low')} .. {text_of(bracket, 'high')}]  ", "dim")]
-        line += [("open ", "dim"), (str(len(view.orders)), "bold"), ("  fills ", "dim")]
-        line += [(count_text(view.total("fills")), "bold")]
+        parts.append([("open ", "dim"), (str(len(view.orders)), "bold")])
+        parts.append([("  fills ", "dim"), (count_text(view.total("fills")), "bold")])
         books = view.books()
         if books:
             live = sum(1 for one in books if one.get("state") == "LIVE")
-            line += [("  books ", "dim"), (f"{live}/{len(books)} LIVE", "good" if live == len(books) else "warn")]
+            parts.append([("  books ", "dim"), (f"{live}/{len(books)} LIVE", "good" if live == len(books) else "warn")])
         rate = sum(rate for name, rate in view.rates.items() if name.startswith("lane "))
-        line += [(f"  {rate:,.0f}/s ", "dim")]
-        return line + fair_line(view)
+        parts.append([(f"  {rate:,.0f}/s", "dim")])
+        return [*parts, *fair_parts(view)]
 
     def footer(self, width: int) -> Line:
         """The pages and the keys."""

@@ -16,6 +16,8 @@ Line = list[Span]
 Block = list[Line]
 
 CUT = "…"
+# Of words that are cut so much has to be seen.
+LEAST_WORDS = 4
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -74,6 +76,29 @@ def spread(left: Line, right: Line, width: int, style: str = "") -> Line:
     if wide >= width:
         return fit(right, width, style)
     return fit(left, width - wide, style) + right
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
+    """A text in as many rows as it needs, broken between words; all but the first are indented."""
+    rows: list[str] = []
+    row = ""
+    for word in clean(text).split(" "):
+        if row.strip() and width_of(row) + 1 + width_of(word) > width:
+            rows.append(row)
+            row = " " * indent + word
+        else:
+            row = f"{row} {word}" if row else word
+    return [*rows, row]
+
+
+def whole_parts(parts: Iterable[Line], width: int) -> Line:
+    """As many parts of a line, from the left, as fit whole."""
+    line: Line = []
+    for part in parts:
+        if sum(width_of(text) for text, _ in line + part) > width:
+            break
+        line += part
+    return line
 
 
 def block(lines: Iterable[Line], width: int, height: int, is_tail: bool = False) -> Block:
@@ -155,8 +180,8 @@ def table(
 ) -> list[Line]:
     """Rows under heads. A head's number is the least width of its column, negative where it stands to the right.
 
-    Columns are as wide as their content; when that is too wide, the last ones that do not fit are left out. A cell is
-    a text, or a text and a style.
+    Columns are as wide as their content; when that is too wide, the last ones that do not fit are left out. Words may
+    be cut to the least width of their column, numbers never. A cell is a text, or a text and a style.
     """
     body = [[_cell_of(one) for one in row] for row in list(rows)[:most]]
     wides = []
@@ -165,10 +190,13 @@ def table(
         wides.append(max(abs(least), width_of(head), content))
     shown = 0
     used = 0
-    for wide in wides:
-        if shown and used + 1 > width - 2:
-            break
-        used += wide + 1
+    for place, wide in enumerate(wides):
+        left = width - used
+        if shown and wide > left:
+            if heads[place][1] < 0 or left < max(heads[place][1], LEAST_WORDS):
+                break
+            wides[place] = left
+        used += wides[place] + 1
         shown += 1
     lines = [_row([(head, "dim") for head, _ in heads], heads, wides, shown)]
     lines += [_row(row, heads, wides, shown) for row in body]

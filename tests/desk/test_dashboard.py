@@ -14,7 +14,7 @@ from desk.dashboard.ladders import Level, nearest
 from desk.dashboard.pages import PAGES, Choice
 from desk.dashboard.screen import Screen
 from desk.dashboard.terminal import keys_of, line_text
-from desk.dashboard.text import Line, allot, allot_first, bar, clean, cut, fit, sparkline, table, width_of
+from desk.dashboard.text import Line, allot, allot_first, bar, clean, cut, fit, sparkline, table, width_of, wrapped
 from desk.dashboard.theme import STYLES, Theme, speaks_utf8
 from desk.dashboard.view import OLD_SECONDS, View, count_text, duration_text
 from tests.desk.dashboard_states import book, hello, portfolio, state
@@ -209,6 +209,39 @@ def test_before_the_first_state_it_waits_in_words() -> None:
     check_size(shown.lines(80, 24, NOW), 80, 24)
     assert any("waiting for the first state" in line for line in texts(shown))
     assert "too small" in texts(screen(), 30, 8)[0]
+
+
+def test_numbers_are_never_cut() -> None:
+    """A column of numbers that does not fit is left out; words may be cut to the least width of their column."""
+    heads = [("venue", 5), ("price", -5), ("symbol", 6), ("fee", -3)]
+    rows = [["binance", "64750.25", "BTC/USDT", "0.125"]]
+    assert [line_text(line).rstrip() for line in table(heads, rows, 40)][1] == "binance 64750.25 BTC/USDT 0.125"
+    assert [line_text(line).rstrip() for line in table(heads, rows, 28)][1] == "binance 64750.25 BTC/USDT"
+    assert [line_text(line).rstrip() for line in table(heads, rows, 23)][1] == "binance 64750.25 BTC/U…"
+    assert [line_text(line).rstrip() for line in table(heads, rows, 20)][1] == "binance 64750.25"
+    assert [line_text(line).rstrip() for line in table(heads, rows, 12)][1] == "binance"
+
+
+def test_long_lines_go_on_in_the_next_row() -> None:
+    """Broken between words; a log line keeps its time of day, and what follows stands under its words."""
+    assert wrapped("one two three four", 9, 2) == ["one two", "  three", "  four"]
+    assert wrapped("", 9) == [""]
+    line = "2026-11-21T14:46:18.119Z warning  desk.reload runtime.seed: 43 instead of 42, which stays in force"
+    told = state(5)
+    told["log"] = [line]
+    shown = screen()
+    shown.view.update(told, NOW)
+    shown.page = 5
+    rows = texts(shown, 80, 60)
+    [first] = [number for number, row in enumerate(rows) if row.startswith("14:46:18 warning  desk.reload ")]
+    assert rows[first + 1].startswith("         ")
+
+
+def test_what_does_not_fit_whole_is_left_out_of_the_state() -> None:
+    """The line of the trade ends with a whole word, at any width."""
+    shown = screen()
+    for width in range(60, 140):
+        assert "…" not in texts(shown, width, 24)[1], width
 
 
 def test_pages_show_what_they_are_for() -> None:
