@@ -29,6 +29,9 @@ class Reach:
         # Since when it is away; and whether what it was told before may be lost.
         self.away_ns: i64 = 0
         self.lost: bool = False
+        # Whether a person was told that orders are open there, and when that is to halt trading (0 is never).
+        self.told: bool = False
+        self.halt_ns: i64 = 0
         # Count the requests for buys and for sells: whoever remembers one sees whether any came since.
         self.buys_asked: i64 = 0
         self.sells_asked: i64 = 0
@@ -56,15 +59,17 @@ class Reach:
         self.cut_off = ""
         self.gone = False
         self.lost = False
+        self.told = False
+        self.halt_ns = 0
 
     def save(self) -> list[object]:
         """The reach as plain data; what it counts is for the present step alone."""
-        return [self.down, self.cut_off, self.gone, int(self.away_ns), self.lost]
+        return [self.down, self.cut_off, self.gone, int(self.away_ns), self.lost, self.told, int(self.halt_ns)]
 
     def load(self, row: object) -> None:
         """Take back what `save` gave."""
         assert isinstance(row, list)
-        self.down, self.cut_off, self.gone, self.away_ns, self.lost = row
+        self.down, self.cut_off, self.gone, self.away_ns, self.lost, self.told, self.halt_ns = row
 
 
 @final

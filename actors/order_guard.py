@@ -22,10 +22,14 @@ from actors.order_rules import VenueRules, amend_of
 from actors.order_targets import Targets
 from market.messages import (
     LIVE,
+    SEVERITY_INFO,
+    SEVERITY_WARNING,
     ActorFailed,
     ActorRestarted,
     ActorStopped,
+    Alert,
     BookStateChanged,
+    CancelAll,
     ConnectionDown,
     ConnectionUp,
     HaltReset,
@@ -83,6 +87,7 @@ class QuoteGuard(Actor):
             self.gates[one.instrument_id] = Gate(rules, self.ledger.standing(one.instrument_id), reach)
         self.strategies_hit: Final[Mapping[int, tuple[int, ...]]] = setup.strategies_hit
         self.names: Final[dict[int, str]] = {number: name for name, number in setup.actor_ids.items()}
+        self.away_ns: Final[i64] = params.away_ms * NANOSECONDS_PER_MILLISECOND
         self.lagging: bool = False
         self.paused: bool = False
         self.stopping: bool = False
@@ -198,34 +203,87 @@ class QuoteGuard(Actor):
 
     def on_service_failed(self, failed: ServiceFailed) -> None:
         """A gateway is down: no quotes where it brings them."""
-        self.pull_unreached(self.gateways.failed(failed, self.now))
+        self.pull_unreached(failed.service, self.gateways.failed(failed, self.now))
 
     def on_service_stopped(self, stopped: ServiceStopped) -> None:
         """A gateway is gone: what was asked there is looked after again, for nothing else will answer."""
         found = self.gateways.stopped(stopped, self.now)
-        self.pull_unreached(found)
+        self.pull_unreached(stopped.service, found)
         self.requests.resume(found)
 
-    def pull_unreached(self, reaches: list[Reach]) -> None:
-        """Pull the quotes that no gateway brings."""
+    def pull_unreached(self, service: str, reaches: list[Reach]) -> None:
+        """Pull the quotes that no gateway brings, and tell a person when orders are open there."""
+        orders: i64 = 0
         for reach in reaches:
             self.pull_everywhere(reach.reason(), reach.instrument_id, self.now)
+            if not reach.told:
+                orders += self.gates[reach.instrument_id].standing.count()
+        if orders == 0:
+            return
+        for reach in reaches:
+            if not reach.told:
+                reach.told = True
+                self.bound(reach)
+        reason = reaches[0].reason()
+        self.emit(
+            Alert(
+                SEVERITY_WARNING,
+                f"gateway {service}",
+                f"{orders} orders are open where nobody reaches them",
+                f"{reason}: what it was asked waits until it is back; cancel there by hand what must not rest",
+                False,
+            )
+        )
+
+    def bound(self, reach: Reach) -> None:
+        """From now on orders may be open for so long where nobody reaches them."""
+        if self.away_ns > 0:
+            now: i64 = self.now
+            reach.halt_ns = now + self.away_ns
+            self.requests.wake(reach.halt_ns)
+
+    def look_at_gateways(self) -> None:
+        """Halt when orders were open for too long where nobody reaches them; have the timer fire for the others."""
+        now: i64 = self.now
+        for gate in self.gates.values():
+            reach = gate.reach
+            if reach.halt_ns == 0 or not reach.is_awaited() or self.ledger.halted:
+                continue
+            if reach.halt_ns > now:
+                self.requests.wake(reach.halt_ns)
+            elif gate.standing.count() > 0:
+                away_ms = (now - reach.away_ns) // NANOSECONDS_PER_MILLISECOND
+                reason = f"orders are open where nobody reached them for {away_ms} ms: {reach.reason()}"
+                self.emit(TradingHalted(reason, self.name))
+                self.emit(CancelAll(0, reason))
+                return
 
     def on_service_restarted(self, restarted: ServiceRestarted) -> None:
         """A gateway is back."""
-        self.requests.resume(self.gateways.restarted(restarted))
+        self.resume(restarted.service, self.gateways.restarted(restarted))
         self.look_again(f"{restarted.service} was started again")
 
     def on_connection_down(self, down: ConnectionDown) -> None:
         """A gateway runs and reaches nobody; it keeps the cancels for when it does."""
-        self.pull_unreached(self.gateways.disconnected(down, self.now))
+        found = self.gateways.disconnected(down, self.now)
+        self.pull_unreached(self.gateways.service_of(down.connection_id), found)
 
     def on_connection_up(self, up: ConnectionUp) -> None:
         """A gateway reaches its venue again."""
         found = self.gateways.connected(up)
         if len(found) > 0:
-            self.requests.resume(found)
-            self.look_again(f"{self.gateways.service_of(up.connection_id)} is connected")
+            service = self.gateways.service_of(up.connection_id)
+            self.resume(service, found)
+            self.look_again(f"{service} is connected")
+
+    def resume(self, service: str, reaches: list[Reach]) -> None:
+        """Go on where a gateway is back, and tell whom it was told that it is."""
+        for reach in reaches:
+            if reach.told and reach.is_open():
+                details = "what waited there goes on"
+                self.emit(Alert(SEVERITY_INFO, f"gateway {service}", f"{service} is back", details, True))
+                break
+        self.requests.resume(reaches)
 
     def on_halted(self, halted: TradingHalted) -> None:
         """Whoever halts trading also cancels everything; nothing is wanted any more."""
@@ -243,6 +301,8 @@ class QuoteGuard(Actor):
             quoted.asks.rest_until_ns = 0
         for gate in self.gates.values():
             gate.rules.amend = gate.rules.configured_amend
+            if gate.reach.told:
+                self.bound(gate.reach)
         self.look_again(f"the halt was ended by {reset.operator}")
 
     def on_shutdown(self, shutdown: ShutdownRequested) -> None:

@@ -323,7 +323,8 @@ class OrderManager(QuoteGuard):
     def on_timer(self, timer: TimerFired) -> None:
         """Look after what was not answered in time, and try again what rested after a refusal."""
         self.requests.fired()
-        self.requests.chase_due()
+        if not self.requests.chase_due():
+            self.look_at_gateways()
         self.quotes.wake_rested("the pause after a refusal is over")
         self.targets.look(self.forbidden())
         self.requests.wake_for_all()

@@ -20,6 +20,10 @@ class OrderManagerParams:
     attempts: int = setting(
         "After this many unanswered cancels of one order, trading halts.", default=3, rule=between(1, 100)
     )
+    away_ms: int = setting(
+        "Orders may be open for this time behind a gateway that is away; then trading halts. 0 is for ever.",
+        default=60_000, rule=between(0, 86_400_000), unit="ms",
+    )  # fmt: skip
     refusal_pause_ms: int = setting(
         "After a refused order its side is not tried again for this time.",
         default=250, rule=between(1, 600_000), unit="ms",

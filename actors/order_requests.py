@@ -172,14 +172,15 @@ class Requests:
         """The timer has fired: it is set anew by those who still wait."""
         self.timer_due_ns = NOT_SET
 
-    def chase_due(self) -> None:
-        """Look after everything that was not answered in time."""
+    def chase_due(self) -> bool:
+        """Look after everything that was not answered in time; says whether trading is halted now."""
         now: i64 = self.actor.now
         # The ledger hears of a halt only when this step is over.
         halted = self.actor.ledger.halted
         for request in list(self.open.values()):
             if request.due_ns <= now and not self.is_away(request):
                 halted = self.chase(request, now, halted)
+        return halted
 
     def wake_for_all(self) -> None:
         """Set the timer for whatever is due first; what waits for a gateway wakes nobody."""
@@ -205,6 +206,8 @@ class Requests:
                         self.actor.emit(CancelOrder(request.order_id, request.instrument_id, AGAIN, now))
             reach.away_ns = 0
             reach.lost = False
+            reach.told = False
+            reach.halt_ns = 0
 
     def go_on(self, request: Request, now_ns: i64, stood_ns: i64) -> None:
         """The clock of a request has stood since a time."""

@@ -15,6 +15,7 @@ from market.messages import (
     NewOrder,
     OrderAccepted,
     OrderReported,
+    ReplaceOrder,
     RequestAnswered,
     SessionAnswered,
     schema_id_of,
@@ -89,7 +90,7 @@ def _maker(
         {number: one.name for one in gateways if (number := getattr(one.params, "connection_id", 0))},
         strategies_hit,
     )
-    setup.amends = {one.name: getattr(one.class_, "AMENDS", "all") for one in gateways}
+    setup.amends = {one.name: _amends(one) for one in gateways}
     setup.declared.extend([False] * (MAX_SCHEMA_ID + 1))
     for message_type in node.gives:
         setup.declared[schema_id_of(message_type)] = True
@@ -101,6 +102,11 @@ def _maker(
         return actor
 
     return make
+
+
+def _amends(gateway: Node) -> str:
+    """What a gateway can change of a working order: what its class says, else everything where it takes changes."""
+    return str(getattr(gateway.class_, "AMENDS", "all" if ReplaceOrder in gateway.takes else "nothing"))
 
 
 def _connect(blueprint: Blueprint, core: LaneCore, nodes: list[Node]) -> None:

@@ -22,6 +22,7 @@ from market.messages import (
     ConnectionDown,
     ConnectionUp,
     FlattenPosition,
+    HaltReset,
     Message,
     NewOrder,
     OrderTimedOut,
@@ -68,7 +69,7 @@ def gate(*instrument_ids: int) -> Node:
 def leaving(attempts: int = 2) -> TradingLane:
     """A bid that works through a gateway and whose cancel was just asked for; an answer may take a second."""
     lane = TradingLane(OrderManager)
-    params = OrderManagerParams(answer_ms=1_000, attempts=attempts)
+    params = OrderManagerParams(answer_ms=1_000, attempts=attempts, away_ms=0)
     plan = plan_of((OrderManager,), {OrderManager: params})
     lane.core = build_core(attrs.evolve(plan, services=(gate(),)), "main")
     lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
@@ -265,3 +266,64 @@ def test_an_order_that_rests_nowhere_has_to_end() -> None:
     lane.accept(order)
     lane.pass_ms(1_000)
     assert [one.order_id for one in lane.of(CancelOrder)] == [order.order_id]
+
+
+# ---- how long that may last
+
+
+def behind(away_ms: int = 60_000) -> TradingLane:
+    """A bid that works behind a gateway that is not connected any more."""
+    lane = TradingLane(OrderManager)
+    params = OrderManagerParams(answer_ms=1_000, away_ms=away_ms)
+    plan = plan_of((OrderManager,), {OrderManager: params})
+    lane.core = build_core(attrs.evolve(plan, services=(gate(),)), "main")
+    lane.take(RunStarted(START_NS, SESSION, "", ""), LIVE_BOOK)
+    lane.take(wanted([(99, 10)], []))
+    accept(lane)
+    lane.forget()
+    lane.take(DOWN)
+    return lane
+
+
+def test_orders_behind_a_gateway_that_is_away_are_told_once_and_halt_after_a_time() -> None:
+    """A person hears at once that they are open there; when that lasts, trading halts."""
+    lane = behind()
+    lane.take(ConnectionDown(CONNECTION, 2, "still cut"))
+    (alert,) = lane.of(Alert)
+    assert (alert.key, alert.title) == ("gateway gate", "1 orders are open where nobody reaches them")
+    lane.pass_ms(59_999)
+    assert lane.of(TradingHalted) == []
+    lane.pass_ms(1)
+    (halted,) = lane.of(TradingHalted)
+    assert halted.reason == "orders are open where nobody reached them for 60000 ms: gate is not connected: still cut"
+    lane.pass_ms(600_000)
+    assert len(lane.of(TradingHalted)) == 1
+    lane.take(HaltReset("ada"))
+    lane.pass_ms(59_999)
+    assert len(lane.of(TradingHalted)) == 1, "a person who resets it has the same time again"
+    lane.pass_ms(1)
+    assert len(lane.of(TradingHalted)) == 2
+
+
+def test_a_gateway_that_is_back_in_time_or_has_nothing_open_halts_nothing() -> None:
+    """Its return is told to whom its loss was."""
+    lane = behind()
+    lane.pass_ms(30_000)
+    lane.take(UP)
+    lane.take(cancelled(0))
+    lane.take(DOWN)
+    lane.pass_ms(600_000)
+    assert lane.of(TradingHalted) == []
+    assert [one.resolved for one in lane.of(Alert)] == [False, True]
+    lane = behind()
+    lane.take(cancelled(0))
+    lane.pass_ms(600_000)
+    assert lane.of(TradingHalted) == []
+
+
+def test_the_bound_can_be_switched_off() -> None:
+    """Then it is the person's to look."""
+    lane = behind(away_ms=0)
+    lane.pass_ms(3_600_000)
+    assert lane.of(TradingHalted) == []
+    assert len(lane.of(Alert)) == 1
