@@ -16,6 +16,7 @@ from actors.risk_changes import LimitChanges
 from actors.risk_gateways import Gateways
 from actors.risk_halt import CONFIRM_TIMER, HaltWatch
 from actors.risk_limits import COMMAND
+from actors.risk_losses import Earned
 from actors.risk_orders import new_order
 from actors.risk_params import RiskParams
 from actors.risk_reasons import reason_of
@@ -265,18 +266,27 @@ class Risk(Actor):
         """Take the reference, and look at what the positions are worth by it."""
         if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top) and self.losses.count_all():
             self.judge_losses(0)
-        watched = self.watched.get(top.instrument_id)
-        if watched is None:
+        earned = self.losses.earned.get(top.instrument_id)
+        if earned is None:
             return
-        if top.state != LIVE or top.bid_size <= 0 or top.ask_size <= 0:
+        watched = earned.watched
+        if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
+            bid_price: int = top.bid_price
+            ask_price: int = top.ask_price
+            watched.set_reference(bid_price + ask_price, self.outlet.now_ns)
+        else:
             watched.set_reference(0, 0)
-            return
-        bid_price: int = top.bid_price
-        ask_price: int = top.ask_price
-        watched.set_reference(bid_price + ask_price, self.outlet.now_ns)
-        if watched.is_active and self.checks.exposure_on:
-            self.checks.measure_one(watched)
-        self.look_at_losses(top.instrument_id)
+        self.mark(earned)
+
+    def mark(self, earned: Earned) -> None:
+        """Count what an instrument has earned, and what is marked to it, and halt trading when a limit is reached."""
+        if self.losses.begin_day(self.outlet.now_ns):
+            self.tell_day()
+        if self.losses.recount(earned):
+            self.judge_losses(earned.watched.instrument_id)
+        for peer in earned.watched.peers:
+            if peer.collar.double == 0 and peer.standing.net_size != 0 and self.losses.count(peer.instrument_id):
+                self.judge_losses(peer.instrument_id)
 
     def on_fair_value(self, fair: FairValue) -> None:
         """What the instrument is held to be worth; without confidence it is nothing."""
@@ -289,23 +299,26 @@ class Risk(Actor):
         if book.state == LIVE:
             return
         self.rates.forget(book.instrument_id)
-        watched = self.watched.get(book.instrument_id)
-        if watched is not None:
-            watched.set_reference(0, 0)
+        earned = self.losses.earned.get(book.instrument_id)
+        if earned is not None:
+            earned.watched.set_reference(0, 0)
+            self.mark(earned)
 
     def on_filled(self, fill: OrderFilled) -> None:
         """A fill changes the results and the balances."""
-        watched = self.watched.get(fill.instrument_id)
-        if watched is not None:
+        earned = self.losses.earned.get(fill.instrument_id)
+        if earned is not None:
             if self.ledger.fill_counted:
-                self.balances.fill(watched, fill.side, fill.price, fill.size, fill.fee)
-            self.look_at_losses(fill.instrument_id)
+                self.balances.fill(earned.watched, fill.side, fill.price, fill.size, fill.fee)
+            self.mark(earned)
         if self.ledger.fill_counted:
             self.halt_watch.on_life()
 
     def on_funding(self, funding: FundingPaid) -> None:
         """Funding changes the results."""
-        self.look_at_losses(funding.instrument_id)
+        earned = self.losses.earned.get(funding.instrument_id)
+        if earned is not None:
+            self.mark(earned)
 
     def on_order_life(self, _: OrderAccepted) -> None:
         """An order works: after a halt that was confirmed, none should."""
@@ -316,12 +329,8 @@ class Risk(Actor):
         """The ledger has taken note of it; after a halt it may have been the last one open."""
         self.halt_watch.on_end_of_order()
 
-    def on_actor_failed(self, _: ActorFailed) -> None:
-        """It may have been the one that keeps the books: wait until they are told again."""
-        self.forget_references()
-
-    def forget_references(self) -> None:
-        """No book is known to be live."""
+    def on_actor_failed(self, _: ActorFailed | RunStarted) -> None:
+        """It may have been the one that keeps the books: no book is known to be live until it is told again."""
         self.rates.forget(0)
         for watched in self.watched.values():
             watched.set_reference(0, 0)
@@ -338,13 +347,6 @@ class Risk(Actor):
         self.gateways.connection(told.connection_id, isinstance(told, ConnectionDown))
 
     # ---- losses and halts
-
-    def look_at_losses(self, instrument_id: i64) -> None:
-        """Count what an instrument has earned, and halt trading when a limit is reached."""
-        if self.losses.begin_day(self.outlet.now_ns):
-            self.tell_day()
-        if self.losses.count(instrument_id):
-            self.judge_losses(instrument_id)
 
     def judge_losses(self, instrument_id: i64) -> None:
         """Halt trading when a limit is reached; an instrument's own, too, unless it is 0."""
@@ -412,9 +414,9 @@ class Risk(Actor):
 
     # ---- leases, runs and timers
 
-    def on_run_started(self, _: RunStarted) -> None:
+    def on_run_started(self, run: RunStarted) -> None:
         """Nothing that was known of books and connections holds; a halt of an earlier run does."""
-        self.forget_references()
+        self.on_actor_failed(run)
         self.gateways.begin()
         edited = self.changes.tell_refused(self.parts.unsettled)
         if len(edited) > 0 and not self.ledger.halted:

@@ -40,6 +40,8 @@ from runtime.ledger_orders import LedgerOrder
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 # The value of an exposure that nobody knows.
 UNKNOWN: Final = -1
+# What an order is refused by while something is held that no live book says the worth of.
+HELD: Final = "held"
 # What an order is refused by whose money has no known rate.
 RATES: Final = "rates"
 
@@ -90,6 +92,8 @@ class RiskChecks:
         self.unknown: i64 = 0
         # In so many instruments something was traded in money that never had a rate: what was lost is not known.
         self.rateless: i64 = 0
+        # Whether the book of any instrument is not live.
+        self.dark: bool = False
         # Why the last order was refused.
         self.code: i64 = 0
         self.limit: str = ""
@@ -246,6 +250,10 @@ class RiskChecks:
         self.measure()
         if self.rateless > 0:
             return self.refuse(self.without_rate(watched), REJECT_STALE_BOOK, RATES, 0, 1)
+        if self.dark:
+            for one in self.watched:
+                if one.is_dark():
+                    return self.refuse(one, REJECT_STALE_BOOK, HELD, one.standing.net_size * one.multiplier, 0)
         group = watched.group
         if group is not None and group.bound.on:
             together = group.longest if side == BUY else -group.shortest
@@ -302,12 +310,15 @@ class RiskChecks:
 
     def measure(self) -> None:
         """Bring the sums over all instruments up to date, where something has changed."""
+        self.dark = False
         for watched in self.watched:
             if watched.seen_version != watched.standing.version or watched.seen_rate != watched.rate.version:
                 self.measure_one(watched)
+            if watched.collar.double == 0:
+                self.dark = True
 
     def measure_one(self, watched: Watched) -> None:
-        """Bring one instrument's part in the sums up to date; also when its mid has moved."""
+        """Bring one instrument's part in the sums up to date."""
         self.gross_total -= watched.gross_worth
         self.long_total -= watched.long_worth
         self.short_total -= watched.short_worth

@@ -1,8 +1,9 @@
 """The limits on what may be lost: in a day, from the highest value, in one position, and down to a floor.
 
-Results are those of the ledger's positions, marked to the last mid of a live book, fees and funding included, in the
-common currency, each instrument rounded down. It says which limit is reached; what follows is up to `Risk`. A person
-who ends a halt has looked at it: the day, the peak and each losing position count anew from there, the floor does not.
+Results are those of the ledger's positions, marked to the mid of the own live book, or else to the worst that is known
+of the same pair, with fees and funding, in the common currency, each instrument rounded down. It says which limit is
+reached; what follows is up to `Risk`. A person who ends a halt has looked at it: the day, the peak and each losing
+position count anew from there, the floor does not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Earned:
         watched = self.watched
         if self.version != watched.standing.version or self.rate_version != watched.rate.version:
             return False
-        return watched.last_double == self.double or watched.standing.net_size == 0
+        return watched.standing.net_size == 0 or watched.mark_double() == self.double
 
     def count(self) -> None:
         """Count anew."""
@@ -56,7 +57,7 @@ class Earned:
         if self.rate_version != watched.rate.version:
             self.rate_version = watched.rate.version
             self.factor.set(watched.rate, watched.instrument.money_scale)
-        self.double = watched.last_double
+        self.double = watched.mark_double()
         mark = self.double // 2
         total: int = 0
         for position in watched.standing.positions:
@@ -75,7 +76,7 @@ class Earned:
     def open_loss(self) -> tuple[int, int]:
         """What the open positions have lost at the mid, and what they cost, in the instrument's money."""
         watched = self.watched
-        mark = watched.last_double // 2
+        mark = watched.mark_double() // 2
         loss: int = 0
         cost: int = 0
         if mark > 0:
@@ -149,11 +150,12 @@ class Losses:
 
     # ---- the day
 
-    def begin_day(self, now_ns: int) -> bool:
+    def begin_day(self, now_ns: i64) -> bool:
         """Whether a new day has begun; its loss counts from here."""
         if now_ns < self.next_day_ns and self.day != NO_DAY:
             return False
-        day = (now_ns - self.day_begins_ns) // NANOSECONDS_PER_DAY
+        wide_ns: int = now_ns
+        day = (wide_ns - self.day_begins_ns) // NANOSECONDS_PER_DAY
         self.next_day_ns = (day + 1) * NANOSECONDS_PER_DAY + self.day_begins_ns
         is_next = self.day not in (NO_DAY, day)
         if self.day != day:
@@ -180,7 +182,11 @@ class Losses:
     def count(self, instrument_id: int) -> bool:
         """Count what an instrument has earned, if anything has changed; says whether it has."""
         earned = self.earned.get(instrument_id)
-        if earned is None or earned.is_current():
+        return earned is not None and self.recount(earned)
+
+    def recount(self, earned: Earned) -> bool:
+        """The same for one that is at hand."""
+        if earned.is_current():
             return False
         before = earned.profit
         earned.count()

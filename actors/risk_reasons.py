@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from actors.portfolio_rates import BASE_SCALE
-from actors.risk_checks import NANOSECONDS_PER_MILLISECOND, RATES, UNKNOWN, RiskChecks
+from actors.risk_checks import HELD, NANOSECONDS_PER_MILLISECOND, RATES, UNKNOWN, RiskChecks
 from actors.risk_watched import Watched
 from market.messages import (
     BUY,
@@ -89,6 +89,10 @@ def reason_of_state(checks: RiskChecks, watched: Watched, code: int) -> str:
     if code == REJECT_STALE_BOOK:
         if checks.limit == "book_state":
             return f"the book of {watched.name} is not live with two sides"
+        if checks.limit == HELD:
+            return (
+                f"{size_text(watched, checks.value)} is held at {watched.name}, and no live book says what it is worth"
+            )
         if checks.limit == RATES:
             return f"money in {watched.instrument.money_asset} has no known rate to {checks.currency}"
         return f"the touch of {watched.name} is {checks.value} ms old, above {checks.limit} {checks.bound}"

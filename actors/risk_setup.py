@@ -12,7 +12,7 @@ from actors.risk_limits import Bound, Limits, scaled
 from actors.risk_losses import NANOSECONDS_PER_MINUTE, PERCENT_SCALE, Losses
 from actors.risk_params import InstrumentLimits, RiskParams
 from actors.risk_watched import Group, Watched
-from market.instruments import Instrument, InstrumentTable
+from market.instruments import Instrument, InstrumentKind, InstrumentTable
 from runtime.actor import ActorSetup
 from runtime.ledger import Ledger
 from runtime.ledger_orders import MoneyTerms
@@ -29,6 +29,7 @@ class RiskParts:
         self.limits: Final = Limits()
         self.rates: Final = Rates(params.currency, params.rates, params.parity, instruments, setup.instruments)
         check_symbols(params, setup.instruments)
+        check_roads(params, setup)
         collars = (
             self.limits.add("collar_bps", str(params.collar_bps), 0),
             self.limits.add("fair_collar_bps", positive(params.fair_collar_bps), 0),
@@ -36,6 +37,8 @@ class RiskParts:
         watched = [self.watch(ledger, instrument, params, collars) for instrument in instruments]
         self.watched: Final[dict[int, Watched]] = {int(one.instrument_id): one for one in watched}
         self.groups: Final = self.make_groups(watched, params)
+        for one in watched:
+            one.peers.extend(other for other in watched if other is not one and is_same_pair(one, other))
         self.balances: Final = Balances(params.balances, watched, self.limits)
         self.checks: Final = self.make_checks(ledger, watched, params)
         self.losses: Final = self.make_losses(watched, params)
@@ -170,6 +173,36 @@ def smallest_group_limit(members: list[Watched], params: RiskParams, scale: int)
         if text is not None and (found is None or scaled(text, scale) < scaled(found, scale)):
             found = text
     return found
+
+
+def is_same_pair(one: Watched, other: Watched) -> bool:
+    """Whether a price of one is a price of the other."""
+    left, right = one.instrument, other.instrument
+    if left.kind is not right.kind or left.inverse != right.inverse or left.kind is InstrumentKind.OPTION:
+        return False
+    return (left.base, left.quote, left.expiry_ns) == (right.base, right.quote, right.expiry_ns)
+
+
+def check_roads(params: RiskParams, setup: ActorSetup) -> None:
+    """Refuses a service or a connection that carries no orders of the venue that it is named for."""
+    services = dict(params.gateways)
+    for venue, number in params.connections.items():
+        service = setup.connections.get(number)
+        if service is None and setup.connections:
+            told = ", ".join(str(one) for one in sorted(setup.connections))
+            raise ValueError(f"connections: no gateway has connection {number} ({venue}): there are {told}")
+        if service is not None:
+            services.setdefault(venue, service)
+    for venue, service in services.items():
+        if not setup.gateways:
+            # On paper, or in a lane whose gateways nobody told of.
+            continue
+        carried = setup.gateways.get(service)
+        if carried is None:
+            there = ", ".join(sorted(setup.gateways))
+            raise ValueError(f"gateways: no service {service!r} takes orders ({venue}): there are {there}")
+        if carried and all(setup.instruments.by_id(number).venue != venue for number in carried):
+            raise ValueError(f"gateways: {service} carries no instrument of {venue}")
 
 
 def settled_by(params: RiskParams) -> dict[str, str]:

@@ -132,6 +132,8 @@ class Watched:
         self.position: Final = position
         self.collar: Final = Collar(collar)
         self.fair_collar: Final = Collar(fair_collar)
+        # The same pair at other venues: what is held here is marked to them while the own book is not live.
+        self.peers: Final[list[Watched]] = []
         self.group: Group | None = None
         self.group_factor: int = 0
         # What the accounts at its venue hold of what it is paid with, and of what it sells; with what brings its
@@ -200,9 +202,8 @@ class Watched:
             self.told_ns = now_ns
             if double_mid != self.last_double:
                 self.last_double = double_mid
-                self.be_quick()
-                if self.standing.buys.unpriced > 0:
-                    self.seen_version = -1
+                # What is at risk is worth something else; found when an order asks.
+                self.seen_version = -1
 
     def aim(self) -> None:
         """A limit has changed: the collars and the most contracts are others."""
@@ -270,6 +271,8 @@ class Watched:
         shortest = standing.shortest()
         moved = self.seen_double != self.last_double
         self.seen_double = self.last_double
+        if moved:
+            self.be_quick()
         if longest != self.longest or moved:
             self.measure_long(longest)
         if shortest != self.shortest or moved:
@@ -321,6 +324,36 @@ class Watched:
             else:
                 money += -(-money * self.fee_ppm // PPM)
         return scaled_up(money, self.quote_factor)
+
+    def mark_double(self) -> int:
+        """Twice what an open position is marked to: the mid, and without a live book the worst mid that is known."""
+        double = self.last_double
+        if self.collar.double > 0:
+            return double
+        net = self.standing.net_size
+        if net == 0:
+            return double
+        for peer in self.peers:
+            other = peer.double_for(self.instrument.price_scale, net < 0)
+            if other > 0 and (double == 0 or (other < double) == (net > 0)):
+                double = other
+        return double
+
+    def double_for(self, scale: int, up: bool) -> int:
+        """Twice the mid of its live book at another scale, rounded; 0 without one."""
+        double = self.collar.double
+        own_scale: int = self.instrument.price_scale
+        if own_scale <= scale:
+            larger: int = 10 ** (scale - own_scale)
+            return double * larger
+        smaller: int = 10 ** (own_scale - scale)
+        return -(-double // smaller) if up else double // smaller
+
+    def is_dark(self) -> bool:
+        """Whether something is held that no live book says the worth of."""
+        if self.collar.double > 0 or self.standing.net_size == 0:
+            return False
+        return all(peer.collar.double == 0 for peer in self.peers)
 
     def is_unknown(self) -> bool:
         """Whether something is at risk of which nobody can say what it is worth."""
