@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Final, cast, final
 
+from librt.vecs import vec
 from mypy_extensions import i64
 
 MOST_TRADES: Final = 4_096
+TABLE_BITS: Final = 13
+TABLE_PLACES: Final = 8_192
 MOST_FRAMES: Final = 8
 MOST_NAMES: Final = 32
 SHOWN_BYTES: Final = 200
@@ -21,11 +24,17 @@ OTHERS: Final = "others"
 
 @final
 class SeenTrades:
-    """Which trades of one instrument were told."""
+    """Which trades of one instrument were told: a ring in their order, and a table to find them in.
+
+    Both have a fixed size. A set would be made anew, half a megabyte of it, each time that some thousands had come and
+    gone, in the middle of whatever the lane was doing.
+    """
 
     def __init__(self) -> None:
-        self.seen: set[int] = set()
-        self.ring: list[int] = []
+        self.ring: vec[i64] = vec[i64]([0] * MOST_TRADES)
+        # Each number where its lower bits say, or in the next place that is free; 0 is free.
+        self.table: vec[i64] = vec[i64]([0] * TABLE_PLACES)
+        self.count: i64 = 0
         self.place: i64 = 0
         self.highest: i64 = 0
         self.doubled: i64 = 0
@@ -36,36 +45,72 @@ class SeenTrades:
             return True
         if trade_id > self.highest:
             self.highest = trade_id
-        elif trade_id in self.seen:
+        elif self.table[place_in(self.table, trade_id)] != 0:
             self.doubled += 1
             return False
-        ring = self.ring
-        if len(ring) < MOST_TRADES:
-            ring.append(trade_id)
-        else:
-            place = self.place
-            self.seen.discard(ring[place])
-            ring[place] = trade_id
-            self.place = place + 1 if place + 1 < MOST_TRADES else 0
-        self.seen.add(trade_id)
+        self.note(trade_id)
         return True
+
+    def note(self, trade_id: i64) -> None:
+        """Count a trade as told, and forget the oldest one when there are too many."""
+        place = self.place
+        if self.count < MOST_TRADES:
+            place = self.count
+            self.count += 1
+        else:
+            free(self.table, place_in(self.table, self.ring[place]))
+            self.place = place + 1 if place + 1 < MOST_TRADES else 0
+        self.ring[place] = trade_id
+        self.table[place_in(self.table, trade_id)] = trade_id
 
     def begin(self) -> None:
         """A new run: nothing was told yet."""
-        self.seen.clear()
-        self.ring.clear()
+        self.table = vec[i64]([0] * TABLE_PLACES)
+        self.count = 0
         self.place = 0
         self.highest = 0
 
     def save(self) -> dict[str, object]:
         """The trades that count as told."""
-        return {"ring": self.ring[:], "numbers": [int(self.place), int(self.highest), int(self.doubled)]}
+        return {
+            "ring": [int(trade_id) for trade_id in self.ring[: self.count]],
+            "numbers": [int(self.place), int(self.highest), int(self.doubled)],
+        }
 
     def load(self, saved: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        self.ring = list(cast("list[int]", saved["ring"]))
-        self.seen = set(self.ring)
+        self.begin()
+        for trade_id in cast("list[int]", saved["ring"]):
+            self.note(trade_id)
         self.place, self.highest, self.doubled = cast("list[int]", saved["numbers"])
+
+
+def home_of(trade_id: i64) -> i64:
+    """The place in the table at which a number is looked for first; those of one market come one after the other."""
+    return (trade_id ^ (trade_id >> TABLE_BITS)) & (TABLE_PLACES - 1)
+
+
+def place_in(table: vec[i64], trade_id: i64) -> i64:
+    """Where a number stands in the table, or the free place where it would."""
+    place = home_of(trade_id)
+    while table[place] != 0 and table[place] != trade_id:
+        place = (place + 1) & (TABLE_PLACES - 1)
+    return place
+
+
+def free(table: vec[i64], place: i64) -> None:
+    """Take a number out, and move up those behind it that would not be found any more."""
+    following = place
+    while True:
+        following = (following + 1) & (TABLE_PLACES - 1)
+        number = table[following]
+        if number == 0:
+            table[place] = 0
+            return
+        # It may stand in the gap unless its home lies between the gap, not counted, and where it stands.
+        if ((following - home_of(number)) & (TABLE_PLACES - 1)) >= ((following - place) & (TABLE_PLACES - 1)):
+            table[place] = number
+            place = following
 
 
 def without_numbers(text: str) -> str:

@@ -106,7 +106,7 @@ class OrderLane:
         options = LaneOptions(
             runtime.max_lag_ms * _NANOSECONDS_PER_MILLISECOND, runtime.batch_limit, runtime.outbox_capacity
         )
-        inlet = Inlet(self.channel.core, self.channel.drain_into)
+        inlet = Inlet(self.channel.core, self.channel.drain_into, 0, self.channel.senders)
         self.drain: Final = LaneDrain(self.core, [], [inlet], options, Histogram(), Histogram())
         start_ns = traffic.frames[0].receive_ns
         self.core.take(RunStarted(start_ns, SESSION, "", ""), start_ns, True)

@@ -9,7 +9,7 @@ message, and that a closed channel can still be drained. All calls are for the t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import attrs
 import outcome
@@ -192,6 +192,11 @@ class Channel:
         if taken and not (taken == len(messages) and work()):
             self.doorbell.ring()
         return taken
+
+    @property
+    def senders(self) -> Sized:
+        """Those who wait for room: the same object for as long as the channel lives."""
+        return self._waiting
 
     def is_idle(self) -> bool:
         """Whether nothing lies in it and nobody waits for room: its receiver has kept up."""

@@ -142,15 +142,16 @@ class Lane:
             taken = drain.turn(self.clock.now_ns()) + self.take_refusals()
             self.report_failures()
             delivered = await self.let_out()
+            has_more = self.refusals or not drain.is_empty()
+            if delivered and not has_more and not self.closing:
+                await self.wait(math.inf)
             # Others get a turn once in each round and no more: every further one would delay an answer.
-            if taken or (delivered and (self.refusals or not drain.is_empty())):
+            elif taken or (delivered and has_more):
                 await trio.lowlevel.checkpoint()
             elif not delivered:
                 await self.wait(RETRY_SECONDS)
-            elif self.closing:
-                return
             else:
-                await self.wait(math.inf)
+                return
 
     def is_quiet(self) -> bool:
         """Whether every other lane has taken all that this one has sent it."""
@@ -233,7 +234,8 @@ class Lane:
         if self.drain.waiting_to_leave() == 0:
             return True
         for target in self.targets:
-            self.deliver(target)
+            if target.port.depth():
+                self.deliver(target)
         return self.drain.waiting_to_leave() == 0
 
     def deliver(self, target: Target) -> None:
@@ -274,7 +276,7 @@ class Lane:
 
 def _inlet(channel: Channel, lane_number: int = 0, urgent: bool = False) -> Inlet:
     origin = origin_of(lane_number, urgent) if lane_number else 0
-    return Inlet(channel.core, channel.drain_into, origin)
+    return Inlet(channel.core, channel.drain_into, origin, channel.senders)
 
 
 def raise_failure(_lane: Lane, failure: Failure) -> None:

@@ -9,7 +9,7 @@ and waits in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from time import perf_counter_ns
 from typing import Final
 
@@ -34,10 +34,15 @@ class LaneOptions:
 class Inlet:
     """One channel into a lane, and how much of a batch of it is still to come."""
 
-    def __init__(self, core: ChannelCore, drain: Callable[[list[Message], int], int], origin: i64 = 0) -> None:
+    def __init__(
+        self, core: ChannelCore, drain: Callable[[list[Message], int], int], origin: i64 = 0,
+        senders: Sized | None = None,
+    ) -> None:  # fmt: skip
         self.core: Final = core
         self.origin: Final = origin
         self.drain: Final = drain
+        # Who waits for room in the channel: while there is nobody, what is taken as a whole needs no word to anybody.
+        self.senders: Final = senders
         self.waiting: list[Message] = []
         self.next_index: i64 = 0
         self.batch_remaining: i64 = 0
@@ -51,7 +56,11 @@ class Inlet:
             self.next_index = 0
         if self.core.depth == 0:
             return False
-        self.drain(self.waiting, limit)
+        senders = self.senders
+        if senders is not None and len(senders) == 0 and self.core.depth <= limit:
+            self.core.drain_into(self.waiting)
+        else:
+            self.drain(self.waiting, limit)
         return len(self.waiting) > 0
 
     def pop(self) -> Message:
@@ -155,6 +164,8 @@ class LaneDrain:
     def take_timers(self, now_ns: i64) -> i64:
         """Turn the timers that are due into inputs, the earliest first."""
         timers = self.core.timers
+        if not timers.may_be_due(now_ns):
+            return 0
         taken: i64 = 0
         while taken < self.options.batch_limit and self.waiting_to_leave() < self.options.outbox_capacity:
             if self.is_urgent_waiting():

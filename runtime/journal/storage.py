@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 from pathlib import Path
 from typing import Protocol
 
 from runtime.journal.errors import StateInUse
+from runtime.journal.handing import DescriptorFile, sync_descriptor
 
 LOCK_NAME = "lock"
 ARCHIVE_NAME = "archive"
@@ -70,42 +70,6 @@ class Storage(Protocol):
 
     def sync_directory(self) -> None:
         """Return when files made, renamed and removed so far would stay so after a loss of power."""
-
-
-def sync_descriptor(descriptor: int) -> None:
-    """Flush a file to the medium with the strongest call the system has for it."""
-    if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fdatasync(descriptor)
-
-
-class DescriptorFile:
-    """An open file of the operating system."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def write(self, data: bytes) -> None:
-        """Append all of it, going on after a short write."""
-        written = os.write(self._descriptor, data)
-        if written == len(data):
-            return
-        rest = memoryview(data)[written:]
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-
-    def sync(self) -> None:
-        """Flush to the medium."""
-        sync_descriptor(self._descriptor)
-
-    def truncate(self, length: int) -> None:
-        """Cut to `length` bytes."""
-        os.ftruncate(self._descriptor, length)
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
 
 
 class DirectoryStorage:

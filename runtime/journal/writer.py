@@ -16,6 +16,7 @@ import attrs
 
 from market.messages.base import Message
 from runtime.journal.errors import JournalFailed, JournalFull
+from runtime.journal.handing import Handing
 from runtime.journal.records import BATCH_END, CLOSE, RecordBuffer
 from runtime.journal.segments import SegmentHeader, encode_header, first_sequence_of, segment_name
 from runtime.journal.storage import SegmentFile, Storage
@@ -85,16 +86,14 @@ class JournalWriter:
         self._lane = lane
         self._schema_fingerprint = schema_fingerprint
         self._build = build
-        self._segment_bytes = segment_bytes
         self._failure: JournalFailed | None = None
         self._name = ""
         self._file: SegmentFile | None = None
-        self._length = 0
+        self._handing = Handing(self.buffer, segment_bytes, self._begin_segment, self._explain_write)
+        # Gives everything in memory to the kernel in one write; how many bytes that were.
+        self.hand_over: Callable[[], int] = self._handing.hand_over
         self._finished: list[SegmentFile] = []
         self._new_entries = False
-        self._records = 0
-        self._bytes = 0
-        self._writes = 0
         self._segments = 0
         self._durable_bytes = 0
         self._fsyncs = 0
@@ -109,12 +108,12 @@ class JournalWriter:
     @property
     def handed_over_bytes(self) -> int:
         """All record bytes the kernel has taken since the writer was opened."""
-        return self._bytes
+        return int(self._handing.bytes)
 
     @property
     def unsynced_bytes(self) -> int:
         """How many of them a loss of power could still take."""
-        return self._bytes - self._durable_bytes
+        return self.handed_over_bytes - self._durable_bytes
 
     def append(self, sequence: int, time_ns: int, digest: int, count: int, flags: int, message: bytes) -> None:
         """Add a record to memory, its message in binary form."""
@@ -130,30 +129,17 @@ class JournalWriter:
         """Add the record of an orderly end, which takes a number of its own and has no message."""
         self.buffer.append(self.next_sequence, time_ns, digest, count, CLOSE | BATCH_END, b"")
 
-    def hand_over(self) -> int:
-        """Give everything in memory to the kernel in one write; how many bytes that were."""
-        if self._failure is not None:
-            raise self._failure
-        data = self.buffer.pending()
-        if not data:
-            return 0
-        if self._file is not None and self._length + len(data) > self._segment_bytes:
-            self._finished.append(self._file)
-            self._file = None
-        if self._file is None:
-            self._begin_segment(data)
-        else:
-            self._write(self._file, data)
-        self._records += int(self.buffer.records)
-        self._bytes += len(data)
-        self._writes += 1
-        self.buffer.clear()
-        return len(data)
-
     def _begin_segment(self, data: bytes) -> None:
         """Header and first batch go in one write, so that only a crash leaves a segment without records."""
+        if self._failure is not None:
+            raise self._failure
+        if not data:
+            return
+        if self._file is not None:
+            self._finished.append(self._file)
+            self._file = self._handing.write = None
         first_sequence = int(self.buffer.first_sequence)
-        name = segment_name(first_sequence)
+        self._name = name = segment_name(first_sequence)
         header = encode_header(
             SegmentHeader(self._lane, self._schema_fingerprint, self._build, first_sequence, self.clock())
         )
@@ -161,32 +147,31 @@ class JournalWriter:
             file = self._storage.create(name)
         except OSError as error:
             raise self._explain(error, f"could not create {self._storage.describe(name)}") from error
-        self._name = name
-        self._length = 0
         try:
-            self._write(file, header + data)
-        except JournalFull:
-            # The empty file must not stand in the way of the next attempt.
-            self._discard(file)
-            raise
+            file.write(header + data)
+        except OSError as error:
+            failure = self._explain(error, f"could not write to {self._storage.describe(name)}")
+            if isinstance(failure, JournalFull):
+                # The empty file must not stand in the way of the next attempt.
+                self._discard(file)
+            raise failure from error
         self._file = file
+        self._handing.write = file.write
+        self._handing.length = len(header) + len(data)
         self._segments += 1
         self._new_entries = True
 
-    def _write(self, file: SegmentFile, data: bytes) -> None:
-        try:
-            file.write(data)
-        except OSError as error:
-            failure = self._explain(error, f"could not write to {self._storage.describe(self._name)}")
-            if isinstance(failure, JournalFull):
-                self._cut_back(file, failure)
-            raise failure from error
-        self._length += len(data)
+    def _explain_write(self, error: OSError) -> JournalFailed | JournalFull:
+        """Why a write to the open segment failed; on a full disk that segment ends with a whole record again."""
+        failure = self._explain(error, f"could not write to {self._storage.describe(self._name)}")
+        if isinstance(failure, JournalFull) and self._file is not None:
+            self._cut_back(self._file, failure)
+        return failure
 
     def _cut_back(self, file: SegmentFile, cause: JournalFull) -> None:
         """Take back the part of a batch that still fitted, so that the file ends with a whole record."""
         try:
-            file.truncate(self._length)
+            file.truncate(int(self._handing.length))
         except OSError as error:
             raise self._explain(error, f"{cause}; and the half-written batch could not be taken back", True) from error
 
@@ -209,6 +194,7 @@ class JournalWriter:
 
     def fail(self, what: str) -> JournalFailed:
         """Refuse everything from now on; the error to raise."""
+        self._handing.write = None
         if self._failure is None:
             self._failure = JournalFailed(
                 f"journal of lane {self._lane}: {what}. Nothing more is written, because what the disk holds is no "
@@ -225,7 +211,8 @@ class JournalWriter:
         """What has to be flushed for everything handed over so far; at most one such work may be under way."""
         current = () if self._file is None else (self._file,)
         finished = tuple(self._finished)
-        work = SyncWork(self._bytes, finished + current, finished, self._storage if self._new_entries else None)
+        directory = self._storage if self._new_entries else None
+        work = SyncWork(self.handed_over_bytes, finished + current, finished, directory)
         self._finished.clear()
         self._new_entries = False
         return work
@@ -255,14 +242,14 @@ class JournalWriter:
         self._finished.clear()
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._file = self._handing.write = None
 
     def statistics(self) -> JournalStatistics:
         """What has been written and flushed so far."""
         return JournalStatistics(
-            records=self._records,
-            bytes=self._bytes,
-            writes=self._writes,
+            records=int(self._handing.records),
+            bytes=self.handed_over_bytes,
+            writes=int(self._handing.writes),
             segments=self._segments,
             pending_bytes=int(self.buffer.pending_bytes()),
             unsynced_bytes=self.unsynced_bytes,

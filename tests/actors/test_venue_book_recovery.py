@@ -354,7 +354,7 @@ def test_seen_trades_are_bounded() -> None:
     """The last few thousand are known; a trade without a number is always new."""
     seen = SeenTrades()
     assert all(seen.is_new(number) for number in range(1, 3 * MOST_TRADES))
-    assert len(seen.seen) == MOST_TRADES
+    assert seen.count == MOST_TRADES
     assert not any(seen.is_new(number) for number in range(2 * MOST_TRADES, 3 * MOST_TRADES))
     assert seen.is_new(0)
     assert seen.is_new(0)
