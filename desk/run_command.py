@@ -415,8 +415,8 @@ def _finish(session: Session, report: ShutdownReport, request: RunRequest, outpu
     code = EXIT_OK if report.orderly else EXIT_WRONG
     if request.summary is not None:
         code = max(code, _write_summary(summary, request.summary))
-    if report.fatal:
-        return _refuse(report.fatal, EXIT_FAILED)
+    if report.fatal or session.failure:
+        return _refuse(report.fatal or session.failure, EXIT_FAILED)
     return code
 
 

@@ -28,6 +28,7 @@ from runtime.build_core import build_core
 from runtime.clock import LiveClock
 from runtime.collector import Collector
 from runtime.config.show import config_sha256
+from runtime.disk_room import LEAST_BYTES, LOOK_SECONDS, MEBIBYTE, SCARCE_BYTES, free_bytes, told_room
 from runtime.faults import Faults, faults_of, inject
 from runtime.histogram import Histogram
 from runtime.journal.durability import DurabilitySetting
@@ -36,7 +37,7 @@ from runtime.lane_parts import LoadFailed, ReplayDiverged
 from runtime.notices import Notices
 from runtime.resume import resume
 from runtime.session_settings import SessionSettings
-from runtime.state import StateDirectory, StateDiverged, changed_actors, explain_divergence
+from runtime.state import StateDirectory, StateDiverged, StateUnusable, changed_actors, explain_divergence
 from runtime.supervisor import ShutdownReport
 from runtime.watchdog import Watchdog
 from runtime.wiring import System, build_system
@@ -100,6 +101,7 @@ class Session:
         # Without a directory of its own a run still journals: a critical actor is rebuilt from it.
         path = Path(tempfile.mkdtemp(prefix="hftrun-")) if state is None else state
         self.state = StateDirectory(path)
+        self._check_room(path)
         self.recovered: list[Recovered] = []
         # The ledger of each lane as the recovery left it, before anything new was taken.
         self.ledgers_found: dict[str, dict[str, object]] = {}
@@ -113,6 +115,8 @@ class Session:
         self._halt_reset_by = ""
         self._commands: list[OperatorCommand] = []
         self.watchdog: Watchdog | None = None
+        # Why the run had to end early although it ended in order, or an empty text.
+        self.failure = ""
         is_built = False
         try:
             self.system = self._build(asked_faults(blueprint, faults or Faults()))
@@ -121,6 +125,13 @@ class Session:
         finally:
             if not is_built:
                 self.close()
+
+    def _check_room(self, path: Path) -> None:
+        free = free_bytes(path)
+        if free < LEAST_BYTES:
+            self.close()
+            least = LEAST_BYTES // MEBIBYTE
+            raise StateUnusable(f"{told_room(path, free)}, and a run needs {least} MiB: free some, or use another disk")
 
     def _build(self, faults: Faults) -> System:
         resumed = resume(self.state, self.blueprint)
@@ -188,6 +199,7 @@ class Session:
             nursery.start_soon(self._watch_clock)
             nursery.start_soon(self.collector.run)
             nursery.start_soon(self.notices.run)
+            nursery.start_soon(self._watch_disk)
             if duration_ns is not None:
                 nursery.start_soon(self._end_after, duration_ns)
             report = await self.system.supervisor.run()
@@ -267,6 +279,22 @@ class Session:
             if offset_ns is not None:
                 self.log.warning("wall clock corrected", offset_ns=offset_ns)
                 self.system.supervisor.tell_lanes(ClockCorrected(offset_ns))
+
+    async def _watch_disk(self) -> None:
+        """End the run while its journal can still be written: afterwards nothing could be cancelled."""
+        is_told = False
+        while True:
+            free = free_bytes(self.state.path)
+            told = told_room(self.state.path, free)
+            if free < LEAST_BYTES:
+                self.failure = f"{told}: stopped while the journal could be written. Free some, then start again"
+                self.log.error(told)
+                self.request_shutdown("the disk is nearly full")
+                return
+            if free < SCARCE_BYTES and not is_told:
+                is_told = True
+                self.log.warning(f"{told}: the run ends in order below {LEAST_BYTES // MEBIBYTE} MiB")
+            await trio.sleep(LOOK_SECONDS)
 
     async def _end_after(self, duration_ns: int) -> None:
         await trio.sleep(duration_ns / NANOSECONDS)

@@ -49,7 +49,10 @@ class StateDirectory:
             path.mkdir(parents=True, exist_ok=True)
             self.lock = StateLock(path)
         except OSError as error:
-            raise StateUnusable(f"{path} cannot hold a state: {error.strerror or error}") from error
+            why = error.strerror or error
+            raise StateUnusable(
+                f"{path} cannot hold a state: {why}. Name a directory that can be made and written with --state"
+            ) from error
         self.path = path
 
     def adopt(self, config: SystemConfig) -> bool:
