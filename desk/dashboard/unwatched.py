@@ -1,4 +1,4 @@
-"""A dashboard in a terminal of its own that nobody looks at: `python -m benchmarks.dashboard_terminal SOCKET`.
+"""A dashboard in a terminal of its own that nobody looks at: `python -m desk.dashboard.unwatched SOCKET`.
 
 The process becomes the dashboard, so that whoever stops or kills it meets the dashboard itself; a child takes what is
 drawn. Both run on the cores that the trade does not have.
