@@ -194,6 +194,8 @@ class TradingGateway(Service):
                 with trio.CancelScope(shield=True):
                     await self.send(batch)
                 del untold[: len(batch)]
+        for words in self.orders.words_of_fees({one.base for one in self.by_id.values()}):
+            self.log.warning(words)
 
     async def _connected(self, tracker: RestartTracker) -> None:
         """One connection, from its handshake to its end, which is raised."""

@@ -100,6 +100,7 @@ class CcxtGateway(Service):
         self.desk: Final = CcxtDesk(self.params, self.orders, by_id, self.clock, calls, self._tell)
         self.last_error = "not connected yet"
         self.is_key_refused = False
+        self._bases: Final = {one.base for one in found}
         self._assets: Final = {asset for one in found for asset in (one.base, one.quote)}
         self._balances: dict[str, tuple[int, int]] = {}
         self._telling: Final = trio.Lock()
@@ -112,6 +113,10 @@ class CcxtGateway(Service):
         self.metrics.gauge(
             "gateway_connected", "Whether orders can be sent.", label, read=lambda: float(self.desk.is_up)
         )
+        self.metrics.gauge(
+            "gateway_fees_in_other_assets", "Trades whose fee was paid in an asset that is not their money.", label,
+            read=lambda: float(sum(self.orders.fees_elsewhere.values())),
+        )  # fmt: skip
 
     def _client(self) -> Client:
         place = f"services.{self.name}.params"
@@ -129,6 +134,8 @@ class CcxtGateway(Service):
                 with trio.CancelScope(shield=True):
                     await self.send(batch)
                 del untold[: len(batch)]
+        for words in self.orders.words_of_fees(self._bases):
+            self.log.warning(words)
 
     # ---- the life of the gateway
 

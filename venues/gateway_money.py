@@ -24,10 +24,14 @@ class UnreadableAmount(ValueError):
 
 @attrs.frozen
 class Fee:
-    """A fee in the money of its instrument; `is_estimate` where it was paid in an asset with no price here."""
+    """A fee in the money of its instrument; `is_estimate` where it was paid in an asset with no price here.
+
+    `other_asset` is what it was paid in where that is not the money: the balance of that asset has changed by it.
+    """
 
     money: int
     is_estimate: bool = False
+    other_asset: str = ""
 
 
 def ratio_of(text: str) -> Fraction:
@@ -59,5 +63,5 @@ def fee_of(instrument: Instrument, asset: str, text: str, price: int, size: int,
     if asset == instrument.quote or not amount:
         return Fee(ceil(amount * 10**instrument.money_scale))
     if asset == instrument.base:
-        return Fee(ceil(amount * price * 10**instrument.size_scale))
-    return Fee(instrument.fee(price, size, liquidity), is_estimate=True)
+        return Fee(ceil(amount * price * 10**instrument.size_scale), other_asset=asset)
+    return Fee(instrument.fee(price, size, liquidity), is_estimate=True, other_asset=asset)

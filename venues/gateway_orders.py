@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -77,6 +78,8 @@ class Trade:
     fee: int
     liquidity: int
     venue_ns: int
+    fee_asset: str = ""
+    """What the fee was paid in where that is not the money of the instrument."""
 
 
 @attrs.define
@@ -134,8 +137,11 @@ class GatewayOrders:
         """Orders that were told to be over because the venue did not have them, and since when; asked once more."""
         self.untold: Final[list[Message]] = []
         """What became known and was not sent to the lane yet."""
+        self.fees_elsewhere: Final[dict[str, int]] = {}
+        """How many trades had their fee in an asset that is not the money of their instrument."""
         self.mark = -1
         """How far the venue's numbered reports were taken; -1 where none were."""
+        self._assets_told: Final[set[str]] = set()
         self._prefix = prefix
         self._most_ended = most_ended
         self._names = re.compile(re.escape(prefix) + r"([1-9][0-9]{0,18})", re.ASCII)
@@ -224,6 +230,8 @@ class GatewayOrders:
         if trade.trade_id in order.trade_ids:
             return []
         order.trade_ids.add(trade.trade_id)
+        if trade.fee_asset:
+            self.fees_elsewhere[trade.fee_asset] = self.fees_elsewhere.get(trade.fee_asset, 0) + 1
         told = self.accepted(order, order.venue_order_id, trade.venue_ns)
         order.filled += trade.size
         told.append(
@@ -235,6 +243,17 @@ class GatewayOrders:
         if order.filled >= order.size:
             self._end(order)
         return told
+
+    def words_of_fees(self, bases: AbstractSet[str]) -> list[str]:
+        """What a person has to know of fees in other assets than money: said once of each."""
+        new = sorted(self.fees_elsewhere.keys() - self._assets_told)
+        self._assets_told.update(new)
+        return [
+            f"fees are taken in {asset}, from what is bought: the account has less of it than the positions say"
+            if asset in bases
+            else f"fees are paid in {asset}, which has no price here: results count the configured rate instead"
+            for asset in new
+        ]
 
     def all_traded(self, order: GatewayOrder, trades: Sequence[Trade]) -> list[Message]:
         """Trades of an order, in their order; those that were told are not told again."""

@@ -236,7 +236,9 @@ def _service(name: str, number: int, kind: type[Service], params: object) -> Nod
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, start_ns: int = START_NS, **changes: Any) -> AsyncIterator[World]:  # noqa: ANN401
+async def world(
+    tmp_path: Path, start_ns: int = START_NS, fee_in: str = "quote", **changes: Any  # noqa: ANN401
+) -> AsyncIterator[World]:
     """An exchange that runs behind both protocols, with keys for two accounts and one that may only read."""
     rows = [f'[keys.{name}]\nsecret = "{SECRET}"\naccount = {account}\nscopes = [{scopes}]\n'
             for name, account, scopes in (
@@ -252,7 +254,7 @@ async def world(tmp_path: Path, start_ns: int = START_NS, **changes: Any) -> Asy
         _service("native", 10, FoundNative, GatewayParams(port=0, keys_file=str(keys))),
     )
     names = {one.venue_symbol: one.instrument_id for one in INSTRUMENTS}
-    nodes = (node_of(ExchangeVenue, 1, "exchange", params=settings()),)
+    nodes = (node_of(ExchangeVenue, 1, "exchange", params=settings(fee_in=fee_in)),)
     blueprint = Blueprint(SystemConfig(), InstrumentTable(INSTRUMENTS), names, nodes, services)
     clock = TrioClock(start_ns)
     options = JournalOptions(DurabilitySetting.INTERVAL, 50, 1 << 20, 400_000_000, 2, "test")

@@ -12,6 +12,7 @@ import pytest
 
 from exchange.client import ExchangeClient
 from exchange.protocol import Cancel, OrderForm
+from exchange.protocol_events import Balance
 from market.messages import (
     FOK,
     IOC,
@@ -22,6 +23,7 @@ from market.messages import (
     REJECT_POST_ONLY,
     REJECT_RATE_LIMITED,
     REJECT_TOO_LATE,
+    SELL,
     TAKER,
     BalanceChanged,
     CancelAll,
@@ -42,6 +44,7 @@ from tests.exchange.desk_of_orders import BTC, BTC_USDT
 from tests.exchange.gateways import SECRET
 from tests.exchange.outside import World, world
 from tests.exchange.played_trader import Trader, trader
+from tests.simulation.world import Silence
 from venues.ccxt_gateway import CcxtGateway
 from venues.ccxt_params import CcxtParams
 
@@ -75,6 +78,17 @@ async def trading(
             await alice.connected()
             async with exchange.native("bob") as bob:
                 yield exchange, alice, bob
+
+
+class RecordedWarnings(Silence):
+    """A logger that keeps its warnings."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Keep it."""
+        self.words.append(event)
 
 
 def lots(text: str) -> int:
@@ -209,6 +223,29 @@ async def test_keys_that_are_refused_are_told(tmp_path: Path, key: str) -> None:
             assert "signature=" not in down.reason
             one = alice.order("60000")
             assert "AuthenticationError" in (await alice.expect(OrderRejected, one)).reason
+
+
+async def test_a_fee_out_of_what_was_bought_is_counted_as_money_and_said(tmp_path: Path) -> None:
+    """The result is right at the trade's price, a warning tells once that the account has less; a sale pays money."""
+    async with trading(tmp_path, exchange_settings={"fee_in": "received"}) as (exchange, alice, bob):
+        said = RecordedWarnings()
+        alice.gateway.log = said
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="1", price="60000"))
+        for _ in range(2):
+            fill = await alice.expect(OrderFilled, alice.order("60000", "0.5", time_in_force=IOC))
+            assert fill.fee == BTC_USDT.fee(fill.price, fill.size, TAKER) > 0
+        assert alice.net() == lots("1")
+        async with exchange.native("alice") as person:
+            (held,) = [one for one in await person.state("balances") if isinstance(one, Balance) and one.asset == "BTC"]
+        # Of 1,000 to begin with and the 1 that was bought, 5 basis points of it are gone.
+        assert held.total.rstrip("0") == "1000.9995"
+        await alice.until(lambda: said.words)
+        assert [one.split(",")[0] for one in said.words] == ["fees are taken in BTC"]
+        assert alice.gateway.orders.fees_elsewhere == {"BTC": 2}
+        await bob.order(OrderForm(symbol="BTCUSDT", side="buy", size="0.5", price="59000"))
+        sold = await alice.expect(OrderFilled, alice.order("59000", "0.5", side=SELL, time_in_force=IOC))
+        assert sold.fee == BTC_USDT.fee(sold.price, sold.size, TAKER)
+        assert alice.gateway.orders.fees_elsewhere == {"BTC": 2}
 
 
 async def test_our_own_limit_is_kept(tmp_path: Path) -> None:
