@@ -16,7 +16,7 @@ from librt.vecs import append, vec
 from mypy_extensions import i64
 
 from actors.order_ids import OrderIds
-from actors.router_market import RouterMarket
+from actors.router_market import RouterMarket, is_of_venue
 from actors.router_params import RouterParams
 from actors.router_parents import RoutedChild, RoutedParent, load_child, load_parent, parent_of, progress_of
 from actors.router_venues import RouterVenue
@@ -70,7 +70,6 @@ MOST_CUTS: Final = 8
 TIMER: Final = 1
 NOT_SET: Final = -1
 MOST_ROUTES: Final = 10
-RISK: Final = "risk"
 
 
 class Router(RouterMarket):
@@ -369,13 +368,13 @@ class Router(RouterMarket):
                 parent.tried.pop(child.instrument_id, None)
             else:
                 parent.refused[child.instrument_id] = rejected.reason
-        self.end_child(child, rejected.source != RISK)
+        self.end_child(child, is_of_venue(rejected))
 
-    def end_child(self, child: RoutedChild, is_of_venue: bool) -> None:
+    def end_child(self, child: RoutedChild, is_told_by_venue: bool) -> None:
         """A part is over: learn from it, and go on when it was the last."""
         del self.children[child.order_id]
         now: i64 = self.now
-        if is_of_venue:
+        if is_told_by_venue and not self.was_away(child):
             answered_ns = child.answered_ns if child.answered_ns > 0 else now
             latency_ns = answered_ns - child.sent_ns
             self.venues[child.instrument_id].learn(child.sent, child.filled, latency_ns, self.learning_weight)

@@ -11,10 +11,12 @@ from typing import Final
 from actors.order_bounds import SizeBounds
 from actors.order_gateways import Gateways
 from actors.router_params import RouterParams
-from actors.router_parents import RoutedParent
+from actors.router_parents import RoutedChild, RoutedParent
 from actors.router_venues import RouterVenue, routes_of
 from market.messages import (
     LIVE,
+    REJECT_CONNECTION,
+    REJECT_RATE_LIMITED,
     ActorFailed,
     BookSnapshot,
     BookStateChanged,
@@ -22,6 +24,7 @@ from market.messages import (
     ConnectionUp,
     Lagging,
     LimitChanged,
+    OrderRejected,
     PauseQuoting,
     ServiceFailed,
     ServiceRestarted,
@@ -32,6 +35,12 @@ from runtime.actor import Actor, ActorSetup
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 NANOSECONDS_PER_SECOND: Final = 1e9
+RISK: Final = "risk"
+
+
+def is_of_venue(rejected: OrderRejected) -> bool:
+    """Whether a venue refused, and not risk, or a gateway for its connection or its own pace."""
+    return rejected.source != RISK and rejected.code != REJECT_CONNECTION and rejected.code != REJECT_RATE_LIMITED
 
 
 class RouterMarket(Actor):
@@ -134,6 +143,11 @@ class RouterMarket(Actor):
         if not venue.live or not venue.reach.is_open() or venue.instrument_id in parent.refused:
             return False
         return parent.tried.get(venue.instrument_id, -1) != venue.updates
+
+    def was_away(self, child: RoutedChild) -> bool:
+        """Whether its gateway was away since it was sent: then its outcome says nothing of the venue."""
+        reach = self.venues[child.instrument_id].reach
+        return not reach.is_open() or reach.away_ns >= child.sent_ns
 
     def why_none(self, group: list[RouterVenue], parent: RoutedParent) -> str:
         """Why nothing is sent: what was refused, which gateways are away, or that no book is there."""

@@ -14,6 +14,7 @@ from market.messages import (
     BUY,
     LIVE,
     PARENT_ENDED,
+    REJECT_CONNECTION,
     SELL,
     Alert,
     BookStateChanged,
@@ -25,6 +26,7 @@ from market.messages import (
     HaltReset,
     Message,
     NewOrder,
+    OrderRejected,
     OrderTimedOut,
     ParentProgress,
     RoutedOrder,
@@ -233,6 +235,26 @@ def test_an_order_that_waits_at_the_router_says_why() -> None:
     lane.pass_ms(200)
     (ended,) = [one for one in lane.of(ParentProgress) if one.state == PARENT_ENDED]
     assert ended.reason == "gate is not connected: the line is cut"
+
+
+def test_nothing_is_learned_of_a_venue_whose_gateway_was_away() -> None:
+    """An answer that had to wait for the gateway is no latency of the venue, and what it refused no missed fill."""
+    lane = three_venues()
+    router = lane.actor(Router)
+    target(lane, "1")
+    (order,) = lane.of(ChildOrder)
+    lane.take(DOWN)
+    lane.pass_ms(20_000)
+    lane.take(UP)
+    lane.answer(order)
+    assert (router.venues[1].latency_ns, router.venues[1].fill_rate, router.venues[1].outcomes) == (0.0, 1.0, 0)
+    target(lane, "2")
+    second = lane.of(ChildOrder)[1]
+    lane.take(OrderRejected(second.order_id, second.instrument_id, REJECT_CONNECTION, "not connected", "gate"))
+    assert router.venues[second.instrument_id].outcomes == 0
+    third = lane.of(ChildOrder)[2]
+    lane.answer(third)
+    assert router.venues[third.instrument_id].outcomes == 1
 
 
 def test_a_position_is_closed_when_its_gateway_is_back() -> None:
