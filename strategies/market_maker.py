@@ -130,6 +130,7 @@ class MarketMaker(Strategy):
             return
         quoting.trusted = fair.confidence > 0.0 and fair.confidence >= self.minimum_confidence
         quoting.fair_value = fair.price
+        quoting.confidence = fair.confidence
         quoting.receive_ns = fair.receive_ns
         quoting.changed = True
         if not quoting.trusted:
@@ -308,6 +309,8 @@ class MarketMaker(Strategy):
         if not quoting.live:
             return "the book is not live"
         if not quoting.trusted:
+            if 0.0 < quoting.confidence < self.minimum_confidence:
+                return f"the fair value's confidence of {quoting.confidence:.2f} is below {self.minimum_confidence:.2f}"
             return "no fair value"
         inventory = quoting.inventory
         if inventory.live < self.min_live_venues and inventory.live < i64(len(inventory.members)):

@@ -152,6 +152,7 @@ class Quoting:
         self.ask: i64 = 0
         self.trusted: bool = False
         self.fair_value: float = 0.0
+        self.confidence: float = 0.0
         self.receive_ns: i64 = 0
         self.changed: bool = False
         # Whether what is wanted was told since something may have dropped it.
@@ -223,7 +224,7 @@ class Quoting:
         return [
             self.live, int(self.bid), int(self.ask), self.trusted, self.fair_value, int(self.receive_ns), self.changed,
             self.told, self.reason, self.stale, self.bids.save(), self.asks.save(), self.spread.save(),
-            int(self.bid_room), int(self.ask_room),
+            int(self.bid_room), int(self.ask_room), self.confidence,
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
@@ -246,6 +247,7 @@ class Quoting:
         self.spread.load(cast("list[object]", state[12]))
         self.bid_room = cast(int, state[13])
         self.ask_room = cast(int, state[14])
+        self.confidence = cast(float, state[15])
 
 
 def panel_of(name: str, mode: str, inventories: list[Inventory], quoted: list[Quoting]) -> dict[str, object]:

@@ -310,13 +310,15 @@ def test_enough_venues_have_to_be_live(venues: int) -> None:
         assert lane.maker.quoting[1].reason == "only 1 of 3 venues live"
 
 
-@pytest.mark.parametrize("confidence", [0.0, 0.4])
-def test_an_unsure_fair_value_is_not_trusted(confidence: float) -> None:
+@pytest.mark.parametrize(
+    ("confidence", "reason"), [(0.0, "no fair value"), (0.4, "the fair value's confidence of 0.40 is below 0.50")]
+)
+def test_an_unsure_fair_value_is_not_trusted(confidence: float, reason: str) -> None:
     """Below the least confidence the quotes go, and say so."""
     lane = MakerLane()
     lane.market()
     lane.take(lane.fair(1, FAIR, confidence))
-    assert (lane.bids(), lane.last().reason) == ([], "no fair value")
+    assert (lane.bids(), lane.last().reason) == ([], reason)
 
 
 @pytest.mark.parametrize(

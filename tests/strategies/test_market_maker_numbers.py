@@ -7,6 +7,16 @@ from math import inf, isfinite, nan
 import pytest
 
 from market.arrivals import ArrivalMeter
+from market.quoting import (
+    glft_ask_distance,
+    glft_bid_distance,
+    infinite_reservation_ask,
+    infinite_reservation_bid,
+    intensity_half_spread,
+    natural_discount,
+    optimal_spread,
+    reservation_price,
+)
 from runtime.config.rules import DecimalText
 from strategies.market_maker_params import MarketMakerParams
 from strategies.market_maker_spread import Spread
@@ -69,3 +79,34 @@ def test_the_model_stays_finite_when_nobody_comes_any_more() -> None:
         halves.append(spread.half())
     assert all(isfinite(half) for half in halves)
     assert halves == sorted(halves)
+
+
+@pytest.mark.parametrize("inventory", [-5.0, -1.0, 0.0, 2.0, 4.0])
+@pytest.mark.parametrize(
+    ("mode", "horizon_s"), [("avellaneda_stoikov", 60.0), ("avellaneda_stoikov", 0.0), ("glft", 60.0)]
+)
+def test_the_quotes_are_those_of_the_published_formulas(mode: str, horizon_s: float, inventory: float) -> None:
+    """Half spread and skew put both quotes where the functions that the worked values check put them."""
+    gamma, sigma, rate, decay, most = 0.05, 0.7, 1.3, 0.8, 6.0
+    params = MarketMakerParams(
+        size=DecimalText("0.01"), maximum_position=DecimalText("0.06"), mode=mode, horizon_s=horizon_s,
+        risk_aversion=gamma, volatility_bps=sigma, arrival_rate=rate, arrival_decay=decay, half_spread_bps=0.0,
+        maximum_skew_bps=1_000.0, maximum_spread_bps=1_000.0,
+    )  # fmt: skip
+    spread = Spread(params, 0.0)
+    spread.work_out(inventory, most)
+    if mode == "glft":
+        bid = -glft_bid_distance(inventory, gamma, sigma, rate, decay)
+        ask = glft_ask_distance(inventory, gamma, sigma, rate, decay)
+    elif horizon_s > 0.0:
+        middle = reservation_price(0.0, inventory, gamma, sigma, horizon_s)
+        half = optimal_spread(gamma, sigma, horizon_s, decay) / 2.0
+        bid, ask = middle - half, middle + half
+    else:
+        half = intensity_half_spread(gamma, decay)
+        discount = natural_discount(gamma, sigma, most)
+        # At the largest inventory one of them is infinite: the strategy stays just before it.
+        bid = infinite_reservation_bid(0.0, inventory * 0.999, gamma, sigma, discount) - half
+        ask = infinite_reservation_ask(0.0, inventory * 0.999, gamma, sigma, discount) + half
+    assert -spread.skew - spread.half() == pytest.approx(bid, abs=1e-9)
+    assert -spread.skew + spread.half() == pytest.approx(ask, abs=1e-9)
