@@ -389,6 +389,8 @@ class Quotes:
         if self.replace_at_once:
             # Beside what is leaving, but never more than twice of what is wanted.
             room += min(self.leaving_count, alignment.levels)
+        if room <= 0:
+            return
         size_room = self.wanted_size * (2 if self.replace_at_once else 1) - self.open_size
         in_instrument: i64 = quoted.gate.standing.count()
         in_instrument += self.count_unseen(quoted.bids) + self.count_unseen(quoted.asks)
