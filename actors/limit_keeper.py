@@ -3,7 +3,8 @@
 Whoever comes first gets what it asks for. When all together want more than there is, nobody gets more than an equal
 share, and what one does not want of its share goes to the others. What was lent counts until its holder says how much
 of it is in use, and what is in use counts until it says otherwise. Nothing is taken back by the clock: neither a late
-message nor a lane that fell silent can make it lend the same amount twice. docs/limits.md has the rules.
+message nor a lane that fell silent can make it lend the same amount twice. It also halts every lane when all together
+have lost more than they may. docs/limits.md has the rules.
 """
 
 from __future__ import annotations
@@ -12,10 +13,21 @@ from typing import ClassVar, Final
 
 from actors.leases import OPEN_ORDERS, exposure_limit, money_from_text, told
 from actors.limit_keeper_params import LimitKeeperParams
-from market.messages import LeaseGranted, LeaseReturned, LeaseWanted, Message
+from actors.limit_losses import TotalLosses
+from market.messages import (
+    HaltReset,
+    LeaseGranted,
+    LeaseReturned,
+    LeaseWanted,
+    LimitReached,
+    Message,
+    ProfitChanged,
+    TradingHalted,
+)
 from runtime.actor import HALT_TRADING, Actor, ActorSetup
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
+SOURCE: Final = "limits"
 # A holder that gives nothing back for so many leases has its oldest two counted as one.
 LEASES_OUT: Final = 8
 
@@ -127,8 +139,13 @@ class Kept:
 class LimitKeeper(Actor):
     """See the head of this file."""
 
-    HANDLERS: ClassVar[dict[type[Message], str]] = {LeaseWanted: "on_wanted", LeaseReturned: "on_returned"}
-    GIVES: ClassVar[tuple[type[Message], ...]] = (LeaseGranted,)
+    HANDLERS: ClassVar[dict[type[Message], str]] = {
+        LeaseWanted: "on_wanted",
+        LeaseReturned: "on_returned",
+        ProfitChanged: "on_profit",
+        HaltReset: "on_halt_reset",
+    }
+    GIVES: ClassVar[tuple[type[Message], ...]] = (LeaseGranted, LimitReached, TradingHalted)
     OWNS: ClassVar[tuple[type[Message], ...]] = (LeaseGranted,)
     PARAMS: ClassVar[type | None] = LimitKeeperParams
     POLICY: ClassVar[str] = HALT_TRADING
@@ -146,11 +163,21 @@ class LimitKeeper(Actor):
             currency = setup.instruments.by_id(instrument_id).money_asset
             if exposure_limit(currency) not in self.limits:
                 raise ValueError(f"maximum_exposure names no {currency}, which an instrument is paid in: add it there")
+        self.losses: Final = TotalLosses(params)
         # Only one that was there from the beginning knows what is lent; another lends nothing.
         self.remembers: bool = False
         self.last_id: int = 0
         self.granted: int = 0
         self.cut: int = 0
+        # A halt of our own that the ledger hears of when this step is over.
+        self.halting: bool = False
+
+    @classmethod
+    def unused(cls, params: object) -> tuple[type[Message], ...]:
+        """Without a limit on losses it hears of none."""
+        if isinstance(params, LimitKeeperParams) and (params.maximum_daily_loss or params.maximum_drawdown):
+            return ()
+        return (ProfitChanged, HaltReset, LimitReached, TradingHalted)
 
     def start(self) -> None:
         """A new system: nothing is lent."""
@@ -184,6 +211,22 @@ class LimitKeeper(Actor):
             if holder is not None and holder.take_back(returned.lease_id, returned.unused):
                 return
 
+    # ---- losses
+
+    def on_profit(self, told: ProfitChanged) -> None:
+        """What a lane has earned: together with all others it may be a loss too large, and then every lane stops."""
+        reached = self.losses.take(told, self.now, self.remembers)
+        if reached is None or self.ledger.halted or self.halting:
+            return
+        self.halting = True
+        self.emit(LimitReached(reached.limit, 0, 0, reached.value, reached.bound, True))
+        self.emit(TradingHalted(reached.reason, SOURCE))
+
+    def on_halt_reset(self, _: HaltReset) -> None:
+        """A person has looked at it: losses count anew from here."""
+        self.halting = False
+        self.losses.forgive()
+
     # ---- state
 
     def summary(self) -> dict[str, object]:
@@ -200,13 +243,16 @@ class LimitKeeper(Actor):
             }
         if not self.remembers:
             words.append("what was lent before it failed is not known: it lends nothing until a new start")
-        return {"status": "; ".join(words), "limits": limits, "granted": self.granted, "cut": self.cut}
+        told_losses = self.losses.told()
+        return {"status": "; ".join(words), "limits": limits, "granted": self.granted, "cut": self.cut, **told_losses}
 
     def save(self) -> dict[str, object]:
         """Who was lent how much."""
         return {
             "counts": [self.last_id, self.granted, self.cut],
             "remembers": self.remembers,
+            "losses": self.losses.save(),
+            "halting": self.halting,
             "limits": [
                 [kept.limit, [holder.save() for holder in kept.holders.values()]] for kept in self.limits.values()
             ],
@@ -220,5 +266,9 @@ class LimitKeeper(Actor):
         assert isinstance(limits, list)
         self.last_id, self.granted, self.cut = counts
         self.remembers = remembers
+        self.losses.load(state["losses"])
+        halting = state["halting"]
+        assert isinstance(halting, bool)
+        self.halting = halting
         for limit, holders in limits:
             self.limits[limit].holders = {row[0]: load_holder(row) for row in holders}

@@ -16,6 +16,8 @@ def or_none(rule: Rule) -> Rule:
 
 
 ABOVE_ZERO = or_none(decimal(above_zero=True))
+TIME_OF_DAY = Rule('a time such as "00:00"', lambda text: minutes_of(text) >= 0)
+OFFSET = Rule('an offset such as "+01:00" or "-05:00"', lambda text: minutes_of(text[1:]) >= 0 and text[0] in "+-")
 
 
 @attrs.frozen(kw_only=True)
@@ -131,13 +133,11 @@ class RiskParams:
         "A larger loss since the day began halts trading.", rule=decimal(above_zero=True), unit="currency", reload=True
     )
     day_begins: str = setting(
-        "When a day begins, by the clock of `day_offset`.", default="00:00",
-        rule=Rule('a time such as "00:00"', lambda text: minutes_of(text) >= 0),
-    )  # fmt: skip
+        "When a day begins, by the clock of `day_offset`.", default="00:00", rule=TIME_OF_DAY
+    )
     day_offset: str = setting(
-        "How far that clock is ahead of UTC; it knows no summer time.", default="+00:00",
-        rule=Rule('an offset such as "+01:00" or "-05:00"', lambda text: minutes_of(text[1:]) >= 0 and text[0] in "+-"),
-    )  # fmt: skip
+        "How far that clock is ahead of UTC; it knows no summer time.", default="+00:00", rule=OFFSET
+    )
     maximum_drawdown: DecimalText | None = setting(
         "A larger fall from the highest value halts trading.",
         default=None, rule=ABOVE_ZERO, unit="currency", reload=True,
@@ -201,8 +201,7 @@ class RiskParams:
     @property
     def day_begins_minutes(self) -> int:
         """When a day begins, in minutes after midnight UTC; below zero on the day before."""
-        offset = minutes_of(self.day_offset[1:])
-        return minutes_of(self.day_begins) - (offset if self.day_offset[0] == "+" else -offset)
+        return begins_minutes(self.day_begins, self.day_offset)
 
 
 def minutes_of(text: str) -> int:
@@ -212,3 +211,9 @@ def minutes_of(text: str) -> int:
         return -1
     told = int(hours) * 60 + int(minutes)
     return told if int(hours) < 24 and int(minutes) < 60 else -1
+
+
+def begins_minutes(time: str, offset: str) -> int:
+    """A time of day by a clock that is ahead of UTC, in minutes after midnight UTC."""
+    ahead = minutes_of(offset[1:])
+    return minutes_of(time) - (ahead if offset[0] == "+" else -ahead)
