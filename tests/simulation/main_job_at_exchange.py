@@ -185,7 +185,9 @@ class AtExchange:
         if row := told.get(instrument.symbol):
             held, paid = (Decimal(now[asset] - self.before[asset]).scaleb(-AMOUNT_PLACES) for asset in ("BTC", "USDT"))
             assert Decimal(row["position"]) == held
-            assert Decimal(row["profit"]) == paid + held * Decimal(row["mark"])
+            # Before there was a book nothing was worth anything, and nothing was bought.
+            assert held == 0 or row["mark"]
+            assert Decimal(row["profit"]) == paid + (held * Decimal(row["mark"]) if held else 0)
         assert core.anomalies == []
         assert int(ledger.duplicates) == 0
         fills: int = ledger.fills
