@@ -28,8 +28,11 @@ from strategies.wants import held, quotes
 class ${class_name}Params:
     """Settings of `$class_name`: what `$name.toml` says under params."""
 
-    size: DecimalText = setting("Size of a quote.", rule=decimal(above_zero=True), unit="base")
-    maximum_position: DecimalText = setting("Largest position.", rule=decimal(above_zero=True), unit="base")
+    # reload=True: it may change while the strategy runs, which is then made anew with it.
+    size: DecimalText = setting("Size of a quote.", rule=decimal(above_zero=True), unit="base", reload=True)
+    maximum_position: DecimalText = setting(
+        "Largest position.", rule=decimal(above_zero=True), unit="base", reload=True
+    )
 
 
 class $class_name(Strategy):
@@ -143,6 +146,15 @@ def test_it_joins_the_touch_and_leaves_a_stale_book() -> None:
     lane.wait(20)
     lane.show(bid="60000.00", ask="60000.01", state=STALE)
     assert lane.orders() == []
+
+
+def test_its_settings_change_while_it_runs() -> None:
+    """A new size takes effect with the next touch; one that cannot be is refused, and nothing changes."""
+    lane = Rehearsal(CONFIG)
+    assert lane.change("$name", "size", '"0.02"')
+    assert not lane.change("$name", "size", '"-1"')
+    lane.show(bid="60000.00", ask="60000.01")
+    assert lane.orders() == [("buy", "60000.00", "0.02000"), ("sell", "60000.01", "0.02000")]
 
 
 def test_it_follows_the_touch() -> None:

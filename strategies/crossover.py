@@ -27,26 +27,30 @@ BASIS_POINT = 1e-4
 class CrossoverParams:
     """Settings of `Crossover`."""
 
-    size: DecimalText = setting("The position to hold, long or short.", rule=decimal(above_zero=True), unit="base")
-    fast: int = setting("Bars in the fast average.", default=20, rule=at_least(1))
-    slow: int = setting("Bars in the slow average.", default=60, rule=at_least(2))
-    average: str = setting("sma: all bars alike; ema: the later ones more.", default="ema", rule=one_of("sma", "ema"))
+    size: DecimalText = setting(
+        "The position to hold, long or short.", rule=decimal(above_zero=True), unit="base", reload=True
+    )
+    fast: int = setting("Bars in the fast average.", default=20, rule=at_least(1), reload=True)
+    slow: int = setting("Bars in the slow average.", default=60, rule=at_least(2), reload=True)
+    average: str = setting(
+        "sma: all bars alike; ema: the later ones more.", default="ema", rule=one_of("sma", "ema"), reload=True
+    )
     bar_ms: int = setting(
         "Time between two looks at the middle; 0 looks at every change of the touch.",
-        default=1_000, rule=between(0, 86_400_000), unit="ms",
+        default=1_000, rule=between(0, 86_400_000), unit="ms", reload=True,
     )  # fmt: skip
-    short: bool = setting("Whether it goes short below; otherwise it holds nothing there.", default=True)
+    short: bool = setting("Whether it goes short below; otherwise it holds nothing there.", default=True, reload=True)
     band_bps: float = setting(
         "The averages have to be this far apart before the position changes.",
-        default=0.0, rule=between(0.0, 1_000.0), unit="bps",
+        default=0.0, rule=between(0.0, 1_000.0), unit="bps", reload=True,
     )  # fmt: skip
     slippage_bps: float = setting(
         "It trades no further than this beyond the touch; 0 is at any price.",
-        default=5.0, rule=between(0.0, 1_000.0), unit="bps",
+        default=5.0, rule=between(0.0, 1_000.0), unit="bps", reload=True,
     )  # fmt: skip
     retry_s: int = setting(
         "A position that was not reached is asked for again after this time.",
-        default=30, rule=at_least(1), unit="s",
+        default=30, rule=at_least(1), unit="s", reload=True,
     )  # fmt: skip
 
     def __attrs_post_init__(self) -> None:
@@ -76,8 +80,8 @@ class Average:
 
     @property
     def ready(self) -> bool:
-        """Whether it has seen as many bars as it is of."""
-        return self.seen >= self.bars
+        """Whether it has seen as many bars as it is of, and still has those that it needs."""
+        return (len(self.window) if self.kind == "sma" else self.seen) >= self.bars
 
 
 class Crossover(Strategy):
@@ -125,7 +129,10 @@ class Crossover(Strategy):
     def position_for(self, gap: float) -> int:
         """Which position a gap between the averages asks for; within the band it stays what it was."""
         if abs(gap) <= self.params.band_bps * BASIS_POINT:
-            return self.wanted or 0
+            # On the side where it was, with the size and the shorts that the settings have now.
+            gap = float(self.wanted or 0)
+            if gap == 0.0:
+                return 0
         if gap > 0:
             return self.size
         return -self.size if self.params.short else 0

@@ -15,8 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from market.instruments import Instrument
-from market.messages import BUY, LIVE, BookStateChanged, Message, PublicTrade, RunStarted, TimerFired, TopOfBook
+from market.messages import (
+    BUY,
+    LIVE,
+    BookStateChanged,
+    ConfigChanged,
+    Message,
+    PublicTrade,
+    RunStarted,
+    TimerFired,
+    TopOfBook,
+)
 from market.order_life import is_cancel_pending
+from runtime.actor import Strategy
 from runtime.build_core import build_core
 from runtime.classes import params_of
 from runtime.config.load import load_config
@@ -69,6 +80,14 @@ class Rehearsal:
         now_ns = self.now_ns
         at, much = one.parse_price(price), one.parse_size(size)
         self.take(PublicTrade(one.instrument_id, now_ns, at, much, side, now_ns, now_ns))
+
+    def change(self, name: str, key: str, value: str) -> bool:
+        """A setting of a strategy changes while it runs, to a value as TOML writes it; says whether it was taken."""
+        actor = next(slot.actor for slot in self.core.slots if slot.name == name)
+        assert isinstance(actor, Strategy)
+        before = len(actor.setup.changes)
+        self.take(ConfigChanged(f"actors.{name}.params.{key}", value))
+        return len(actor.setup.changes) > before
 
     def wait(self, milliseconds: float) -> None:
         """Let time pass: orders arrive at the paper venue, reports come back, timers fire."""

@@ -34,7 +34,7 @@ def test_what_it_writes_is_right_at_once(tmp_path: Path) -> None:
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert "2 passed" in tested.stdout
+    assert "3 passed" in tested.stdout
     code, output, errors = run("my_strategy.toml", "--offline", "--plain", "--duration", "3s", cwd=tmp_path)
     assert code == EXIT_OK, errors
     assert "my_strategy ran 3." in output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import Any
 
 import attrs
 import pytest
@@ -13,10 +14,10 @@ from strategies.market_maker_params import MarketMakerParams
 from tests.data import ROOT
 
 
-def actors_of(name: str) -> dict[str, dict[str, dict[str, object]]]:
+def actors_of(name: str) -> dict[str, dict[str, Any]]:
     """The actors that a configuration names itself."""
-    found: dict[str, dict[str, dict[str, object]]] = tomllib.loads((ROOT / "configs" / name).read_text("utf-8"))["actors"]
-    return found
+    actors: dict[str, dict[str, Any]] = tomllib.loads((ROOT / "configs" / name).read_text("utf-8"))["actors"]
+    return actors
 
 
 @pytest.mark.parametrize("name", ["mm.toml", "mm-multi.toml", "crossover.toml", "standard-actors.toml"])
@@ -48,8 +49,4 @@ def test_one_live_venue_of_three_is_enough_where_it_is_said_to_be(name: str) -> 
     """The fair value's confidence is the share of live venues: the least one lets as many count as are asked for."""
     for one in actors_of(name).values():
         if "min_live_venues" in one.get("params", {}) and "minimum_confidence" in one["params"]:
-            live = one["params"]["min_live_venues"]
-            assert isinstance(live, int)
-            confidence = one["params"]["minimum_confidence"]
-            assert isinstance(confidence, float)
-            assert confidence <= live / 3
+            assert one["params"]["minimum_confidence"] <= one["params"]["min_live_venues"] / 3

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.loading import load_and_plan
-from market.messages import ALGORITHM_AT_ONCE, BUY, LIVE, SELL, STALE, TargetPosition
+from market.messages import ALGORITHM_AT_ONCE, BUY, LIVE, SELL, STALE, ConfigChanged, ConfigRefused, TargetPosition
 from runtime.actor import ActorSetup, Outlet
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import DecimalText
@@ -185,6 +185,44 @@ def test_save_load_and_go_on_equals_going_on(
             fresh.load(state)
             assert fresh.save() == state
             slot.replace_actor(fresh)
+
+
+KEY = "actors.crossover.params."
+
+
+def test_settings_change_while_it_runs() -> None:
+    """A new size is asked for with the next bar, the averages go on, and what cannot be is refused in words."""
+    lane = Bars(params(average="ema"))
+    lane.bar(FAIR, FAIR, FAIR, FAIR + 10)
+    lane.take(ConfigChanged(KEY + "size", '"0.02"'))
+    lane.bar(FAIR + 20)
+    assert lane.sizes == [1_000, 2_000]
+    lane.take(ConfigChanged(KEY + "fast", "4"), ConfigChanged(KEY + "slow", "8"), ConfigChanged(KEY + "fast", "5"))
+    refused = [one.reason for one in getattr(lane.core.slots[1].actor, "heard", []) if isinstance(one, ConfigRefused)]
+    assert refused == ["expected fewer bars than slow, not 4"]
+    actor = lane.core.slots[0].actor
+    assert isinstance(actor, Crossover)
+    assert (actor.fast.bars, actor.slow.bars, actor.fast.seen) == (5, 8, 5)
+
+
+def test_a_longer_average_waits_for_its_bars() -> None:
+    """Of all bars alike it needs as many as it is of, also when it is made longer: nothing is wanted meanwhile."""
+    lane = Bars(params())
+    lane.bar(FAIR, FAIR, FAIR, FAIR + 10)
+    lane.take(ConfigChanged(KEY + "slow", "6"), ConfigChanged(KEY + "short", "false"))
+    lane.bar(FAIR - 50)
+    assert lane.sizes == [1_000]
+    lane.bar(FAIR - 100)
+    assert lane.sizes == [1_000, 0]
+
+
+def test_within_the_band_another_size_is_asked_for_all_the_same() -> None:
+    """It stays on its side, with the size that the settings have now."""
+    lane = Bars(params(band_bps=2.0))
+    lane.bar(FAIR, FAIR, FAIR, FAIR + 60)
+    lane.take(ConfigChanged(KEY + "band_bps", "50.0"), ConfigChanged(KEY + "size", '"0.03"'))
+    lane.bar(FAIR + 50)
+    assert lane.sizes == [1_000, 3_000]
 
 
 def test_the_fast_average_is_the_faster_one() -> None:
