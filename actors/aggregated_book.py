@@ -24,6 +24,7 @@ from market.messages import (
     BUY,
     LIVE,
     SELL,
+    ActorFailed,
     AggregateBook,
     AggregateTop,
     BookSnapshot,
@@ -128,6 +129,7 @@ class AggregatedBookActor(Actor):
         TopOfBook: "on_top_of_book",
         BookSnapshot: "on_depth",
         BookStateChanged: "on_state",
+        ActorFailed: "on_actor_failed",
         RunStarted: "on_run_started",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (AggregateTop, AggregateBook, VenueIncluded, Opportunity)
@@ -241,8 +243,16 @@ class AggregatedBookActor(Actor):
             place.live = False
             self.judge(place, changed.receive_ns)
 
+    def on_actor_failed(self, _: ActorFailed) -> None:
+        """It may have been the one that keeps the books: none counts until it is told anew."""
+        self.forget()
+
     def on_run_started(self, _: RunStarted) -> None:
         """What an earlier run knew is old."""
+        self.forget()
+
+    def forget(self) -> None:
+        """No book is known to be LIVE."""
         for place in self.places.values():
             place.live = False
             self.judge(place, self.now)

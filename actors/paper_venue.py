@@ -15,6 +15,7 @@ from actors.paper_revival import PaperRevival
 from actors.paper_ways import EXPIRY, FIRST_OF_LINES, Question
 from market.messages import (
     LIVE,
+    ActorFailed,
     BookSnapshot,
     CancelAll,
     CancelOrder,
@@ -58,6 +59,7 @@ class PaperVenue(PaperRevival):
         TopOfBook: "on_top_of_book",
         BookSnapshot: "on_depth",
         PublicTrade: "on_trade",
+        ActorFailed: "on_actor_failed",
     }
     GIVES: ClassVar[tuple[type[Message], ...]] = (
         OrderAccepted,
@@ -112,6 +114,11 @@ class PaperVenue(PaperRevival):
         book.trade(trade.price, trade.size, trade.aggressor_side, self.outlet.now_ns, trade.venue_ns)
         if book.has_news():
             self.tell(market)
+
+    def on_actor_failed(self, _: ActorFailed) -> None:
+        """It may have been the one that keeps the books: nothing is taken from what nobody vouches for."""
+        for market in self.markets.values():
+            market.book.show(False, 0, 0, 0, 0, self.outlet.now_ns)
 
     # ---- what comes due
 

@@ -16,6 +16,7 @@ from market.messages import (
     LIVE,
     STALE,
     SYNCING,
+    ActorFailed,
     AggregateBook,
     AggregateTop,
     BookSnapshot,
@@ -24,11 +25,13 @@ from market.messages import (
     TopOfBook,
     VenueIncluded,
 )
+from runtime.actor import RESTART
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.config.errors import RuleBroken
 from runtime.config.model import SystemConfig
 from runtime.config.rules import DecimalText
+from runtime.lane_parts import RosterEntry
 from tests.actors.trading_lane import Spy, TradingLane
 from tests.conformance.check_actor import check_declarations
 from tests.runtime.lanes import node_of
@@ -92,6 +95,18 @@ def test_a_venue_leaves_in_the_step_in_which_its_book_is_not_live_and_returns() 
     assert lane.tops()[-1] == (10_002, 100, 10_010, 100, 2)
     included = [(one.instrument_id, one.common_instrument_id, one.included) for one in lane.of(VenueIncluded)]
     assert included == [(1, 1, True), (2, 1, True), (2, 1, False), (2, 1, True)]
+
+
+def test_no_venue_counts_after_a_failure_until_it_is_told_again() -> None:
+    """What failed may keep a book that others still believe in: no opportunity is made of its last levels."""
+    lane = AggregateLane(ONE, TWO)
+    lane.core.roster[9] = RosterEntry("book", RESTART, [], [])
+    lane.take(touch(1, 10_000, 10_010), touch(2, 10_001, 10_011))
+    lane.take(ActorFailed(9, 1, 1, "a test"))
+    assert lane.tops()[-1][4] == 0
+    lane.take(touch(2, 10_020, 10_030))
+    assert lane.tops()[-1] == (10_020, 100, 10_030, 100, 1)
+    assert lane.of(Opportunity) == []
 
 
 def test_a_batch_is_told_once_and_no_news_is_not_told() -> None:

@@ -27,6 +27,7 @@ from market.messages import (
     STALE,
     STOP,
     TAKER,
+    ActorFailed,
     CancelAll,
     CancelOrder,
     CancelRejected,
@@ -36,6 +37,8 @@ from market.messages import (
     OrderRejected,
     PublicTrade,
 )
+from runtime.actor import RESTART
+from runtime.lane_parts import RosterEntry
 from tests.actors.trading_lane import INSTRUMENT, INSTRUMENT_ID, START_NS, TradingLane, sent, top
 
 # Prices around 60,000.00; a size of 1,000 is 0.01.
@@ -246,6 +249,18 @@ def test_nothing_is_taken_while_the_book_is_not_live() -> None:
     lane = venue()
     lane.take(top(BID, ASK, 5_000, 5_000, state=STALE))
     place(lane, 1, BUY, ASK, 1_000)
+    assert fills(lane) == []
+    lane.take(top(BID, ASK, 5_000, 5_000))
+    assert fills(lane) == [(1, ASK, 1_000, 0)]
+
+
+def test_nothing_is_taken_from_a_book_whose_keeper_failed() -> None:
+    """Any actor that fails may be the one that keeps the books: an order waits until the touch is told again."""
+    lane = venue()
+    lane.core.roster[9] = RosterEntry("book", RESTART, [], [])
+    lane.take(ActorFailed(9, 1, 1, "a test"))
+    place(lane, 1, BUY, ASK, 1_000)
+    assert [accepted.order_id for accepted in lane.of(OrderAccepted)] == [1]
     assert fills(lane) == []
     lane.take(top(BID, ASK, 5_000, 5_000))
     assert fills(lane) == [(1, ASK, 1_000, 0)]
