@@ -362,7 +362,9 @@ class Supervisor:
         return True
 
     def _is_flat(self) -> bool:
-        return not self._open_orders() and not any(lane.drain.is_urgent_waiting() for lane in self.lanes)
+        # What waits for a lane that was never started is no order.
+        lanes = [unit.lane for unit in self._started if unit.lane is not None]
+        return not self._open_orders() and not any(lane.drain.is_urgent_waiting() for lane in lanes)
 
     def _open_orders(self) -> int:
         """How many orders the lanes know of that may work somewhere."""

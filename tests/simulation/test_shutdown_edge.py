@@ -128,6 +128,20 @@ def test_what_cannot_be_started_is_said() -> None:
     assert set(run.resting) <= {int(one) for one in system.lanes[0].core.ledger.open}
 
 
+def test_asked_to_end_before_anything_was_started_it_ends_in_order() -> None:
+    """Nothing works and nothing is started: what waits for the lanes, such as the beginning of the run, is no order."""
+    run = EdgePlan(3)
+
+    async def main(_: random.Random) -> ShutdownReport:
+        system = system_of(run)
+        system.supervisor.tell_lanes(RunStarted(0, 1, "", ""))
+        system.supervisor.request_shutdown("at once")
+        return await system.supervisor.run()
+
+    assert simulate(3, main).orderly
+    assert run.starts == 0
+
+
 def test_orders_of_an_earlier_run_are_cancelled_by_a_run_that_is_asked_to_end_at_once() -> None:
     """The end comes before anything was started: what the ledger knows to work makes it start all the same."""
     run = EdgePlan(2, messages=0, resting=[7])
