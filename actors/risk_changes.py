@@ -39,7 +39,7 @@ class LimitChanges:
             text = changed.value.strip('"')
             self.change(f"{name}={OFF if text == '0' and name in OFF_AT_ZERO else text}", FILE, False)
             return
-        reason = f"it is read when a state is begun: begin another one with it, or use the command {COMMAND} KEY=VALUE"
+        reason = f"it is read when a state is begun: begin another one with it, or start with --{COMMAND} KEY=VALUE"
         self.actor.emit(ConfigRefused(name, reason))
 
     def change(self, argument: str, operator: str, may_loosen: bool) -> None:
@@ -59,7 +59,7 @@ class LimitChanges:
             on, value = read_value(bound, text)
             if bound.is_looser(on, value) and not may_loosen:
                 now = bound.told(bound.value)
-                reason = f"{text} is looser than the {now} in force: use the command {COMMAND} {bound.name}={text}"
+                reason = f"{text} is looser than the {now} in force: start with --{COMMAND} '{bound.name}={text}'"
                 self.actor.emit(ConfigRefused(bound.name, reason))
                 continue
             previous = bound.value

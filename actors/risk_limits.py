@@ -104,7 +104,7 @@ class Bound:
             self.set(now_on, now_value)
             return ""
         asked = self.told(now_value) if now_on else OFF
-        return f"{asked} is looser than the {self.told(value)} in force: use the command {COMMAND} {self.name}={asked}"
+        return f"{asked} is looser than the {self.told(value)} in force: start with --{COMMAND} '{self.name}={asked}'"
 
 
 class LimitError(ValueError):

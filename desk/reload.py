@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from runtime.session import Session
 
 BY_COMMAND: Final = "the command line says it with --limit"
+# So long lanes are given to take what was sent.
+ANSWER_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.01
 WITHOUT: Final = "restart without that --limit"
 
 
@@ -58,9 +61,9 @@ class Reloader:
                 self._log.error(line.strip())
             self._log.error(f"{self.path} cannot be used as it is now: nothing is changed")
             return
-        self._use(loaded, blueprint)
+        await self._use(loaded, blueprint)
 
-    def _use(self, loaded: Loaded, blueprint: Blueprint) -> None:
+    async def _use(self, loaded: Loaded, blueprint: Blueprint) -> None:
         if self.session.is_ending:
             self._log.warning(f"{self.path} is not read again: the run is ending")
             return
@@ -70,10 +73,23 @@ class Reloader:
         refused += [Refused(one.path, one.before, one.after, BY_COMMAND, WITHOUT) for one in above]
         for one in refused:
             self._log.warning(f"{origin_of(loaded.origins, one.path) or self.path}: {one}")
+        taken = 0
         if changes:
             self.session.change_settings(changes, blueprint.config)
+            await self._answered()
+            in_force = self.session.settings.in_force
+            taken = sum(in_force[one.path].text == one.after for one in changes)
+        untaken = len(refused) + len(changes) - taken
         words = f"{self.path} was read again, as {self._operator} asked"
-        self._log.warning(f"{words}: {_counted(len(changes), 'setting')} changed, {len(refused)} refused")
+        self._log.warning(f"{words}: {_counted(taken, 'setting')} changed, {untaken} refused")
+
+    async def _answered(self) -> None:
+        """Wait until the actors have taken what was sent, and tell what they refuse; no lane is awaited for long."""
+        lanes = self.session.system.lanes
+        with trio.move_on_after(ANSWER_SECONDS):
+            while any(lane.drain.is_urgent_waiting() for lane in lanes):
+                await trio.sleep(LOOK_SECONDS)
+        self.session.notices.tell()
 
     def _is_above(self, change: Change) -> bool:
         """Whether the command line has said this limit."""

@@ -52,14 +52,15 @@ class Notices:
 
     def tell(self) -> None:
         """Tell what was said since the last time."""
-        for port in self._ports:
+        for lane, port in zip(self.system.lanes, self._ports, strict=True):
+            place = f", lane {lane.name}" if len(self._ports) > 1 else ""
             for message in port.pending:
-                self._tell(message)
+                self._tell(message, place)
             port.clear()
         if not any(lane.drain.is_urgent_waiting() for lane in self.system.lanes):
             self.settings.keep()
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, place: str) -> None:
         """One line; what makes it another one than those before stands in its text, for repeats are told once."""
         if isinstance(message, ConfigRefused):
             self.settings.take_refusal(message)
@@ -69,7 +70,8 @@ class Notices:
                 self.log.warning(f"limit {message.limit} changed, by {message.operator}")
         elif isinstance(message, LimitReached):
             words = "reached" if message.halts else "nearly reached"
-            self.log.warning(f"limit {message.limit} {words}", value=int(message.value), bound=int(message.bound))
+            share = f": {100 * message.value // message.bound} % of it" if message.bound > 0 else ""
+            self.log.warning(f"limit {message.limit} {words}{share}")
         elif isinstance(message, Alert):
             over = "over: " if message.resolved else ""
             self.log.warning(f"{over}{message.title}", details=message.details, key=message.key)
@@ -78,8 +80,9 @@ class Notices:
             self.log.warning(f"no answer to {message.command}", order=int(message.order_id), waited_ms=waited_ms)
         elif isinstance(message, TradingHalted):
             supervisor = self.system.supervisor
-            supervisor.halts = [*supervisor.halts[1 - MOST_HALTS :], f"{message.source}: {message.reason}"]
-            self.log.error(f"trading halted: {message.reason}", source=message.source)
+            source = f"{message.source}{place}"
+            supervisor.halts = [*supervisor.halts[1 - MOST_HALTS :], f"{source}: {message.reason}"]
+            self.log.error(f"trading halted: {message.reason}", source=source)
         elif isinstance(message, HaltConfirmed):
             open_orders = int(message.open_orders)
             self.log.warning("the halt is confirmed: nothing is open" if not open_orders else "orders are still open",

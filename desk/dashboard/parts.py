@@ -162,16 +162,32 @@ def quotes(view: View, width: int) -> Part:
         state: Line = [("quoting", "good") if panel.get("quoting") else (text_of(panel, "status") or "idle", "warn")]
         lines.append(spread([(text_of(panel, "name") or name, "bold")], state, width))
         facts = [one for one in list_of(panel, "facts") if isinstance(one, list | tuple) and len(one) == 2]
-        for place in range(0, len(facts), 2):
-            line: Line = []
-            for label, told in facts[place : place + 2]:
-                line += [cell(f"{label} ", 12, "dim"), cell(str(told), max(8, width // 2 - 13))]
-            lines.append(line)
+        lines += _facts(facts, width)
         lines += _quotes_of(view, rows_of(panel, "quotes"), width)
     for one in view.rows("orders", "why_pulled"):
         traded = view.instrument(number_of(one, "instrument_id"))
         lines.append([(f"{traded.venue} pulled: ", "warn"), (text_of(one, "reason"), "dim")])
     return Part("quotes and why", lines or none("no strategy tells of quotes"))
+
+
+def _facts(facts: list[Any], width: int) -> list[Line]:
+    """Facts with their labels, two in a row where they fit, and whole."""
+    room = max(8, width // 2 - 13)
+    lines: list[Line] = []
+    half: Line = []
+    for label, told in facts:
+        words = str(told)
+        if width_of(words) > room:
+            lines += [half] if half else []
+            first, *more = wrapped(words, width - 12)
+            lines += [[cell(f"{label} ", 12, "dim"), (first, "")], *[[(" " * 12 + row, "")] for row in more]]
+            half = []
+            continue
+        half = [*half, cell(f"{label} ", 12, "dim"), cell(words, room)]
+        if len(half) == 4:
+            lines.append(half)
+            half = []
+    return [*lines, half] if half else lines
 
 
 def _quotes_of(view: View, told: list[dict[str, Any]], width: int) -> list[Line]:
@@ -278,7 +294,7 @@ def halts(view: View, width: int) -> Part:
             lines.append([("confirmed: nothing is open", "good")])
         elif confirmed:
             lines.append([("not confirmed yet that nothing is open", "warn")])
-        lines.append([("r resets it, once the cause is understood", "dim")])
+        lines.append([("r twice resets it, once the cause is understood", "dim")])
     else:
         lines.append([("trading is not halted", "good")])
     lines += [[(str(one), "dim")] for one in reversed(list_of(view.state, "halts"))]

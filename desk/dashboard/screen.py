@@ -108,7 +108,8 @@ class Screen:
         if self.said:
             return fit([(f" {self.said}", "note")], width, "note")
         if view.state.get("halted"):
-            return fit([(f" HALTED: {text_of(view.state, 'halt_reason')}; r resets it ", "alert")], width, "alert")
+            words = f" HALTED: {text_of(view.state, 'halt_reason')}; r twice resets it "
+            return fit([(words, "alert")], width, "alert")
         return fit(whole_parts(self.trade(), width), width)
 
     def trade(self) -> list[Line]:

@@ -110,7 +110,7 @@ def test_file_may_tighten_but_not_loosen() -> None:
     assert changed(lane)[0][2] == 50_000
     lane.take(ConfigChanged("actors.risk.params.maximum_position", '"0.7"'))
     refused = lane.of(ConfigRefused)
-    assert "use the command limit maximum_position:binance BTC/USDT=0.7" in refused[0].reason
+    assert "start with --limit 'maximum_position:binance BTC/USDT=0.7'" in refused[0].reason
     lane.ask(BINANCE, BUY, "60000", "0.6")
     assert lane.passed == []
     lane.take(ConfigChanged("actors.other.params.maximum_position", '"0.1"'))
@@ -125,7 +125,7 @@ def test_file_that_was_edited_between_runs_loosens_nothing() -> None:
     again.now_ns = lane.now_ns
     again.run_began(6)
     again.open_books()
-    assert "use the command limit maximum_position:binance BTC/USDT=1" in again.of(ConfigRefused)[0].reason
+    assert "start with --limit 'maximum_position:binance BTC/USDT=1'" in again.of(ConfigRefused)[0].reason
     again.ask(BINANCE, BUY, "60000", "0.41")
     again.ask(BINANCE, BUY, "60000", "0.4")
     again.ask(BINANCE, BUY, "60000", "0.2")
@@ -185,7 +185,7 @@ def test_portfolio_that_an_edited_file_makes_richer_stays_as_it_was() -> None:
     again = restarted(lane, starting_value=DecimalText("5000"), **floor)
     (refused,) = again.of(ConfigRefused)
     assert refused.key == "starting_value"
-    assert "use the command limit starting_value=5000" in refused.reason
+    assert "start with --limit 'starting_value=5000'" in refused.reason
     again.touch(BINANCE, "59500", "59502")
     assert again.risk.losses.told()["portfolio_value"] == "950.1"
     fall = again.risk.losses.told()["fall_from_peak"]

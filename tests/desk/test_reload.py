@@ -55,8 +55,8 @@ def test_a_hang_up_reads_the_file_again(tmp_path: Path) -> None:
             command,
             rf"{SPREAD} = 3\.5 instead of 0\.4",
             r"mm\.toml:\d+: runtime\.seed: 43 instead of 42, which stays in force: it takes effect at the next start",
-            "2 settings changed, 1 refused",
-            r"maximum_daily_loss is not changed: 2000 is looser than the 1000 in force: use the command limit",
+            "1 setting changed, 2 refused",
+            r"maximum_daily_loss is not changed: 2000 is looser than the 1000 in force: start with --limit",
         )
         command.wait_for_status()
         command.process.send_signal(signal.SIGTERM)
