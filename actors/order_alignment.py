@@ -1,8 +1,10 @@
 """Which working order serves which wanted level, so that the fewest requests are needed. Compiled, pure.
 
 Orders and levels of one side are two rows, best price first. They are laid beside each other, neither crossing, as two
-texts are in a comparison: an order that serves a level costs nothing, a change of an order costs one request, an order
-without a level one (its cancel), a level without an order one (a new order). The cheapest layout is found exactly.
+texts are in a comparison: an order that serves a level costs nothing, a smaller size costs one request, an order
+without a level one (its cancel), a level without an order one (a new order). Where the venue changes prices too, an
+order without a level and a level without an order cost one together, wherever they stand: the order moves there. The
+cheapest layout is found exactly.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ DROP: Final = 3
 
 NONE: Final = -1
 REQUEST: Final = 1_000
+# Of two layouts with as many requests, the one in which more orders keep their places.
+IN_PLACE: Final = 2
 MOST_LEVELS: Final = 32
 IMPOSSIBLE: Final = 1_000_000_000
 
@@ -131,20 +135,40 @@ class Alignment:
         levels = self.levels
         width = levels + 1
         table = self.table
+        # Two that stand alone are one move where the venue can: each costs half of it.
+        alone: i64 = REQUEST // 2 if self.amend == AMEND_ALL else REQUEST
         for place in range(width):
-            table[place] = place * REQUEST
+            table[place] = place * alone
         for order in range(orders):
-            table[(order + 1) * width] = (order + 1) * REQUEST
+            table[(order + 1) * width] = (order + 1) * alone
             for level in range(levels):
                 best = table[order * width + level] + self.cost(order, level)
-                without_level = table[order * width + level + 1] + REQUEST
+                without_level = table[order * width + level + 1] + alone
                 if without_level < best:
                     best = without_level
-                without_order = table[(order + 1) * width + level] + REQUEST
+                without_order = table[(order + 1) * width + level] + alone
                 if without_order < best:
                     best = without_order
                 table[(order + 1) * width + level + 1] = best
-        self.trace(orders, levels, width)
+        self.trace(orders, levels, width, alone)
+        if self.amend == AMEND_ALL:
+            # One that can be changed now before one whose answer is awaited.
+            self.move(0)
+            self.move(1)
+
+    def move(self, busy: i64) -> None:
+        """Give the orders without a level, idle ones or busy ones, the levels without an order, best first."""
+        level: i64 = 0
+        for order in range(self.orders):
+            if self.actions[order] != DROP or self.busy[order] != busy:
+                continue
+            while level < self.levels and self.order_of[level] != NONE:
+                level += 1
+            if level == self.levels:
+                return
+            self.actions[order] = self.fits(order, level)
+            self.level_of[order] = level
+            self.order_of[level] = order
 
     def is_as_wanted(self) -> bool:
         """Whether each order serves the level beside it as it is: the usual case."""
@@ -159,15 +183,13 @@ class Alignment:
         return True
 
     def cost(self, order: i64, level: i64) -> i64:
-        """What it costs that an order serves a level: requests, and of equal ones the lesser change."""
+        """What it costs that an order serves a level in its place: requests, and of equal ones the lesser change."""
         action = self.fits(order, level)
         if action == KEEP:
             return 0 if self.prices[order] == self.level_prices[level] else 1
-        if action == REDUCE:
-            return REQUEST
-        return REQUEST + 1 if action == MOVE else IMPOSSIBLE
+        return REQUEST - IN_PLACE if action == REDUCE else IMPOSSIBLE
 
-    def trace(self, orders: i64, levels: i64, width: i64) -> None:
+    def trace(self, orders: i64, levels: i64, width: i64, alone: i64) -> None:
         """Walk the cheapest layout back."""
         table = self.table
         order = orders
@@ -183,7 +205,7 @@ class Alignment:
                     self.level_of[order] = level
                     self.order_of[level] = order
                     continue
-            if order > 0 and here == table[(order - 1) * width + level] + REQUEST:
+            if order > 0 and here == table[(order - 1) * width + level] + alone:
                 order -= 1
                 self.actions[order] = DROP
                 self.level_of[order] = NONE
