@@ -14,8 +14,8 @@ app = App(
     name="hftrun",
     help="An actor-based trading runtime. `hftrun configs/mm.toml` trades on paper.",
     help_epilogue="Exit codes: 0 all went well; 1 what was looked at is not as it should be, or the run did not end in "
-    "order; 2 the command, the configuration or the state directory cannot be used; 3 the run failed; 4 no public feed "
-    "can be reached; 130 interrupted.",
+    "order, or ended halted; 2 the command, the configuration or the state directory cannot be used; 3 the run failed; "
+    "4 no public feed can be reached; 130 interrupted.",
     version="0.1.0",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
@@ -35,6 +35,7 @@ def run(
     live: bool = False,
     status_every: str = "1s",
     reset_halt: bool = False,
+    resume_quoting: bool = False,
     limit: list[str] | None = None,
     plain: bool = False,
     offline: bool = False,
@@ -60,6 +61,8 @@ def run(
         Time between two status lines; 0s prints none.
     reset_halt
         End a halt that an earlier run left in the state: you have looked at its cause. Kept in the journal.
+    resume_quoting
+        End a pause of quoting that an earlier run left in the state. Kept in the journal with who asked.
     limit
         Change a limit of the risk actor, also to a looser one: KEY=VALUE. Kept in the journal with who asked.
     plain
@@ -78,8 +81,8 @@ def run(
     market = "offline" if offline else "online" if online else ""
     return run_system(
         RunRequest(
-            config, duration or "", summary, state, faults or "", live, status_every, reset_halt, tuple(limit or ()),
-            market, not plain,
+            config, duration or "", summary, state, faults or "", live, status_every, reset_halt, resume_quoting,
+            tuple(limit or ()), market, not plain,
         )
     )
 

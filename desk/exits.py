@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 EXIT_OK: Final = 0
-# What was looked at is not as it should be, or the run did not end in order.
+# What was looked at is not as it should be, the run did not end in order, or it ended halted.
 EXIT_WRONG: Final = 1
 # What was asked for cannot be done: the command, the configuration, the state directory.
 EXIT_USAGE: Final = 2

@@ -2,8 +2,8 @@
 
 Ctrl-C, SIGTERM and a terminal that closes ask for an orderly shutdown: stop quoting, cancel, confirm, flush. A second
 one makes it hurry. So does nobody reading the output any more, as in `hftrun CONFIG | head`, ask for it. SIGUSR1 is the
-kill switch: everything is cancelled, and nothing is sent until a person resets it. A SIGHUP that a person sends reads
-the configuration again.
+kill switch: everything is cancelled, and nothing is sent until a person resets it. SIGUSR2 pauses the quoting, and
+resumes it. A SIGHUP that a person sends reads the configuration again.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class RunRequest:
     live: bool
     status_every: str
     reset_halt: bool = False
+    resume_quoting: bool = False
     limits: Sequence[str] = ()
     # Which market: one that can be reached, or the one that was asked for by `online` or `offline`.
     market: str = ""
@@ -149,6 +150,8 @@ def _run_system(request: RunRequest) -> int:
         request.face.check(blueprint)
         if request.reset_halt and request.state is None:
             raise RequestError("--reset-halt needs --state: only a state directory remembers a halt")
+        if request.resume_quoting and request.state is None:
+            raise RequestError("--resume-quoting needs --state: only a state directory remembers a pause")
         for limit in request.limits:
             _check_limit(limit, _limits_of(blueprint))
         if request.summary is not None:
@@ -255,6 +258,8 @@ def run_blueprint(
             _greet(session, request, output)
             if request.reset_halt:
                 session.reset_halt(_operator())
+            if request.resume_quoting and session.paused:
+                session.pause_quoting(False, _operator())
             for limit in request.limits:
                 session.change_limit(limit, _operator())
             reloader = Reloader(session, request.config, request.limits) if is_from_file else None
@@ -367,7 +372,7 @@ async def _run(view: View, duration_ns: int | None, came: list[int]) -> Shutdown
 async def _heed_signals(
     view: View, came: list[int], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+    heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
     # Under nohup the hang-up is ignored already, and stays so.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         heeded.append(signal.SIGHUP)
@@ -380,6 +385,10 @@ async def _heed_signals(
             if number == signal.SIGUSR1:
                 view.say(f"{name}, the kill switch: everything is cancelled and trading is halted")
                 view.session.kill(f"{_operator()} ({name})")
+            elif number == signal.SIGUSR2:
+                resumes = view.session.paused
+                view.say(f"{name}: " + ("quoting resumes" if resumes else "quoting is paused; once more to resume"))
+                view.session.pause_quoting(not resumes, f"{_operator()} ({name})")
             elif number != signal.SIGHUP or view.hang_up():
                 view.say(f"{name}, stopping in order; once more to hurry")
                 view.session.request_shutdown(name)
@@ -400,6 +409,9 @@ def _greet(session: Session, request: RunRequest, output: Output) -> None:
             lines.append(
                 f"lane {lane.name}: trading is HALTED since an earlier run: {lane.core.ledger.halt_reason} ({how})"
             )
+    if session.paused:
+        how = "resumed now" if request.resume_quoting else "--resume-quoting, SIGUSR2, or p in the dashboard resumes it"
+        lines.append(f"quoting is PAUSED since an earlier run, as an operator asked ({how})")
     if request.state is None:
         lines.append("no --state: the journal of this run is not kept")
     output.say_all([*lines, *request.face.greeting(session)])
@@ -412,7 +424,8 @@ def _finish(session: Session, report: ShutdownReport, request: RunRequest, outpu
     lost = sum(summary["log"].values())
     if lost:
         output.say(f"  LOST       {lost} lines of the log could not be written")
-    code = EXIT_OK if report.orderly else EXIT_WRONG
+    # Somebody has to look at a halt, whoever watches over this process: the next run begins halted.
+    code = EXIT_OK if report.orderly and not summary["shutdown"]["halted"] else EXIT_WRONG
     if request.summary is not None:
         code = max(code, _write_summary(summary, request.summary))
     if report.fatal or session.failure:

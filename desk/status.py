@@ -51,10 +51,12 @@ def status_line(session: Session) -> str:
 
 
 def troubles(session: Session) -> list[str]:
-    """What a person should look at: a halt, actors that are out of service, units that have failed for good."""
+    """What a person should look at: a halt, a pause, actors out of service, units that have failed for good."""
     system = session.system
     reasons = [lane.core.ledger.halt_reason for lane in system.lanes if lane.core.ledger.halted]
     found = [f"HALTED: {reasons[0]}"] if reasons else []
+    if session.paused:
+        found.append("QUOTING PAUSED")
     down = {slot.name for lane in system.lanes for slot in lane.core.slots if slot.down}
     for unit in system.supervisor.units.values():
         if unit.name in down or unit.state.value in ("backing off", "failed"):

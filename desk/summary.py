@@ -45,7 +45,11 @@ def summary_of(session: Session, report: ShutdownReport) -> dict[str, Any]:
         "config_sha256": config_sha256(config),
         "started_ns": session.started_ns,
         "seconds": round((session.clock.now_ns() - session.started_ns) / 1e9, 3),
-        "shutdown": {**attrs.asdict(report), "orderly": report.orderly},
+        "shutdown": {
+            **attrs.asdict(report),
+            "orderly": report.orderly,
+            "halted": any(lane.core.ledger.halted for lane in system.lanes),
+        },
         "halts": list(system.supervisor.halts),
         "stalls": system.supervisor.stalls,
         "result": result_of(session, words),
@@ -179,6 +183,8 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The summary for people."""
     shutdown = summary["shutdown"]
     how = "in order" if shutdown["orderly"] else "NOT in order"
+    if shutdown["halted"]:
+        how += ", with trading HALTED"
     lines = ["", f"{summary['name']} ran {summary['seconds']} s and stopped {how}: {shutdown['reason']}"]
     if not shutdown["orderly"]:
         lines += _disorder(summary)

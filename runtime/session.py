@@ -19,6 +19,7 @@ import hftrun_kernel
 from market.messages import (
     ClockCorrected,
     HaltReset,
+    Message,
     OperatorCommand,
     PauseQuoting,
     RunStarted,
@@ -109,11 +110,12 @@ class Session:
         self.tick_to_order = Histogram()
         self.started_ns = 0
         self.sources_sha256 = ""
-        # What an operator has asked for last.
+        # What an operator has asked for last, in this run or in an earlier one on the same state.
         self.paused = False
         self.is_ending = False
         self._halt_reset_by = ""
-        self._commands: list[OperatorCommand] = []
+        # What an operator asked for before the start.
+        self._commands: list[Message] = []
         self.watchdog: Watchdog | None = None
         # Why the run had to end early although it ended in order, or an empty text.
         self.failure = ""
@@ -162,6 +164,7 @@ class Session:
                 self.log.warning("torn journal tail cut", lane=lane.name, detail=str(recovered.torn))
             for skipped in recovered.skipped:
                 self.log.warning("snapshot passed over", lane=lane.name, name=skipped.name, reason=skipped.reason)
+        self.paused = any(getattr(slot.actor, "paused", False) for lane in system.lanes for slot in lane.core.slots)
         self._go_on_in_time(system)
         for told in system.settle_after_recovery():
             system.supervisor.halt(f"the journals of two lanes do not fit: {told}", "recovery")
@@ -221,10 +224,13 @@ class Session:
             self._halt_reset_by = operator
 
     def pause_quoting(self, paused: bool, operator: str) -> None:
-        """Pull all quotes, or let them be wanted again; orders and positions are watched as before."""
+        """Pull all quotes, or let them be wanted again, at once or from the start on; a pause outlives the run."""
         self.paused = paused
         self.log.warning("quoting paused" if paused else "quoting resumed", operator=operator)
-        self.system.supervisor.tell_lanes(PauseQuoting(paused, operator))
+        if self.started_ns:
+            self.system.supervisor.tell_lanes(PauseQuoting(paused, operator))
+        else:
+            self._commands.append(PauseQuoting(paused, operator))
 
     def change_limit(self, argument: str, operator: str) -> None:
         """Another value for a limit, as KEY=VALUE, looser ones too: at once, or as soon as the lanes have started."""

@@ -478,7 +478,7 @@ def test_a_halt_is_reset_by_a_person(monkeypatch: pytest.MonkeyPatch, capsys: Ca
     run_main_job(tmp_path, 1.0, "kill:risk:every=5")
     words = (CONFIG, "--state", tmp_path, "--duration", "300ms", "--status-every", "100ms")
     code, output, _ = call(monkeypatch, capsys, *words)
-    assert code == EXIT_OK
+    assert code == EXIT_WRONG
     assert "trading is HALTED since an earlier run: risk failed (--reset-halt ends that" in output
     assert "| HALTED: risk failed |" in output
     assert "0 sent" in output

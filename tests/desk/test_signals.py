@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from desk.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_WRONG
+from desk.exits import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.held_signals import held_back
 from desk.loading import load_and_plan
 from desk.output import Output
@@ -46,6 +46,8 @@ def test_sigterm_at_any_moment_leaves_nothing_working(tmp_path: Path, seed: int)
         assert OPEN_ORDERS.findall(output) == ["0"]
     if (tmp_path / CONFIG_NAME).exists():
         assert all(lane.agrees for lane in replay_state(tmp_path))
+    code, _, errors = run(CONFIG, "--resume-quoting")
+    assert (code, "--resume-quoting needs --state" in errors) == (EXIT_USAGE, True)
 
 
 def slow_venue(folder: Path) -> Path:
@@ -85,13 +87,15 @@ def test_sigusr1_is_the_kill_switch(tmp_path: Path) -> None:
         assert orders[0] in later
         command.process.send_signal(signal.SIGTERM)
         code, output, errors = command.end()
-    assert code == EXIT_OK, errors
+    assert code == EXIT_WRONG, errors
+    assert "stopped in order, with trading HALTED: SIGTERM" in output
     assert "SIGUSR1, the kill switch" in errors
     assert OPEN_ORDERS.findall(output) == ["0"]
     summary = json.loads(path.read_text(encoding="utf-8"))
     assert any("kill switch, by " in reason for reason in summary["halts"])
+    assert (summary["shutdown"]["orderly"], summary["shutdown"]["halted"]) == (True, True)
     code, output, _ = run(CONFIG, "--duration", "500ms", "--state", state)
-    assert code == EXIT_OK
+    assert code == EXIT_WRONG
     assert "trading is HALTED since an earlier run: kill switch, by " in output
     assert "0 sent" in output
     assert all(lane.agrees for lane in replay_state(state))
@@ -108,3 +112,33 @@ def test_a_signal_before_anybody_heeds_signals_ends_the_run(tmp_path: Path) -> N
         report = trio.run(_run, view, None, came)
     assert report.orderly
     assert report.reason == "SIGINT"
+
+
+def test_sigusr2_pauses_and_the_pause_outlives_the_run_until_a_person_ends_it(tmp_path: Path) -> None:
+    """The next run says that it is paused and quotes nothing; one signal resumes it, or `--resume-quoting` does."""
+    words = (CONFIG, "--status-every", "20ms", "--state", tmp_path)
+    with Command(*words) as command:
+        command.wait_for_status()
+        command.process.send_signal(signal.SIGUSR2)
+        command.wait_for(lambda line: "| QUOTING PAUSED |" in line and " no quotes" in line)
+        command.process.send_signal(signal.SIGTERM)
+        code, _, errors = command.end()
+    assert code == EXIT_OK, errors
+    assert "SIGUSR2: quoting is paused; once more to resume" in errors
+    code, output, _ = run(*words, "--duration", "500ms")
+    assert "quoting is PAUSED since an earlier run, as an operator asked (--resume-quoting, SIGUSR2, or p" in output
+    assert "| QUOTING PAUSED |" in output
+    assert (code, "0 sent" in output) == (EXIT_OK, True)
+    with Command(*words) as command:
+        command.wait_for(lambda line: "| QUOTING PAUSED |" in line and "LIVE" in line)
+        command.process.send_signal(signal.SIGUSR2)
+        assert "PAUSED" not in command.wait_for_status()
+        command.process.send_signal(signal.SIGUSR2)
+        command.wait_for(lambda line: "| QUOTING PAUSED |" in line)
+    code, output, _ = run(*words, "--duration", "500ms", "--resume-quoting")
+    assert "quoting is PAUSED since an earlier run, as an operator asked (resumed now)" in output
+    assert "| QUOTING PAUSED" not in output
+    assert (code, " 0 sent" in output) == (EXIT_OK, False)
+    assert all(lane.agrees for lane in replay_state(tmp_path))
+    code, _, errors = run(CONFIG, "--resume-quoting")
+    assert (code, "--resume-quoting needs --state" in errors) == (EXIT_USAGE, True)
