@@ -129,6 +129,8 @@ class VenueBook(BookAuditor):
         """Apply one frame to its book, or to every book of its connection."""
         line = self.lines[0]
         if line.connection_id != frame.connection_id:
+            if len(self.lines) == 1:
+                return
             other = self.line_of.get(frame.connection_id)
             if other is None:
                 return
