@@ -80,6 +80,9 @@ class Notices:
             self.log.warning(f"no answer to {message.command}", order=int(message.order_id), waited_ms=waited_ms)
         elif isinstance(message, TradingHalted):
             supervisor = self.system.supervisor
+            if f"{message.source}: {message.reason}" in supervisor.halts[-1 - len(self._ports) :]:
+                # The supervisor has told it to the lanes, and said so.
+                return
             source = f"{message.source}{place}"
             supervisor.halts = [*supervisor.halts[1 - MOST_HALTS :], f"{source}: {message.reason}"]
             self.log.error(f"trading halted: {message.reason}", source=source)

@@ -73,6 +73,7 @@ def test_pause_kill_and_reset_take_effect(tmp_path: Path) -> None:
                 assert "tester" in ledger.halt_reason
                 await trio.sleep(2)
                 assert working(session) == 0
+                assert session.system.supervisor.halts == ["operator: kill switch, by tester"]
                 session.reset_halt("tester")
                 await until(lambda: not ledger.halted and working(session) > 0)
                 session.request_shutdown("tester quit")

@@ -159,10 +159,11 @@ def test_a_trading_process_that_is_stopped_is_told_as_old(tmp_path: Path) -> Non
         assert any("ENDED 0" in line for line in terminal.check_restored())
 
 
-def test_a_terminal_that_is_closed_ends_the_run_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("words", "shown"), [((), "▶"), (("--plain",), "quotes")])
+def test_a_terminal_that_is_closed_ends_the_run_in_order(tmp_path: Path, words: tuple[str, ...], shown: str) -> None:
     """The window goes away with everything in it: nothing is left working, and the summary is written."""
-    with RealTerminal(tmp_path, CONFIG, "--summary", tmp_path / "summary.json") as terminal:
-        terminal.wait_for("LIVE", "▶")
+    with RealTerminal(tmp_path, CONFIG, *words, "--summary", tmp_path / "summary.json") as terminal:
+        terminal.wait_for("LIVE", shown)
         trading = terminal.trading()
         terminal.tmux("kill-session")
         terminal.wait_until(lambda: not command_of(trading), "the end of the trading process")
