@@ -289,9 +289,7 @@ class MarketMaker(Strategy):
     def quote(self, quoting: Quoting) -> None:
         """Say what is wanted, when it differs from what was told."""
         if self.planner.settle(quoting) or not quoting.told:
-            quoting.bids.take_plan()
-            quoting.asks.take_plan()
-            quoting.reason = quoting.reason_now()
+            self.planner.take(quoting)
             self.tell(quoting, quoting.fair_value)
         # What follows without a new price is not the answer to this one.
         quoting.receive_ns = 0

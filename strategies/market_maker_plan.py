@@ -144,6 +144,25 @@ class Planner:
         )  # fmt: skip
 
 
+    def take(self, quoting: Quoting) -> None:
+        """The plan is what is told, with the reason of what is placed now; what stays keeps its own."""
+        spread = quoting.spread
+        fair = quoting.fair_value
+        centre = fair * (1.0 - spread.skew * BASIS_POINT)
+        half = fair * max(spread.half(), 0.0) * BASIS_POINT
+        spacing = fair * self.spacing
+        bid_back = quoting.bids.take_plan(centre - half, spacing)
+        ask_back = quoting.asks.take_plan(-centre - half, spacing)
+        reason = quoting.reason_now()
+        if bid_back:
+            reason += "; best bid held back by the asks"
+        if ask_back:
+            reason += "; best ask held back by the bids"
+        quoting.reason = reason
+        quoting.bids.note(reason)
+        quoting.asks.note(reason)
+
+
 def ask_limit(quoting: Quoting) -> i64:
     """The best ask that takes nothing, neither at the venue nor from the bids that are planned."""
     bids = quoting.bids

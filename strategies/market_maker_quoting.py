@@ -25,6 +25,8 @@ from strategies.quote_ladder import QuoteSide
 PPM: Final = 1_000_000
 HUNDREDTH: Final = 2
 BASIS_POINT: Final = 1e-4
+# What rounding to a tick makes is not told.
+HUNDREDTH_BPS: Final = 0.01
 
 
 def hundredths(value: float) -> str:
@@ -166,6 +168,10 @@ class Quoting:
         self.bid_room: i64 = 0
         self.ask_room: i64 = 0
         self.words: str = ""
+        self.spacing: Final[str] = (
+            "; levels " + hundredths(params.level_spacing_bps) + " bps apart" if params.levels > 1 else ""
+        )
+        self.level_spacing: Final[float] = params.level_spacing_bps * BASIS_POINT
         # Whether the last plan was no news, and between which fair values the next is none either.
         self.calm: bool = False
         self.low: float = 0.0
@@ -215,7 +221,7 @@ class Quoting:
             self.words = (
                 "; half " + hundredths(spread.half()) + " bps = base " + hundredths(spread.base) + " + volatility "
                 + hundredths(spread.moved) + " + fee " + hundredths(spread.fee) + "; skew "
-                + hundredths(-spread.skew) + " bps; held " + self.inventory.text()
+                + hundredths(-spread.skew) + " bps; held " + self.inventory.text() + self.spacing
             )  # fmt: skip
         return "fair " + format_decimal(int(self.fair_value), self.price_scale) + self.words
 
@@ -292,6 +298,21 @@ def add_quotes(quotes: list[dict[str, object]], one: Quoting, side: QuoteSide, w
                 "side": word,
                 "price": instrument.format_price(prices[level]),
                 "size": instrument.format_size(sizes[level]),
-                "why": f"level {level + 1}: {one.reason}",
+                "why": why_of(one, side, level),
             }
         )
+
+
+def why_of(one: Quoting, side: QuoteSide, level: int) -> str:
+    """Why a level was placed where it is, and how far that is from where it would be placed now."""
+    placed: int = side.placed[level]
+    words = f"level {level + 1}{'' if placed == level else f', placed as {placed + 1}'}: {side.reasons[level]}"
+    if side.back[level] != 0:
+        words += "; a tick behind what was before it"
+    fair = one.fair_value
+    if fair > 0.0:
+        share = float(side.sign) * (1.0 - one.spread.skew * BASIS_POINT) - max(one.spread.half(), 0.0) * BASIS_POINT
+        off = (float(side.prices[level]) / fair - share + one.level_spacing * float(level)) / BASIS_POINT
+        if abs(off) >= HUNDREDTH_BPS:
+            words += f"; stays {abs(off):.2f} bps {'nearer' if off > 0.0 else 'further'} than it would be placed now"
+    return words

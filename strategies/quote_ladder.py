@@ -59,6 +59,10 @@ class QuoteSide:
         self.sizes: vec[i64] = vec[i64]([0] * count)
         self.count: i64 = 0
         self.ahead: vec[i64] = vec[i64]([UNKNOWN] * count)
+        # Why each told level is where it is, from when it was placed; as which level, and whether it was held back.
+        self.reasons: list[str] = [""] * count
+        self.placed: vec[i64] = vec[i64]([0] * count)
+        self.back: vec[i64] = vec[i64]([0] * count)
         self.planned_prices: vec[i64] = vec[i64]([0] * count)
         self.planned_sizes: vec[i64] = vec[i64]([0] * count)
         self.planned: i64 = 0
@@ -349,28 +353,61 @@ class QuoteSide:
         self.planned = place
         return news or place != self.count
 
-    def take_plan(self) -> None:
-        """What is planned is told; a level at a price that was told before keeps its place in the queue."""
+    def take_plan(self, target: float, spacing: float) -> bool:
+        """What is planned is told; a level at a price that was told before keeps its place in the queue and its reason.
+
+        `target` and `spacing` are those of the plan; says whether the best level was placed elsewhere, for the other
+        side was in its way.
+        """
         kept = self.planned_prices
         kept_sizes = self.planned_sizes
         ahead = vec[i64]()
+        back = vec[i64]()
+        placed = vec[i64]()
+        reasons: list[str] = []
+        tick = self.tick
         place: i64 = 0
         while place < self.levels:
             found: i64 = UNKNOWN
+            held_back: i64 = 0
+            placed_as = place
+            reason = ""
             if place < self.planned:
+                price = kept[place]
                 before: i64 = 0
                 while before < self.count:
-                    if self.prices[before] == kept[place]:
+                    if self.prices[before] == price:
                         found = self.ahead[before]
+                        held_back = self.back[before]
+                        placed_as = self.placed[before]
+                        reason = self.reasons[before]
                     before += 1
+                if len(reason) == 0 and not float(price) <= target < float(price) + float(tick):
+                    held_back = 1
             ahead = append(ahead, found)
+            back = append(back, held_back)
+            placed = append(placed, placed_as)
+            reasons.append(reason)
+            target -= spacing
             place += 1
         self.planned_prices = self.prices
         self.planned_sizes = self.sizes
         self.prices = kept
         self.sizes = kept_sizes
         self.ahead = ahead
+        self.back = back
+        self.placed = placed
+        self.reasons = reasons
         self.count = self.planned
+        return self.count > 0 and len(reasons[0]) == 0 and back[0] != 0
+
+    def note(self, reason: str) -> None:
+        """Why the levels that were placed last are where they are."""
+        place: i64 = 0
+        while place < self.count:
+            if len(self.reasons[place]) == 0:
+                self.reasons[place] = reason
+            place += 1
 
     def clear(self) -> None:
         """Nothing is wanted."""
@@ -414,6 +451,7 @@ class QuoteSide:
         return [
             [int(one) for one in self.prices][:count], [int(one) for one in self.sizes][:count],
             [int(one) for one in self.ahead][:count], int(self.touch), int(self.touch_size), int(self.committed),
+            self.reasons[:count], [int(one) for one in self.back][:count], [int(one) for one in self.placed][:count],
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
@@ -423,8 +461,14 @@ class QuoteSide:
         self.count = count if count < self.levels else self.levels
         sizes = cast("list[int]", state[1])
         ahead = cast("list[int]", state[2])
+        reasons = cast("list[str]", state[6])
+        back = cast("list[int]", state[7])
+        placed = cast("list[int]", state[8])
         place: i64 = 0
         while place < self.count:
+            self.reasons[place] = reasons[place]
+            self.back[place] = back[place]
+            self.placed[place] = placed[place]
             self.prices[place] = prices[place]
             self.sizes[place] = sizes[place]
             self.ahead[place] = ahead[place]

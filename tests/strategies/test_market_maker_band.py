@@ -98,7 +98,7 @@ def test_within_the_band_a_plan_is_no_news_and_just_outside_it_is(
     fair = 1_000_000.0
     if not news(side, fair):
         return
-    side.take_plan()
+    side.take_plan(0.0, 0.0)
     assert side.complete
     side.find_band(share, spacing * unit, threshold * unit, away * unit, outer * unit, nearer * unit)
     for bps in moves:

@@ -32,7 +32,7 @@ def test_only_a_target_at_or_beyond_the_touch_is_clamped_to_it(target: float, le
     side = QuoteSide(1, 1, 1, 1, 1, 0.0)
     if told:
         side.plan(900.0, 1.0, 0.1, 0.1, 0.0, 0.0, 1.0, 1_000, 10, 0, 100)
-        side.take_plan()
+        side.take_plan(0.0, 0.0)
     news = side.plan(target, 1.0, 0.1, 0.1, 0.0, 0.0, 1.0, 1_000, 10, 0, 100)
     assert side.planned == levels
     assert news == (levels > 0 or told)

@@ -220,7 +220,7 @@ def test_a_side_keeps_its_levels_apart_and_near_their_targets(
         assert min(room, 40) * 3 // 4 <= sum(list(side.planned_sizes)[: side.planned]) <= min(room, 50)
         before = list(side.prices)[: side.count]
         if news:
-            side.take_plan()
+            side.take_plan(0.0, 0.0)
         else:
             assert prices == before
         assert not side.plan(mirrored, 3.0, threshold, away, 0.0, 0.0, 2.0, most, 10, 0, room)
@@ -253,7 +253,7 @@ def test_staggered_moves_end_where_all_at_once_would(
         assert all(earlier - later >= tick for earlier, later in pairwise(prices))
         assert all(float(price) <= mirrored + 2.0 + tick for price in prices)
         assert sum(list(side.planned_sizes)[: side.planned]) <= room
-        side.take_plan()
+        side.take_plan(0.0, 0.0)
         return True
 
     for target, limit, room in plans:
