@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from desk.exits import EXIT_OK, EXIT_USAGE
+from desk.exits import EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from runtime.replay import replay_state
 from tests.desk.main_job import CONFIG
 from tests.desk.processes import run
@@ -71,7 +71,7 @@ def test_what_actors_have_to_say_is_logged(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     words = ("--duration", "2s", "--summary", path, "--limit", "minimum_portfolio_value=99999999")
     code, _, errors = run(CONFIG, *words)
-    assert code == EXIT_OK, errors
+    assert code == EXIT_WRONG, errors
     summary = json.loads(path.read_text(encoding="utf-8"))
     assert summary["lanes"]["main"]["halted"]
     assert len(summary["halts"]) == 1
