@@ -226,17 +226,15 @@ class Risk(Actor):
         if watched is None:
             checks.refuse(None, REJECT_UNKNOWN_INSTRUMENT, "instruments", 0, 0)
             return checks.code
-        ledger = self.ledger
-        if ledger.halted or self.halting:
+        if self.ledger.halted or self.halting:
             checks.refuse(watched, REJECT_HALTED, "halt", 1, 0)
             return checks.code
         if not checks.passes(watched, order, order.side, order_type, price, size, self.outlet.now_ns, is_new):
             return checks.code
         if self.leases is not None:
-            reason = self.leases.refusal(order, watched.reference())
-            if len(reason) > 0:
+            self.lease_reason = self.leases.refusal(order, watched.reference())
+            if len(self.lease_reason) > 0:
                 checks.refuse(watched, REJECT_NO_LEASE, "lease", 0, 0)
-                self.lease_reason = reason
                 return checks.code
         return -1
 
@@ -264,29 +262,32 @@ class Risk(Actor):
 
     def on_top_of_book(self, top: TopOfBook) -> None:
         """Take the reference, and look at what the positions are worth by it."""
-        if len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top) and self.losses.count_all():
-            self.judge_losses(0)
+        is_rate = len(self.rates.source_of) > 0 and self.rates.on_top_of_book(top)
         earned = self.losses.earned.get(top.instrument_id)
-        if earned is None:
-            return
-        watched = earned.watched
-        if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
-            bid_price: int = top.bid_price
-            ask_price: int = top.ask_price
-            watched.set_reference(bid_price + ask_price, self.outlet.now_ns)
-        else:
-            watched.set_reference(0, 0)
-        self.mark(earned)
+        if earned is not None:
+            if top.state == LIVE and top.bid_size > 0 and top.ask_size > 0:
+                earned.watched.set_reference(int(top.bid_price) + int(top.ask_price), self.outlet.now_ns)
+            else:
+                earned.watched.set_reference(0, 0)
+        if is_rate and self.losses.count_all():
+            self.judge_all()
+        if earned is not None:
+            self.mark(earned)
 
     def mark(self, earned: Earned) -> None:
         """Count what an instrument has earned, and what is marked to it, and halt trading when a limit is reached."""
-        if self.losses.begin_day(self.outlet.now_ns):
+        losses, watched = self.losses, earned.watched
+        if losses.begin_day(self.outlet.now_ns):
             self.tell_day()
-        if self.losses.recount(earned):
-            self.judge_losses(earned.watched.instrument_id)
-        for peer in earned.watched.peers:
-            if peer.collar.double == 0 and peer.standing.net_size != 0 and self.losses.count(peer.instrument_id):
-                self.judge_losses(peer.instrument_id)
+        changed, hangs_on_it = losses.recount(earned), False
+        for peer in watched.peers:
+            if peer.collar.double == 0 and peer.standing.net_size != 0:
+                hangs_on_it = losses.recount(losses.earned[peer.instrument_id]) or hangs_on_it
+        if changed or hangs_on_it:
+            losses.see_peak()
+            self.judge_losses(watched.instrument_id)
+        if hangs_on_it:
+            self.judge_all()
 
     def on_fair_value(self, fair: FairValue) -> None:
         """What the instrument is held to be worth; without confidence it is nothing."""

@@ -179,27 +179,31 @@ class Losses:
         """What was lost since the day began; below zero when something was earned."""
         return self.day_began_with - self.profit
 
-    def count(self, instrument_id: int) -> bool:
-        """Count what an instrument has earned, if anything has changed; says whether it has."""
-        earned = self.earned.get(instrument_id)
-        return earned is not None and self.recount(earned)
-
     def recount(self, earned: Earned) -> bool:
-        """The same for one that is at hand."""
+        """Count what an instrument has earned, if anything has changed; says whether it has.
+
+        It may not be the last: the peak is seen when all have been counted.
+        """
         if earned.is_current():
             return False
         before = earned.profit
         earned.count()
         self.profit += earned.profit - before
-        if self.value > self.peak:
-            self.peak = self.value
         return True
+
+    def see_peak(self) -> None:
+        """Everything is counted: the value may be the highest so far."""
+        value = self.value
+        if value > self.peak:
+            self.peak = value
 
     def count_all(self) -> bool:
         """Count every instrument, such as when a rate has moved; says whether anything has changed."""
         changed = False
-        for instrument_id in self.earned:
-            changed = self.count(instrument_id) or changed
+        for earned in self.earned.values():
+            changed = self.recount(earned) or changed
+        if changed:
+            self.see_peak()
         return changed
 
     # ---- limits

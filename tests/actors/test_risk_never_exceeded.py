@@ -19,6 +19,7 @@ from market.messages import (
     OrderAccepted,
     OrderCancelled,
     OrderFilled,
+    OrderReduced,
     OrderReplaced,
     ReplaceOrder,
     ReplaceRejected,
@@ -72,7 +73,9 @@ class LateVenue:
 
     def step(self) -> None:
         """One thing happens."""
-        act = self.draw.choice((self.ask, self.ask, self.trade, self.trade, self.change, self.cancel, self.answer))
+        act = self.draw.choice(
+            (self.ask, self.ask, self.trade, self.trade, self.change, self.cancel, self.answer, self.reduce)
+        )  # fmt: skip
         act()
         self.listen()
         for _ in range(self.draw.choice((0, 0, 0, 1, 2))):
@@ -150,6 +153,17 @@ class LateVenue:
             if order.wanted:
                 self.reports.append(ReplaceRejected(order_id, order.number, 0, "filled"))
             del self.orders[order_id]
+
+    def reduce(self) -> None:
+        """The venue takes some of an order away without a trade, as it does where two of one account would meet."""
+        for order_id, order in self.orders.items():
+            left = order.size - order.filled
+            lot = PAIRS[order.number - 1].lot
+            if left > lot and self.draw.random() < 0.3:
+                removed = self.draw.randint(1, (left - 1) // lot) * lot
+                order.size -= removed
+                self.reports.append(OrderReduced(order_id, order.number, removed, left - removed, 0, 0))
+                return
 
     def answer(self) -> None:
         """The venue takes a cancel or a change, or refuses the change."""
