@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import attrs
@@ -9,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from market.dialect import BY_CONNECTION, BY_SUBSCRIPTION
+from market.dialect import BY_CONNECTION, BY_SUBSCRIPTION, PIECE_BYTES
 from market.messages import (
     FRAME_AUDIT,
     FRAME_SNAPSHOT,
@@ -17,12 +18,13 @@ from market.messages import (
     AuditWanted,
     ConnectionDown,
     ConnectionUp,
+    Message,
     RawFrame,
     SnapshotWanted,
     SubscriptionChanged,
 )
 from tests.venues import venue_server
-from tests.venues.venue_server import FACTS, Client, Rig, mute, obedient, register, running
+from tests.venues.venue_server import FACTS, Client, FakeVenue, Rig, mute, obedient, register, running
 from venues import registry
 from venues.feed_params import FeedParams
 
@@ -53,6 +55,30 @@ async def test_a_feed_connects_subscribes_and_passes_frames_on(autojump_clock: M
     down = cast(ConnectionDown, rig.of(ConnectionDown)[0])
     assert kinds[-1] is ConnectionDown
     assert down.reason == "the feed stopped"
+
+
+async def test_the_one_batch_of_a_read_takes_no_turn_of_the_scheduler(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is offered; what a read brings in pieces is sent, so that others have a turn between two of them."""
+    async with running() as rig:
+        client = await rig.server.connected(1)
+        await rig.until(RawFrame, 4)
+        sent: list[Sequence[Message]] = []
+        send = rig.feed.send
+
+        async def noting(messages: Sequence[Message]) -> None:
+            sent.append(messages)
+            await send(messages)
+
+        monkeypatch.setattr(rig.feed, "send", noting)
+        await client.tell("AAA 1", "AAA 2")
+        await rig.until(RawFrame, 6)
+        assert sent == []
+        monkeypatch.setattr(FakeVenue, "cut", lambda _, frame, __, most: [frame[:most], frame[most:]])
+        await client.tell("AAA " + "1" * PIECE_BYTES)
+        await rig.until(RawFrame, 8)
+        assert [[cast(RawFrame, one).part for one in batch] for batch in sent] == [[1], [2]]
 
 
 async def test_confirmed_and_refused_subscriptions_are_told(autojump_clock: MockClock) -> None:
