@@ -85,10 +85,10 @@ params = {{ key = "alice", keys_file = "{keys}", url = "ws://exchange"{pauses} }
     ):  # fmt: skip
         assert old in text, old
         text = text.replace(old, new, 1)
-    if pauses_ms:
-        assert "[restart]" not in text
-        text += f"\n[restart]\ninitial_ms = {pauses_ms}\nmaximum_ms = {pauses_ms}\n"
-    return text
+    assert "[restart]" not in text
+    # However often it fails it is not given up.
+    text += "\n[restart]\nintensity = 10000\n"
+    return text + (f"initial_ms = {pauses_ms}\nmaximum_ms = {pauses_ms}\n" if pauses_ms else "")
 
 
 @attrs.define
