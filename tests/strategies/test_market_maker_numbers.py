@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, nan
+from math import exp, inf, isfinite, nan
 
 import pytest
 
 from market.arrivals import ArrivalMeter
+from market.messages import BUY, SELL, PublicTrade
 from market.quoting import (
     glft_ask_distance,
     glft_bid_distance,
@@ -21,6 +22,7 @@ from runtime.config.rules import DecimalText
 from strategies.market_maker_params import MarketMakerParams
 from strategies.market_maker_spread import Spread
 from strategies.quote_ladder import QuoteSide
+from tests.strategies.maker_lane import MakerLane, settings
 
 SECOND = 1_000_000_000
 
@@ -110,3 +112,33 @@ def test_the_quotes_are_those_of_the_published_formulas(mode: str, horizon_s: fl
         ask = infinite_reservation_ask(0.0, inventory * 0.999, gamma, sigma, discount) + half
     assert -spread.skew - spread.half() == pytest.approx(bid, abs=1e-9)
     assert -spread.skew + spread.half() == pytest.approx(ask, abs=1e-9)
+
+
+def test_trades_and_prices_calibrate_the_model_while_it_quotes() -> None:
+    """With enough of both the shipped strategy quotes with what it measured, no longer with the first guesses."""
+    lane = MakerLane(
+        settings(
+            mode="glft", half_spread_bps=0.0, least_samples=20, arrival_decay=1.0, arrival_rate=1.0, risk_aversion=0.1,
+            volatility_bps=5.0, volatility_half_life_s=10.0, arrival_half_life_s=60.0, requote_bps=0.0,
+            requote_away_bps=0.0,
+        )
+    )  # fmt: skip
+    lane.market(width=6.0)
+    first = lane.maker.quoting[1].spread
+    assert (first.sigma, first.decay, first.rate) == (5.0, 1.0, 1.0)
+    guessed = lane.asks()[0][0] - lane.bids()[0][0]
+    for second in range(60):
+        lane.now_ns += SECOND
+        # Orders reach one basis point beyond a half spread of half a basis point, twice a second.
+        for side in (BUY, SELL):
+            price = round((60_000.0 + side * (3.0 + 6.0)) * 100)
+            lane.take(PublicTrade(1, second, price, 1_000, side, lane.now_ns, lane.now_ns))
+        lane.market(60_000.0 + 3.0 * (second % 2), width=6.0)
+    spread = lane.maker.quoting[1].spread
+    assert spread.sigma == pytest.approx(0.5, rel=0.02)
+    assert spread.decay == pytest.approx(1.0 / 1.0, rel=0.3)
+    assert spread.rate == pytest.approx(2.0 * exp(0.5 * spread.decay), rel=0.2)
+    assert lane.asks()[0][0] - lane.bids()[0][0] < guessed
+    # Where the closed form puts them, to what rounding to a tick and the last half second leave.
+    half = glft_bid_distance(0.0, 0.1, spread.sigma, spread.rate, spread.decay)
+    assert (lane.asks()[0][0] - lane.bids()[0][0]) / 2.0 == pytest.approx(half * 6.0, rel=0.02)
