@@ -270,19 +270,21 @@ def doctor(*, json: bool = False) -> int:
 
 
 @app.command
-def replay(journal: Path, /, *, json: bool = False) -> int:
+def replay(journal: Path, /, *, orders: bool = False, json: bool = False) -> int:
     """Feed a recorded journal to the same actors again and compare every decision.
 
     Parameters
     ----------
     journal
         The state directory of a run (what --state named).
+    orders
+        Print every order, change, cancel and refusal, each with why.
     json
         Print as JSON.
     """
     from desk.replay_command import replay_journal
 
-    return replay_journal(journal, json)
+    return replay_journal(journal, json, orders)
 
 
 @app.command

@@ -8,28 +8,47 @@ from pathlib import Path
 
 from desk.exits import EXIT_OK, EXIT_USAGE, EXIT_WRONG
 from desk.loading import tell_errors
+from desk.order_trail import OrderTrail, Row, words_of_row
+from runtime.blueprint import Blueprint
 from runtime.config.errors import ConfigErrors
 from runtime.lane import words_of
-from runtime.replay import LaneReplay, replay_state
+from runtime.lane_core import LaneCore
+from runtime.replay import LaneReplay, Taken, replay_state
 from runtime.state import StateError
 
 
-def replay_journal(path: Path, as_json: bool) -> int:
-    """Replay; exit code 0 when everything agrees, 1 when a decision differs or the journal is damaged."""
+def replay_journal(path: Path, as_json: bool, with_orders: bool = False) -> int:
+    """Replay, with every order where asked for; exit code 1 when a decision differs or the journal is damaged."""
+    rows: dict[str, list[Row]] = {}
+
+    def reader(blueprint: Blueprint, core: LaneCore) -> Taken:
+        kept = rows.setdefault(core.name, [])
+        # A journal may hold more orders than fit into memory: as lines they are told while they are read.
+        return OrderTrail(blueprint, core, kept.append if as_json else _print_row).taken
+
     try:
-        lanes = replay_state(path)
+        lanes = replay_state(path, reader if with_orders else None)
     except ConfigErrors as errors:
         tell_errors(errors)
         return EXIT_USAGE
     except StateError as error:
         sys.stderr.write(f"hftrun: {error}\n")
         return EXIT_USAGE
+
+    def orders_of(lane: str) -> dict[str, object]:
+        return {"orders": rows.get(lane, [])} if with_orders else {}
+
     if as_json:
-        print(json.dumps({"lanes": [_plain(lane) for lane in lanes]}, indent=2, default=str))
+        told = [{**_plain(lane), **orders_of(lane.lane)} for lane in lanes]
+        print(json.dumps({"lanes": told}, indent=2, default=str))
     else:
         for lane in lanes:
             sys.stdout.writelines(line + "\n" for line in _words(lane))
     return EXIT_OK if all(lane.agrees for lane in lanes) else EXIT_WRONG
+
+
+def _print_row(row: Row) -> None:
+    sys.stdout.write(words_of_row(row) + "\n")
 
 
 def _plain(lane: LaneReplay) -> dict[str, object]:

@@ -24,6 +24,7 @@ from runtime.lane_parts import SaveFailed
 from runtime.replay_core import Replayer
 
 if TYPE_CHECKING:
+    from market.messages import Message
     from runtime.actor import Actor
     from runtime.clock import Clock
     from runtime.journal.durability import DurabilitySetting, RunBlocking
@@ -275,6 +276,7 @@ def replay_into(
     snapshots: SnapshotStore | None,
     rebuild: Callable[[Slot, int], Actor],
     last_sequence: int,
+    on_taken: Callable[[Message, int, int], None] | None = None,
 ) -> Replayed:
     """Load the newest snapshot up to `last_sequence` and replay what follows it, up to and with that input."""
     snapshot_sequence = 0
@@ -290,6 +292,7 @@ def replay_into(
         storage, first_sequence=snapshot_sequence + 1, lane=core.name, schema_fingerprint=SCHEMA_FINGERPRINT
     )
     replayer = Replayer(core, last_sequence)
+    replayer.on_taken = on_taken
     while not replayer.done and reader.refill():
         replayer.scan(reader.scanner)
     if replayer.done:

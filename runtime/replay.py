@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 
 import attrs
 
+from market.messages import Message
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
 from runtime.classes import params_of
@@ -48,22 +50,33 @@ def open_state(path: Path) -> Blueprint:
     return plan_checked(load_tree(tree, str(path / CONFIG_NAME), params_of))
 
 
-def replay_state(path: Path) -> list[LaneReplay]:
-    """Replay every lane from its first record; changes nothing in the directory."""
+# What is told of each input after it was replayed: the message, its number, its time.
+Taken = Callable[[Message, int, int], None]
+
+
+def replay_state(path: Path, reader: Callable[[Blueprint, LaneCore], Taken] | None = None) -> list[LaneReplay]:
+    """Replay every lane from its first record; changes nothing in the directory. A reader looks on in each lane."""
     blueprint = open_state(path)
     changed = changed_actors(path, blueprint)
-    return [_replay_lane(blueprint, lane, path / LANES / lane, changed) for lane in blueprint.lanes]
+    return [_replay_lane(blueprint, lane, path / LANES / lane, changed, reader) for lane in blueprint.lanes]
 
 
-def _replay_lane(blueprint: Blueprint, lane: str, directory: Path, changed: list[str]) -> LaneReplay:
+def _replay_lane(
+    blueprint: Blueprint,
+    lane: str,
+    directory: Path,
+    changed: list[str],
+    reader: Callable[[Blueprint, LaneCore], Taken] | None,
+) -> LaneReplay:
     core = build_core(blueprint, lane)
+    taken = reader(blueprint, core) if reader is not None else None
     torn: TornTail | None = None
     divergence = damage = ""
     began_ns = perf_counter_ns()
     try:
         # A run that was killed while it started has not made the folder yet; a replay makes nothing.
         if directory.is_dir():
-            torn = _replay_into(core, blueprint, lane, DirectoryStorage(directory))
+            torn = _replay_into(core, blueprint, lane, DirectoryStorage(directory), taken)
     except ReplayDiverged as error:
         divergence = explain_divergence(lane, error, changed)
     except JournalError as error:
@@ -84,13 +97,15 @@ def _replay_lane(blueprint: Blueprint, lane: str, directory: Path, changed: list
     )
 
 
-def _replay_into(core: LaneCore, blueprint: Blueprint, lane: str, storage: DirectoryStorage) -> TornTail | None:
+def _replay_into(
+    core: LaneCore, blueprint: Blueprint, lane: str, storage: DirectoryStorage, taken: Taken | None
+) -> TornTail | None:
     def build() -> LaneCore:
         return build_core(blueprint, lane)
 
     # From the first record on: a snapshot would hide what came before it.
     no_snapshots: SnapshotStore | None = None
-    replayed = replay_into(core, storage, no_snapshots, rebuilder(build, storage, no_snapshots), LAST)
+    replayed = replay_into(core, storage, no_snapshots, rebuilder(build, storage, no_snapshots), LAST, taken)
     replayed.replayer.finish()
     end = replayed.reader.end
     return end.torn if end is not None else None

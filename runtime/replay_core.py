@@ -8,6 +8,7 @@ write it down, and it is handed back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from mypy_extensions import i64
@@ -42,6 +43,8 @@ class Replayer:
         self.held: HeldRecord | None = None
         self.failed: list[HeldRecord] = []
         self.done: bool = False
+        # Told of each input after it was taken, with its number and time: for who reads what a replay makes again.
+        self.on_taken: Callable[[Message, int, int], None] | None = None
 
     def scan(self, scanner: RecordScanner) -> None:
         """Replay every record that the scanner has at hand."""
@@ -97,6 +100,8 @@ class Replayer:
         self.check(record.sequence, record.digest, record.count)
         core = self.core
         core.take(record.message, record.time_ns, record.flags & BATCH_END != 0, record.flags >> ORIGIN_SHIFT)
+        if self.on_taken is not None:
+            self.on_taken(record.message, record.sequence, record.time_ns)
         for port in core.ports:
             port.trim()
 
