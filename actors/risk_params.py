@@ -132,9 +132,7 @@ class RiskParams:
     maximum_daily_loss: DecimalText = setting(
         "A larger loss since the day began halts trading.", rule=decimal(above_zero=True), unit="currency", reload=True
     )
-    day_begins: str = setting(
-        "When a day begins, by the clock of `day_offset`.", default="00:00", rule=TIME_OF_DAY
-    )
+    day_begins: str = setting("When a day begins, by the clock of `day_offset`.", default="00:00", rule=TIME_OF_DAY)
     day_offset: str = setting(
         "How far that clock is ahead of UTC; it knows no summer time.", default="+00:00", rule=OFFSET
     )

@@ -6,7 +6,15 @@ import json
 
 from actors.limit_keeper import LimitKeeper
 from actors.limit_keeper_params import LimitKeeperParams
-from market.messages import HaltReset, LeaseGranted, LeaseReturned, LeaseWanted, LimitReached, ProfitChanged, TradingHalted
+from market.messages import (
+    HaltReset,
+    LeaseGranted,
+    LeaseReturned,
+    LeaseWanted,
+    LimitReached,
+    ProfitChanged,
+    TradingHalted,
+)
 from runtime.config.rules import DecimalText
 from tests.actors.trading_lane import TradingLane
 

@@ -113,9 +113,7 @@ class LateVenue:
             order = self.draw.choice(working)
             size = order.filled + self.draw.randint(1, 2 * int(order.size))
             lot = PAIRS[order.instrument_id - 1].lot
-            self.lane.take(
-                ChildReplace(order.order_id, order.instrument_id, order.price, size // lot * lot + lot, 0)
-            )
+            self.lane.take(ChildReplace(order.order_id, order.instrument_id, order.price, size // lot * lot + lot, 0))
 
     def cancel(self) -> None:
         """We cancel an order; it goes on trading until the cancel arrives."""
