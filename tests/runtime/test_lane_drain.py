@@ -301,3 +301,21 @@ async def test_a_lane_takes_everything_that_has_arrived_before_it_ends(autojump_
     with trio.fail_after(1):
         await lane.run()
     assert lane.core.sequence == 90
+
+
+async def test_those_who_wait_for_room_are_let_in_when_all_that_had_room_is_taken() -> None:
+    """The drain needs no word to the channel but then: each sender's message follows those before it."""
+    core = core_of(Witness)
+    lane = lane_of(core)
+    inbox = lane.channels.inbox
+    async with trio.open_nursery() as nursery:
+        for number in range(103):
+            nursery.start_soon(inbox.send, trade(number))
+            await trio.testing.wait_all_tasks_blocked()
+        for number in range(64):
+            assert not inbox.is_idle(), number
+            lane.drain.turn(NOW_NS)
+            await trio.testing.wait_all_tasks_blocked()
+            if lane.drain.is_empty() and len(inbox.senders) == 0:
+                break
+    assert [name for name in seen(lane) if name != "|"] == [f"PublicTrade{number}" for number in range(103)]

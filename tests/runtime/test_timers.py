@@ -59,3 +59,27 @@ def test_a_table_agrees_with_a_plain_dictionary_under_random_use() -> None:
             expected = min(((due, *key) for key, due in plain.items()), default=None)
             assert table.first() == expected
             assert len(table.heap) <= 64 + 4 * len(plain) + 1
+
+
+def test_nothing_is_said_to_be_due_before_the_earliest_timer_and_never_nothing_when_one_is() -> None:
+    """`may_be_due` spares most inputs the look at the table; it may say yes once too often, never no."""
+    for seed in seeds(20, 400):
+        source = random.Random(seed)
+        table = TimerTable()
+        assert not table.may_be_due(1 << 62)
+        for _ in range(200):
+            actor_id, timer_id, due_ns = source.randrange(3), source.randrange(5), source.randrange(100)
+            match source.randrange(5):
+                case 0 | 1 | 2:
+                    table.set(actor_id, timer_id, due_ns)
+                case 3:
+                    table.remove(actor_id, timer_id)
+                case _:
+                    again = TimerTable()
+                    again.load(table.save())
+                    table = again
+            now_ns = source.randrange(100)
+            may_be_due = table.may_be_due(now_ns)
+            first = table.first()
+            assert may_be_due or first is None or first[0] > now_ns
+            assert table.may_be_due(now_ns) == (first is not None and first[0] <= now_ns)
