@@ -49,6 +49,7 @@ SILENT_SECONDS: Final = 300.0
 # How long no connection is tried after a handshake that was refused for being one too many, without saying how long.
 _HANDSHAKE_PAUSES_S: Final = {429: 60.0, 418: 120.0}
 _MOST_PATIENCE: Final = 64
+_FEW_FRAMES: Final = 16
 
 
 class Session:
@@ -230,8 +231,9 @@ class Session:
             [frames_of(venue, connection_id, FRAME_STREAM, 0, receive_ns, frame) for frame in frames]
         )
         # Whoever reads waits at the socket next, so the one batch of a read needs no turn of the scheduler of its own;
-        # between the pieces of a frame that was cut, and between reads that were kept, others have theirs.
-        is_single = len(batches) == 1 and link.phase == HEARD and not link.is_over
+        # between the pieces of a frame that was cut, and between reads that were kept, others have theirs. Where a read
+        # brings many frames the lane is behind, and would not take them at once.
+        is_single = len(batches) == 1 and len(frames) <= _FEW_FRAMES and link.phase == HEARD and not link.is_over
         for batch in batches:
             if self.live is not link or link.phase == PASSED_OVER:
                 return
