@@ -188,9 +188,9 @@ class FairValueActor(Actor):
             self.mark(changed.instrument_id, changed.receive_ns)
 
     def on_depth(self, depth: BookSnapshot) -> None:
-        """A venue's levels: mean prices of both sides, weighted crosswise by the sizes."""
+        """The levels of a live book: mean prices of both sides, weighted crosswise by the sizes."""
         source = self.sources.get(depth.instrument_id)
-        if source is None:
+        if source is None or not source.live:
             return
         levels = self.depth_levels
         bid_size = 0.0

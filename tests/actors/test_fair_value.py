@@ -142,6 +142,16 @@ def test_depth_weighted_price_looks_at_the_first_levels() -> None:
     assert lane.take(BookSnapshot(1, 2, bids, vec[i64]([30, 10, 9]), nothing, nothing, 0, 0)) == [(1, 100.5, 1.0)]
 
 
+def test_the_levels_of_a_book_that_is_not_live_count_for_nothing() -> None:
+    """What a stale book still shows is not there when it is live again, before its new levels are."""
+    lane = FairLane(FairValueParams(microprice_weight=0.0, depth_weight=1.0, depth_levels=2), THREE[:1])
+    one = vec[i64]([1])
+    depth = BookSnapshot(1, 1, vec[i64]([9_000]), one, vec[i64]([9_100]), one, 0, 0)
+    lane.take(lane.top(1, 100.0, 101.0), depth)
+    assert lane.take(lane.top(1, 90.0, 91.0, state=STALE), depth) == [(1, 0.0, 0.0)]
+    assert lane.take(lane.top(1, 100.0, 101.0)) == [(1, 100.5, 1.0)]
+
+
 def test_last_trade_counts_while_it_is_new() -> None:
     """Half of the weight after one half-life, a quarter after two; the mid has the rest."""
     lane = FairLane(
