@@ -174,6 +174,18 @@ def command_of(process: int) -> str:
         return ""
 
 
+def waited_seconds(process: int) -> float:
+    """How long the threads of a process could have run and had no processor, because others had it."""
+    waited = 0
+    for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        try:
+            waited += int(path.read_text().split()[1])
+        except OSError:
+            # That thread has just ended.
+            continue
+    return waited / 1e9
+
+
 def processor_seconds(process: int) -> float:
     """How long a process has kept the processor busy, in both modes."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
