@@ -63,6 +63,11 @@ class QuoteSide:
         self.reasons: list[str] = [""] * count
         self.placed: vec[i64] = vec[i64]([0] * count)
         self.back: vec[i64] = vec[i64]([0] * count)
+        # The same of what is planned, filled when that is told.
+        self.next_ahead: vec[i64] = vec[i64]([UNKNOWN] * count)
+        self.next_reasons: list[str] = [""] * count
+        self.next_placed: vec[i64] = vec[i64]([0] * count)
+        self.next_back: vec[i64] = vec[i64]([0] * count)
         self.planned_prices: vec[i64] = vec[i64]([0] * count)
         self.planned_sizes: vec[i64] = vec[i64]([0] * count)
         self.planned: i64 = 0
@@ -360,46 +365,53 @@ class QuoteSide:
         side was in its way.
         """
         kept = self.planned_prices
-        kept_sizes = self.planned_sizes
-        ahead = vec[i64]()
-        back = vec[i64]()
-        placed = vec[i64]()
-        reasons: list[str] = []
-        tick = self.tick
+        ahead = self.next_ahead
+        reasons = self.next_reasons
+        placed = self.next_placed
+        back = self.next_back
+        tick = float(self.tick)
         place: i64 = 0
-        while place < self.levels:
-            found: i64 = UNKNOWN
-            held_back: i64 = 0
-            placed_as = place
-            reason = ""
-            if place < self.planned:
-                price = kept[place]
-                before: i64 = 0
-                while before < self.count:
-                    if self.prices[before] == price:
-                        found = self.ahead[before]
-                        held_back = self.back[before]
-                        placed_as = self.placed[before]
-                        reason = self.reasons[before]
-                    before += 1
-                if len(reason) == 0 and not float(price) <= target < float(price) + float(tick):
-                    held_back = 1
-            ahead = append(ahead, found)
-            back = append(back, held_back)
-            placed = append(placed, placed_as)
-            reasons.append(reason)
+        while place < self.planned:
+            price = kept[place]
+            ahead[place] = UNKNOWN
+            reasons[place] = ""
+            before: i64 = 0
+            while before < self.count:
+                if self.prices[before] == price:
+                    ahead[place] = self.ahead[before]
+                    reasons[place] = self.reasons[before]
+                    placed[place] = self.placed[before]
+                    back[place] = self.back[before]
+                before += 1
+            if len(reasons[place]) == 0:
+                placed[place] = place
+                back[place] = 0 if float(price) <= target < float(price) + tick else 1
             target -= spacing
             place += 1
-        self.planned_prices = self.prices
-        self.planned_sizes = self.sizes
-        self.prices = kept
-        self.sizes = kept_sizes
-        self.ahead = ahead
-        self.back = back
-        self.placed = placed
-        self.reasons = reasons
+        self.swap()
+        return self.count > 0 and len(self.reasons[0]) == 0 and self.back[0] != 0
+
+    def swap(self) -> None:
+        """What was planned is told, and the place of what was told is free for the next plan."""
+        prices = self.prices
+        sizes = self.sizes
+        ahead = self.ahead
+        reasons = self.reasons
+        placed = self.placed
+        back = self.back
+        self.prices = self.planned_prices
+        self.sizes = self.planned_sizes
+        self.ahead = self.next_ahead
+        self.reasons = self.next_reasons
+        self.placed = self.next_placed
+        self.back = self.next_back
+        self.planned_prices = prices
+        self.planned_sizes = sizes
+        self.next_ahead = ahead
+        self.next_reasons = reasons
+        self.next_placed = placed
+        self.next_back = back
         self.count = self.planned
-        return self.count > 0 and len(reasons[0]) == 0 and back[0] != 0
 
     def note(self, reason: str) -> None:
         """Why the levels that were placed last are where they are."""
