@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
+from market.messages import ConfigChanged, Message
 from runtime.blueprint import Blueprint
 from runtime.classes import params_of
+from runtime.clock import ManualClock
 from runtime.config.load import load_config
+from runtime.logs import Logger
 from runtime.reload import AT_START, LEFT_OUT, compare, settings_of
+from runtime.session import Session
 from runtime.trial import plan_checked
+from runtime.watchdog import Watchdog
 from tests.data import ROOT
+from tests.desk.main_job import START_NS
+from tests.simulation.world import Silence
 
 CONFIG = ROOT / "tests" / "desk" / "one_venue.toml"
 
@@ -78,3 +86,28 @@ def test_tables_that_come_and_go_are_named_whole(tmp_path: Path) -> None:
     assert [str(one).partition(":")[0] for one in refused] == ['channels."main.inbox"']
     _, gone = compare(new, old)
     assert "nothing instead of a table" in str(gone[0])
+
+
+def test_the_settings_of_the_program_itself_take_effect(tmp_path: Path) -> None:
+    """The lanes, the supervisor, the watchdog and the logs have them at once, and each is an input all the same."""
+    old, new = (
+        plan_with(tmp_path),
+        plan_with(
+            tmp_path, ("max_lag_ms = 250", "max_lag_ms = 300\nshutdown_deadline_ms = 7000\nwatchdog_ms = 1500")
+        ),
+    )
+    with Session(old, ManualClock(START_NS), cast("Logger", Silence()), tmp_path / "state") as session:
+        session.watchdog = Watchdog([], 1, lambda _: None)
+        changes, refused = compare(session.settings.in_force, settings_of(new))
+        assert refused == []
+        session.change_settings(changes, new.config)
+        [lane] = session.system.lanes
+        assert lane.drain.options.max_lag_ns == 300_000_000
+        assert session.system.supervisor.options.shutdown_deadline_ns == 7_000_000_000
+        assert session.watchdog.limit_ns == 1_500_000_000
+        told: list[Message] = []
+        lane.channels.urgent.drain_into(told, 100)
+        assert [(one.key, one.value) for one in told if isinstance(one, ConfigChanged)] == [
+            ("runtime.max_lag_ms", "300"), ("runtime.shutdown_deadline_ms", "7000"), ("runtime.watchdog_ms", "1500"),
+        ]  # fmt: skip
+        assert compare(session.settings.in_force, settings_of(new)) == ([], [])
