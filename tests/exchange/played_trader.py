@@ -75,28 +75,29 @@ class Trader:
 
     def order(
         self, price: str, size: str = "0.1", side: int = BUY, *, instrument_id: int = BTC, order_type: int = LIMIT,
-        time_in_force: int = GTC, post_only: bool = False,
+        time_in_force: int = GTC, post_only: bool = False, display_size: str = "",
     ) -> int:  # fmt: skip
         """Send a new order; gives its id."""
         new = self.held(
             price, size, side, instrument_id=instrument_id, order_type=order_type, time_in_force=time_in_force,
-            post_only=post_only,
+            post_only=post_only, display_size=display_size,
         )  # fmt: skip
         self.setup.mailbox.inbox.offer(new)
         return new.order_id
 
     def held(
         self, price: str, size: str = "0.1", side: int = BUY, *, instrument_id: int = BTC, order_type: int = LIMIT,
-        time_in_force: int = GTC, post_only: bool = False,
+        time_in_force: int = GTC, post_only: bool = False, display_size: str = "",
     ) -> NewOrder:  # fmt: skip
         """A new order that the lane has sent and that has not come here yet."""
         self.last_id += 1
         instrument = self.setup.instruments.by_id(instrument_id)
+        shown = instrument.parse_size(display_size) if display_size else 0
         child, new = (
             kind(
                 self.last_id, 0, STRATEGY, instrument_id, side, order_type, time_in_force,
-                instrument.parse_price(price) if price else 0, instrument.parse_size(size), 0, 0, post_only, False, 0,
-                0,
+                instrument.parse_price(price) if price else 0, instrument.parse_size(size), 0, shown, post_only, False,
+                0, 0,
             )
             for kind in (ChildOrder, NewOrder)
         )  # fmt: skip

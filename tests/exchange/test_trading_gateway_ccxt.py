@@ -45,6 +45,7 @@ from tests.exchange.gateways import SECRET
 from tests.exchange.outside import World, world
 from tests.exchange.played_trader import Trader, trader
 from tests.simulation.world import Silence
+from venues.ccxt_binance import OPEN_ORDERS
 from venues.ccxt_gateway import CcxtGateway
 from venues.ccxt_params import CcxtParams
 
@@ -112,7 +113,7 @@ async def test_orders_work_trade_and_end(tmp_path: Path) -> None:
 
 
 async def test_every_kind_of_order(tmp_path: Path) -> None:
-    """Post-only, IOC, FOK and market orders end as they should; refusals carry their reason."""
+    """Post-only, IOC, FOK, market and iceberg orders are what they should be; refusals carry their reason."""
     async with trading(tmp_path) as (_, alice, bob):
         await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="0.3", price="60000"))
         crossing = alice.order("60000", "0.1", post_only=True)
@@ -129,6 +130,9 @@ async def test_every_kind_of_order(tmp_path: Path) -> None:
         poor = alice.order("60000", "100000")
         assert (await alice.expect(OrderRejected, poor)).code == REJECT_BALANCE
         assert alice.net() == lots("0.3")
+        await alice.expect(OrderAccepted, alice.order("50000", "0.3", display_size="0.1"))
+        (iceberg,) = await alice.gateway.desk.calls.call(OPEN_ORDERS, {"symbol": "BTCUSDT"})
+        assert [iceberg[name].rstrip("0") for name in ("origQty", "icebergQty")] == ["0.3", "0.1"]
         resting = alice.order("50000", "0.1", post_only=True)
         await alice.expect(OrderAccepted, resting)
         alice.replace(resting, "50001", "0.1")
