@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from desk.summary import metrics_of, summary_lines
 from runtime.metrics import MetricRegistry
-from tests.desk.main_job import run_main_job
+from tests.desk.main_job import CONFIG, run_main_job
 
 
 def test_metrics_are_told_by_their_full_names() -> None:
@@ -37,3 +37,17 @@ def test_a_run_tells_its_metrics_and_what_was_not_delivered(tmp_path: Path) -> N
     assert not any("LOST" in line for line in summary_lines(summary))
     summary["lanes"]["main"]["undelivered"] = 2
     assert "  LOST       main: 2 messages for a receiver that is gone" in summary_lines(summary)
+
+
+def test_a_run_that_ended_halted_says_so_and_in_which_lane(tmp_path: Path) -> None:
+    """However orderly its end was, the first line tells it; where there are several lanes each halt names its own."""
+    lines = [f'include = ["{CONFIG}"]', "[journal]", 'durability = "never"', "[actors.market_maker]", 'lane = "own"']
+    lines += ["[actors.risk.params]", 'minimum_portfolio_value = "99999999"']
+    path = tmp_path / "poor.toml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    summary = cast("dict[str, Any]", run_main_job(tmp_path / "state", seconds=0.5, config=path))
+    shutdown = summary["shutdown"]
+    assert (shutdown["orderly"], shutdown["halted"]) == (True, True)
+    assert "stopped in order, with trading HALTED: the duration is over" in summary_lines(summary)[1]
+    assert summary["halts"]
+    assert all(reason.startswith("risk, lane main: ") for reason in summary["halts"])
