@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
@@ -22,12 +23,15 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.errors import CCompilerError, ExecError, PlatformError
-from setuptools.modified import newer_group
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 import hftrun_kernel  # noqa: E402  the path to it is known only here: an isolated build does not start in this folder
+
+# All compiled modules lie in one library, each translated to a file of C of its own: what one tick runs through lies
+# together and is called directly. The files beside the sources only name their module in it.
+LIBRARY = "hftrun"
 
 # Only these commands need extensions; the others only ask for names and versions and must not wait for mypyc.
 BUILDING = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
@@ -88,7 +92,7 @@ def flags_that_help() -> list[str]:
 
 def translate(modules: list[str]) -> list[Extension]:
     """The modules as C extensions; ends the build when mypy finds an error in them."""
-    from mypyc.build import include_dir, mypycify
+    from mypyc.build import mypycify
 
     # In place and in a wheel, and for each Python, the translation is kept apart, so that neither spoils the other's.
     place = "in-place" if "--inplace" in sys.argv else "wheel"
@@ -96,26 +100,20 @@ def translate(modules: list[str]) -> list[Extension]:
     print(f"translating {len(modules)} modules to C", flush=True)
     # No cache: what mypyc 2.4 reads back from it has forgotten which attributes of a class have a "defined" bit, so a
     # module that uses or extends a class of an unchanged module would get another layout. The whole translation takes
-    # a second or two; files of C that come out as they were are left alone, and the C compiler passes over them.
+    # some seconds; files of C that come out as they were are left alone, and the C compiler passes over them.
     extensions = mypycify(
         [f"--cache-dir={os.devnull}", *modules],
         opt_level="3",
         debug_level="0",
-        separate=True,
+        separate=[(modules, LIBRARY)],
+        multi_file=True,
         target_dir=str(folder),
-        include_runtime_files=False,
     )
     quicker = flags_that_help()
     for extension in extensions:
         # A warning that only some compiler gives must not cost a user the compiled modules.
         kept = [flag for flag in extension.extra_compile_args if flag != "-Werror"]
         extension.extra_compile_args = [*kept, *quicker]
-        # What mypyc links to every module is the same for all: it is compiled once, instead of once a module, which
-        # took more than half of the whole time.
-        sources = [str(path) for path in extension.sources]
-        common = [path for path in sources if Path(include_dir(), Path(path).relative_to(folder)).is_file()]
-        extension.sources = [path for path in sources if path not in common]
-        extension.depends.extend(common)
     return [extension for extension in extensions if isinstance(extension, Extension)]
 
 
@@ -128,22 +126,18 @@ def write_stamp(root: Path, modules: dict[str, str], reason: str) -> None:
 
 
 def remove_compiled(root: Path, kept: set[str]) -> None:
-    """Deletes compiled files, and what mypyc puts beside them, of every module that is not kept."""
+    """Deletes compiled files of every module that is not kept, and the library when none is."""
     for source, path in hftrun_kernel.compiled_files(str(root)).items():
         if source not in kept:
-            stem = Path(source).stem
             Path(path).unlink()
-            Path(path).with_name(Path(path).name.replace(stem, f"{stem}__mypyc", 1)).unlink(missing_ok=True)
+    if not kept:
+        for library in root.glob(f"{LIBRARY}__mypyc.*"):
+            library.unlink()
 
 
 def say_interpreted(reason: str) -> None:
     """Tells whoever builds that the result is slower, and why."""
     sys.stderr.write(f"hftrun is built interpreted, several times slower: {reason}\n")
-
-
-def common_sources(extension: Extension) -> list[str]:
-    """The files of C that an extension shares with the others."""
-    return [str(path) for path in extension.depends if str(path).endswith(".c")]
 
 
 class BuildPackages(build_py):
@@ -167,6 +161,7 @@ class BuildCompiled(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
         self._done = 0
+        self._files = 0
         self._counting = Lock()
 
     def run(self) -> None:
@@ -186,36 +181,57 @@ class BuildCompiled(build_ext):
             say_interpreted(reason)
 
     def build_extensions(self) -> None:
-        """Builds the library that all extensions are linked with, and then these."""
-        with_library = [extension for extension in self.extensions if common_sources(extension)]
-        if with_library:
-            library = self.build_library(with_library[0])
-            for extension in with_library:
-                extension.extra_objects = [library]
+        """Builds the library, its files side by side, and then what names the modules in it."""
+        library = next((extension for extension in self.extensions if len(extension.sources) > 1), None)
+        self._files = len(self.extensions) + (len(library.sources) if library is not None else 0)
+        if library is not None:
+            objects = self.compile_files(library)
+            library.depends = [*library.depends, *objects]
+            library.sources = []
+            library.extra_objects = objects
         super().build_extensions()
 
-    def build_library(self, like: Extension) -> str:
-        """Compiles what mypyc links to every module, the way this one is compiled; where it is."""
-        name = "mypyc_runtime"
-        library = str(self.compiler.library_filename(name, output_dir=self.build_temp))
-        sources = common_sources(like)
-        if self.force or newer_group(sources, library):
-            Path(library).unlink(missing_ok=True)
-            objects = self.compiler.compile(
-                sources,
+    def compile_files(self, library: Extension) -> list[str]:
+        """Compiles the files that changed, or that include one that did; where all objects lie."""
+        with ThreadPoolExecutor(os.cpu_count()) as compilers:
+            return list(compilers.map(lambda source: self.compile_file(library, str(source)), library.sources))
+
+    def compile_file(self, library: Extension, source: str) -> str:
+        """Compiles one file, unless its object is newer than all that it is made of."""
+        made = str(self.compiler.object_filenames([source], output_dir=self.build_temp)[0])
+        notes = f"{made}.d"
+        if self.force or not is_newer(made, notes):
+            Path(made).unlink(missing_ok=True)
+            noting = ["-MMD", "-MF", notes] if self.compiler.compiler_type == "unix" else []
+            self.compiler.compile(
+                [source],
                 output_dir=self.build_temp,
-                include_dirs=like.include_dirs,
-                extra_postargs=like.extra_compile_args,
+                include_dirs=library.include_dirs,
+                extra_postargs=[*library.extra_compile_args, *noting],
             )
-            self.compiler.create_static_lib(objects, name, output_dir=self.build_temp)
-        return library
+        self.count(source)
+        return made
 
     def build_extension(self, ext: Extension) -> None:
         """Builds one extension and counts it."""
         super().build_extension(ext)
+        self.count(ext.name)
+
+    def count(self, name: str) -> None:
+        """Tells how far it is."""
         with self._counting:
             self._done += 1
-            print(f"compiled {self._done} of {len(self.extensions)}: {ext.name}", flush=True)
+            print(f"compiled {self._done} of {self._files}: {Path(name).name}", flush=True)
+
+
+def is_newer(made: str, notes: str) -> bool:
+    """Whether an object is newer than all that it was made of, as the compiler noted it, and than this file."""
+    try:
+        made_at = os.stat(made).st_mtime_ns
+        words = Path(notes).read_text(encoding="utf-8").replace("\\\n", " ").split()
+        return all(os.stat(word).st_mtime_ns < made_at for word in [*words[1:], __file__])
+    except OSError:
+        return False
 
 
 MODULES = listed_modules()
