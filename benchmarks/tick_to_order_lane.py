@@ -16,7 +16,6 @@ from typing import Final
 
 import attrs
 
-from actors.risk_params import RiskParams
 from actors.venue_book import VenueBook
 from actors.venue_book_params import VenueBookParams
 from benchmarks.machine import TREE
@@ -36,7 +35,6 @@ from runtime.build_core import build_core
 from runtime.channels import Channel, policy_of
 from runtime.classes import params_of
 from runtime.config.load import load_config
-from runtime.config.rules import DecimalText
 from runtime.histogram import Histogram
 from runtime.journal.storage import DirectoryStorage, Storage
 from runtime.journal.writer import JournalWriter
@@ -55,20 +53,11 @@ def shipped_blueprint(traffic: Traffic) -> Blueprint:
     book = next(node for node in plan.actors if issubclass(node.class_, VenueBook))
     nodes = [book_of(book, market) for market in traffic.markets]
     nodes += [
-        attrs.evolve(node, instrument_ids=(), params=with_contracts(node.params))
-        for node in plan.actors
-        if not issubclass(node.class_, VenueBook)
+        attrs.evolve(node, instrument_ids=()) for node in plan.actors if not issubclass(node.class_, VenueBook)
     ]
     numbered = tuple(attrs.evolve(node, node_id=number) for number, node in enumerate(nodes, start=1))
     names = {market.instrument.venue: market.instrument.instrument_id for market in traffic.markets}
     return Blueprint(plan.config, traffic.table(), names, numbered, ())
-
-
-def with_contracts(params: object) -> object:
-    """The same settings; limits of size leave room for contracts of 0.0016 bitcoin, which they count one by one."""
-    if isinstance(params, RiskParams):
-        return attrs.evolve(params, maximum_order_size=DecimalText("1000"), maximum_position=DecimalText("1000"))
-    return params
 
 
 def book_of(shipped: Node, market: Market) -> Node:
