@@ -284,6 +284,7 @@ class MarketMaker(Strategy):
         if bids.count + asks.count > 0 or not quoting.told:
             bids.clear()
             asks.clear()
+            quoting.calm = False
             self.tell(quoting, 0.0)
 
     def quote(self, quoting: Quoting) -> None:

@@ -36,6 +36,9 @@ class Planner:
         """Whether a plan would certainly be no news: nothing that it depends on has left its bounds."""
         if not quoting.calm or not quoting.told or quoting.stale or quoting.inventory.stale:
             return False
+        if quoting.crowded and quoting.has_other_room():
+            quoting.calm = False
+            return False
         fair = quoting.fair_value
         if fair < quoting.low or fair > quoting.high:
             return False
@@ -52,6 +55,8 @@ class Planner:
             inventory.add_up()
         if quoting.stale:
             quoting.refresh()
+        elif quoting.crowded:
+            quoting.make_room()
         bids = quoting.bids
         asks = quoting.asks
         fair = quoting.fair_value
@@ -126,8 +131,7 @@ class Planner:
 
         With what was told to other venues since the plan, there may be less room than it was made for.
         """
-        crowded = quoting.stale
-        if crowded:
+        if quoting.crowded:
             quoting.make_room()
         elif self.moves == 0:
             return True

@@ -76,7 +76,7 @@ class Inventory:
         for member in self.members:
             if member.live:
                 live += 1
-            member.stale = True
+            member.crowded = True
             member.changed = True
         self.live = live
 
@@ -94,14 +94,14 @@ class Inventory:
         """Some may have been given back since."""
         self.short = False
         for member in self.members:
-            member.stale = True
+            member.crowded = True
             member.changed = True
 
     def recount(self, told: Quoting) -> None:
         """A venue was told other sizes: what is left for the others is another."""
         for member in self.members:
             if member is not told:
-                member.stale = True
+                member.crowded = True
 
     def others_bids(self, quoting: Quoting) -> int:
         """What the bids of the other venues may still buy."""
@@ -160,8 +160,10 @@ class Quoting:
         # Whether what is wanted was told since something may have dropped it.
         self.told: bool = False
         self.reason: str = ""
-        # Worked out when volatility or position change: sizes and room of both sides, and words for the reason.
+        # Worked out when volatility or position change: sizes and room of both sides, and words for the reason. The
+        # room alone is when other venues were told something.
         self.stale: bool = True
+        self.crowded: bool = False
         self.bid_size: i64 = 0
         self.ask_size: i64 = 0
         self.size_step: i64 = 0
@@ -198,8 +200,16 @@ class Quoting:
         # Put into words only when a quote is told.
         self.words = ""
 
+    def has_other_room(self) -> bool:
+        """Work the room out again; says whether it is another."""
+        bid_room = self.bid_room
+        ask_room = self.ask_room
+        self.make_room()
+        return bid_room != self.bid_room or ask_room != self.ask_room
+
     def make_room(self) -> None:
         """Its share of what is left to the largest position, as far as the other venues leave it."""
+        self.crowded = False
         inventory = self.inventory
         held = inventory.held - inventory.target
         sharing: int = inventory.live if inventory.live > 1 else 1
@@ -230,7 +240,7 @@ class Quoting:
         return [
             self.live, int(self.bid), int(self.ask), self.trusted, self.fair_value, int(self.receive_ns), self.changed,
             self.told, self.reason, self.stale, self.bids.save(), self.asks.save(), self.spread.save(),
-            int(self.bid_room), int(self.ask_room), self.confidence,
+            int(self.bid_room), int(self.ask_room), self.confidence, self.crowded,
         ]  # fmt: skip
 
     def load(self, state: list[object]) -> None:
@@ -254,6 +264,7 @@ class Quoting:
         self.bid_room = cast(int, state[13])
         self.ask_room = cast(int, state[14])
         self.confidence = cast(float, state[15])
+        self.crowded = cast(bool, state[16])
 
 
 def panel_of(name: str, mode: str, inventories: list[Inventory], quoted: list[Quoting]) -> dict[str, object]:
