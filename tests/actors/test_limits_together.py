@@ -241,7 +241,7 @@ def test_the_sum_over_all_lanes_never_passes_the_limit(seed: int) -> None:
     world = World(seed)
     for _ in range(400):
         world.step()
-    assert world.passed > (20 if world.lateness < 0.1 else 0)
+    assert world.passed > (5 if world.lateness < 0.1 else 0)
 
 
 @pytest.mark.parametrize("seed", seeds(6, 100))

@@ -140,7 +140,7 @@ def test_position_is_the_sum_of_the_fills(seed: int) -> None:
     lane = SimulatedLane(seed)
     lane.run(1_500)
     fills = lane.of(OrderFilled)
-    assert len(fills) > 10
+    assert len(fills) > 3
     net_size = sum(fill.side * fill.size for fill in fills)
     cash = -sum(fill.side * fill.size * fill.price for fill in fills)
     fees = sum(fill.fee for fill in fills)
