@@ -139,6 +139,8 @@ class Lane:
         drain = self.drain
         await trio.lowlevel.checkpoint()
         while True:
+            # What failed in a turn at once is told before another input is taken: the journal has it in that order.
+            self.report_failures()
             taken = drain.turn(self.clock.now_ns()) + self.take_refusals()
             self.report_failures()
             delivered = await self.let_out()

@@ -18,7 +18,7 @@ from market.messages.catalogue import SCHEMA_FINGERPRINT
 from runtime.journal.durability import Durability
 from runtime.journal.errors import SnapshotFailed, SnapshotNotPlain
 from runtime.journal.reader import JournalReader, TornTail, last_sequence
-from runtime.journal.snapshots import SkippedSnapshot, Snapshot, SnapshotStore, check_plain
+from runtime.journal.snapshots import EncodedSnapshot, SkippedSnapshot, Snapshot, SnapshotStore, encode_snapshot
 from runtime.journal.writer import JournalWriter, segments_before
 from runtime.lane_parts import SaveFailed
 from runtime.replay_core import Replayer
@@ -93,7 +93,7 @@ class LaneJournal:
         self._writer: JournalWriter | None = None
         self._durability: Durability | None = None
         self._snapshot_due_ns = 0
-        self._snapshot: Snapshot | None = None
+        self._snapshot: EncodedSnapshot | None = None
         self._snapshot_wanted = trio.Event()
 
     @property
@@ -169,27 +169,29 @@ class LaneJournal:
             if self._snapshot is not None:
                 self._snapshot_wanted.set()
 
-    def take_snapshot(self) -> Snapshot | None:
-        """The state of the lane at this moment; None when an actor cannot give its own, which is told."""
+    def take_snapshot(self) -> EncodedSnapshot | None:
+        """The state of the lane at this moment; None when an actor cannot give its own, which is told.
+
+        It is encoded before anything else runs: an actor may give the very lists that it goes on with.
+        """
         core = self.core
         try:
-            state = core.save()
-            check_plain(state)
+            snapshot = Snapshot(
+                lane=core.name,
+                sequence=int(core.sequence),
+                time_ns=int(core.outlet.now_ns),
+                digest=int(core.digest.value),
+                count=int(core.digest.count),
+                schema_fingerprint=SCHEMA_FINGERPRINT,
+                build=self.options.build,
+                state=core.save(),
+            )
+            return EncodedSnapshot(snapshot.sequence, encode_snapshot(snapshot))
         except (SaveFailed, SnapshotNotPlain) as error:
             # The journal is whole without it: a later start only takes longer.
             self.snapshots_missed += 1
             self.on_trouble(f"no snapshot of lane {core.name}: {error}")
             return None
-        return Snapshot(
-            lane=core.name,
-            sequence=int(core.sequence),
-            time_ns=int(core.outlet.now_ns),
-            digest=int(core.digest.value),
-            count=int(core.digest.count),
-            schema_fingerprint=SCHEMA_FINGERPRINT,
-            build=self.options.build,
-            state=state,
-        )
 
     async def run(self) -> None:
         """The background work: fsync by time, and writing snapshots."""
@@ -203,7 +205,7 @@ class LaneJournal:
                 self._snapshot = None
                 self._snapshot_wanted = trio.Event()
 
-    async def _save(self, snapshot: Snapshot) -> None:
+    async def _save(self, snapshot: EncodedSnapshot) -> None:
         """Write a snapshot; one that cannot be written costs only time at the next start."""
         try:
             await self.snapshots.save(snapshot, self.durability)

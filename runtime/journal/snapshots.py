@@ -45,6 +45,14 @@ class Snapshot:
 
 
 @attrs.frozen
+class EncodedSnapshot:
+    """A snapshot as its file will have it, so that nothing that happens after it can change it."""
+
+    sequence: int
+    data: bytes
+
+
+@attrs.frozen
 class SkippedSnapshot:
     """A snapshot that was there and not used, and why."""
 
@@ -144,12 +152,11 @@ class SnapshotStore:
         self._schema_fingerprint = schema_fingerprint
         self._keep = keep
 
-    async def save(self, snapshot: Snapshot, durability: Durability) -> None:
-        """Keep a snapshot; encoded at once, so the actors may go on while the disk works."""
-        data = encode_snapshot(snapshot)
+    async def save(self, snapshot: EncodedSnapshot, durability: Durability) -> None:
+        """Keep a snapshot, behind the journal that it belongs to; the actors go on while the disk works."""
         durability.writer.hand_over()
         await durability.make_durable()
-        await durability.run_blocking(functools.partial(self.store, snapshot.sequence, data))
+        await durability.run_blocking(functools.partial(self.store, snapshot.sequence, snapshot.data))
 
     def store(self, sequence: int, data: bytes) -> None:
         """Write an encoded snapshot and let go of the oldest; blocks until it lasts."""

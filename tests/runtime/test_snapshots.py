@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from runtime.journal.durability import Durability, DurabilitySetting
 from runtime.journal.errors import SnapshotFailed, SnapshotNotPlain
-from runtime.journal.snapshots import Snapshot, SnapshotStore, decode_snapshot, encode_snapshot, snapshot_name
+from runtime.journal.snapshots import (
+    EncodedSnapshot,
+    Snapshot,
+    SnapshotStore,
+    decode_snapshot,
+    encode_snapshot,
+    snapshot_name,
+)
 from runtime.journal.storage import DirectoryStorage
 from tests.seeds import SOAK, examples, seeds
 from tests.simulation.disk import SimulatedDisk
@@ -166,7 +173,7 @@ async def test_a_snapshot_is_never_ahead_of_the_durable_journal() -> None:
     records = draw_records(1, 10)
     write_all(writer, records[:9])
     writer.append(*records[9])
-    await store_in(disk).save(snapshot(10), durability)
+    await store_in(disk).save(EncodedSnapshot(10, encode_snapshot(snapshot(10))), durability)
     disk.power_loss()
     assert store_in(disk).newest(LAST).snapshot == snapshot(10)
     assert read_all(disk)[0] == records
