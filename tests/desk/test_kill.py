@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import runtime.replay
+from desk.exits import EXIT_OK, EXIT_WRONG
 from market.messages import ChildOrder, Message
 from runtime.blueprint import Blueprint
 from runtime.build_core import build_core
