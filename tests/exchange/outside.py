@@ -237,9 +237,13 @@ def _service(name: str, number: int, kind: type[Service], params: object) -> Nod
 
 @asynccontextmanager
 async def world(
-    tmp_path: Path, start_ns: int = START_NS, fee_in: str = "quote", **changes: Any  # noqa: ANN401
+    tmp_path: Path, start_ns: int = START_NS, **changes: Any  # noqa: ANN401
 ) -> AsyncIterator[World]:
-    """An exchange that runs behind both protocols, with keys for two accounts and one that may only read."""
+    """An exchange that runs behind both protocols, with keys for two accounts and one that may only read.
+
+    `fee_in` is the exchange's; all other changes are settings of its gateway.
+    """
+    fee_in = changes.pop("fee_in", "quote")
     rows = [f'[keys.{name}]\nsecret = "{SECRET}"\naccount = {account}\nscopes = [{scopes}]\n'
             for name, account, scopes in (
                 ("alice", ALICE, '"read", "trade", "admin"'), ("bob", BOB, '"read", "trade", "admin"'),
