@@ -147,7 +147,6 @@ class Planner:
             or news
         )  # fmt: skip
 
-
     def take(self, quoting: Quoting) -> None:
         """The plan is what is told, with the reason of what is placed now; what stays keeps its own."""
         spread = quoting.spread
