@@ -35,6 +35,7 @@ from market.messages import (
     ChildReplace,
     ConnectionDown,
     ConnectionUp,
+    FeeTaken,
     FlattenPosition,
     HaltReset,
     Lagging,
@@ -84,6 +85,7 @@ class OrderManager(QuoteGuard):
         OrderAccepted: "on_accepted",
         OrderRejected: "on_rejected",
         OrderFilled: "on_filled",
+        FeeTaken: "on_fee_taken",
         OrderCancelled: "on_cancelled",
         OrderExpired: "on_expired",
         OrderReplaced: "on_replaced",
@@ -237,6 +239,9 @@ class OrderManager(QuoteGuard):
             self.ended(fill.order_id, False)
         else:
             self.requests.answered(fill.order_id, NEW)
+
+    def on_fee_taken(self, _: FeeTaken) -> None:
+        """The ledger has taken note of it: targets are reached, and positions closed, by what is left."""
 
     def on_cancelled(self, cancelled: OrderCancelled) -> None:
         """There is room for the order that takes its place. One that nobody wanted cancelled was refused."""

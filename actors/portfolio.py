@@ -24,6 +24,7 @@ from market.messages import (
     BookStateChanged,
     ExposureChanged,
     FairValue,
+    FeeTaken,
     FundingPaid,
     LotClosed,
     Markout,
@@ -51,6 +52,7 @@ class Portfolio(Actor):
     HANDLERS: ClassVar[dict[type[Message], str]] = {
         OrderFilled: "on_filled",
         ShadowFilled: "on_shadow_filled",
+        FeeTaken: "on_fee_taken",
         FundingPaid: "on_funding",
         TopOfBook: "on_top_of_book",
         BookStateChanged: "on_book_state",
@@ -129,6 +131,21 @@ class Portfolio(Actor):
         """Take what a shadow account of the paper venue holds to be filled."""
         account = self.optimistic if fill.model == MODEL_OPTIMISTIC else self.pessimistic
         account.fill(fill.strategy_id, fill.instrument_id, fill.side, fill.price, fill.size, fill.fee)
+        self.tell_soon()
+
+    def on_fee_taken(self, taken: FeeTaken) -> None:
+        """A venue takes its fee out of a position: what is left of it is told with the fill, which comes next."""
+        if not self.ledger.fee_counted:
+            return
+        order = self.ledger.order(taken.order_id)
+        strategy_id: int = taken.strategy_id if order is None else order.strategy_id
+        holding = self.queue.holding(strategy_id, taken.instrument_id)
+        if holding is None:
+            return
+        holding.position.now_ns = self.outlet.now_ns
+        holding.position.apply_fee_taken(taken.price, self.ledger.fee_size, taken.fee)
+        self.tell_lots(holding)
+        self.tell_position(holding)
         self.tell_soon()
 
     def on_funding(self, funding: FundingPaid) -> None:

@@ -45,6 +45,7 @@ from market.messages import (
     ConnectionUp,
     DayBegan,
     FairValue,
+    FeeTaken,
     FundingPaid,
     HaltConfirmed,
     HaltReset,
@@ -86,7 +87,6 @@ from runtime.ledger_orders import LedgerOrder
 
 SOURCE: Final = "risk"
 DAY_TIMER: Final = 3
-KILL: Final = "kill"
 REFUSALS_KEPT: Final = 10
 
 
@@ -101,7 +101,8 @@ class Risk(Actor):
         FairValue: "on_fair_value",
         BookStateChanged: "on_book_state",
         OrderFilled: "on_filled",
-        FundingPaid: "on_funding",
+        FeeTaken: "on_cash",
+        FundingPaid: "on_cash",
         OrderCancelled: "on_end_of_order",
         OrderRejected: "on_end_of_order",
         OrderExpired: "on_end_of_order",
@@ -151,9 +152,8 @@ class Risk(Actor):
         self.checks: Final = parts.checks
         self.losses: Final = parts.losses
         self.changes: Final = LimitChanges(self, self.limits, self.checks, self.balances, self.losses)
-        self.halt_watch: Final = HaltWatch(
-            self, sorted(set(params.connections.values())), params.confirm_ms * NANOSECONDS_PER_MILLISECOND
-        )
+        connections = sorted(set(params.connections.values()))
+        self.halt_watch: Final = HaltWatch(self, connections, params.confirm_ms * NANOSECONDS_PER_MILLISECOND)
         self.gateways: Final = Gateways(list(self.watched.values()), params.gateways, params.connections)
         # Limits of the whole system, where there are such.
         self.leases: Leases | None = None
@@ -315,10 +315,12 @@ class Risk(Actor):
         if self.ledger.fill_counted:
             self.halt_watch.on_life()
 
-    def on_funding(self, funding: FundingPaid) -> None:
-        """Funding changes the results."""
-        earned = self.losses.earned.get(funding.instrument_id)
+    def on_cash(self, moved: FundingPaid | FeeTaken) -> None:
+        """Funding changes the results, and so does a fee that was taken out of a position, with the balances."""
+        earned = self.losses.earned.get(moved.instrument_id)
         if earned is not None:
+            if isinstance(moved, FeeTaken) and self.ledger.fee_counted:
+                self.balances.take_fee(earned.watched, self.ledger.fee_size, moved.fee)
             self.mark(earned)
 
     def on_order_life(self, _: OrderAccepted) -> None:
@@ -398,7 +400,7 @@ class Risk(Actor):
         """The kill switch, or another limit."""
         words = f"{command.command} {command.argument}".strip()
         name, _, argument = words.partition(" ")
-        if name == KILL:
+        if name == "kill":
             if self.ledger.halted:
                 self.emit(CancelAll(0, f"kill switch, by {command.operator}"))
                 self.halt_watch.begin()
@@ -463,8 +465,7 @@ class Risk(Actor):
     def summary(self) -> dict[str, object]:
         """How many orders passed, why the last one did not, what was lost, and what is leased."""
         told: dict[str, object] = {
-            "passed": int(self.passed),
-            "refused": int(self.refused),
+            "passed": int(self.passed), "refused": int(self.refused),
             "last_refusal": self.refusals[-1] if self.refusals else "",
             **self.losses.told(),
         }

@@ -79,6 +79,14 @@ class Balances:
             signed: int = size if side == BUY else -size
             base.total += signed * watched.base_factor
 
+    def take_fee(self, watched: Watched, size: int, fee: int) -> None:
+        """A fee left in the base asset, of which the fill was counted, or will be, as if it were paid in the quote."""
+        quote, base = watched.quote_balance, watched.base_balance
+        if quote is not None:
+            quote.total += fee * watched.quote_factor
+        if base is not None:
+            base.total -= size * watched.base_factor
+
     def recount(self) -> None:
         """Count every account anew from the positions of the ledger, such as when a fill was missed."""
         for balance in self.balances.values():

@@ -42,6 +42,7 @@ from market.messages import (
     CancelRejected,
     ConnectionDown,
     ConnectionUp,
+    FeeTaken,
     ForeignOrder,
     Message,
     NewOrder,
@@ -90,7 +91,7 @@ class TradingGateway(Service):
     GIVES: ClassVar[tuple[type[Message], ...]] = (
         OrderAccepted, OrderRejected, OrderFilled, OrderCancelled, OrderExpired, OrderReduced, OrderRepriced,
         OrderTriggered, CancelRejected, OrderReplaced, ReplaceRejected, OrderStatus, ForeignOrder, BalanceChanged,
-        VenueStateComplete, ConnectionUp, ConnectionDown, TradingHalted,
+        VenueStateComplete, ConnectionUp, ConnectionDown, TradingHalted, FeeTaken,
     )  # fmt: skip
     OWNS: ClassVar[tuple[type[Message], ...]] = (OrderAccepted, OrderFilled, OrderCancelled)
     PARAMS: ClassVar[type | None] = TradingGatewayParams
@@ -194,7 +195,7 @@ class TradingGateway(Service):
                 with trio.CancelScope(shield=True):
                     await self.send(batch)
                 del untold[: len(batch)]
-        for words in self.orders.words_of_fees({one.base for one in self.by_id.values()}):
+        for words in self.orders.words_of_fees():
             self.log.warning(words)
 
     async def _connected(self, tracker: RestartTracker) -> None:
@@ -485,7 +486,8 @@ class TradingGateway(Service):
             question = await link.state("fills")
             assert question.answer is not None
             told = self.desk.fills([row for row in question.rows if row.time_ns >= wanted.since_ns])
-            done = VenueStateComplete(connection_id, STATE_FILLS, len(told), question.answer.time_ns)
+            count = sum(isinstance(one, OrderFilled) for one in told)
+            done = VenueStateComplete(connection_id, STATE_FILLS, count, question.answer.time_ns)
             await self._tell([*told, done])
 
 

@@ -107,7 +107,9 @@ def trade_of(report: Report, instrument: Instrument) -> Trade:
     size = scaled(report.trade_size, instrument.size_scale)
     liquidity = _LIQUIDITIES.get(report.liquidity, UNKNOWN_LIQUIDITY)
     fee = fee_of(instrument, report.fee_asset, report.fee, price, size, liquidity)
-    return Trade(report.trade_id, price, size, fee.money, liquidity, report.time_ns, fee.other_asset)
+    return Trade(
+        report.trade_id, price, size, fee.money, liquidity, report.time_ns, fee.other_asset, fee.size_parts
+    )
 
 
 def price_in(report: Report, instrument: Instrument) -> int:

@@ -21,6 +21,7 @@ from market.numbers import MAX_I64, notional
 METHODS: Final = ("average", "fifo", "lifo")
 _QUICK_PRODUCT: Final = 4611686018427387903  # 2 ** 62 - 1, the largest product taken in 64 bits
 _QUICK_COST: Final = 2305843009213693952  # 2 ** 61
+SIZE_PARTS: Final = 1_000_000_000  # a fee that is taken out of a size is counted in billionths of a unit of it
 _SPENT_LOTS: Final = 64  # closed lots at the front of the list before it is cut
 
 
@@ -106,6 +107,23 @@ class Position:
         self.realised += delta
         self.fees += fee
         return delta
+
+    def apply_fee_taken(self, price: i64, size: int, fee: int) -> None:
+        """Takes a fee that left in what is held: this size at the trade's price, below zero where it came as a rebate.
+
+        The fee as money is that of the fill, which the fill takes off: it comes back here, and what it is more or less
+        than the size is worth is realised. So the cash that moved is that of the fill without a fee.
+        """
+        if not -MAX_I64 <= size <= MAX_I64:
+            raise PositionError(f"a fee of {size} is not possible")
+        rest: int = fee
+        if size == 0:
+            self.closed.clear()
+        else:
+            taken: i64 = size
+            rest += self._value(price, -taken)
+            self.apply_fill(-1 if size > 0 else 1, price, taken if size > 0 else -taken, 0)
+        self.realised += rest
 
     def apply_funding(self, amount: int) -> None:
         """Takes a cash flow of the position itself, such as funding: positive is received, negative is paid."""

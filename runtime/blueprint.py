@@ -79,6 +79,7 @@ NEEDS_NO_GIVER = frozenset(
         "BookSnapshot",
         "ChildReplace",
         "ConfigChanged",
+        "FeeTaken",
         "FundingPaid",
         "OrderReplaced",
         "OrderExpired",

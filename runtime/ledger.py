@@ -17,6 +17,7 @@ from market.messages import (
     CancelRejected,
     ChildOrder,
     ChildReplace,
+    FeeTaken,
     FundingPaid,
     HaltReset,
     Message,
@@ -53,7 +54,7 @@ from market.order_life import (
     is_final,
     next_state,
 )
-from market.positions import AveragePosition, PositionError
+from market.positions import SIZE_PARTS, AveragePosition, PositionError
 from runtime.ledger_orders import BUYS, LedgerOrder, MoneyTerms, OpenOrders, OpenSide, Standing, load_order, recount
 
 OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
@@ -72,6 +73,7 @@ OBSERVED_TYPES: Final[tuple[type[Message], ...]] = (
     OrderExpired,
     OrderReduced,
     OrderTriggered,
+    FeeTaken,
     FundingPaid,
     TradeBusted,
     PositionSettled,
@@ -106,6 +108,11 @@ class Ledger:
         self.closing: bool = False
         # Whether the last fill counted: one that is told twice does not.
         self.fill_counted: bool = False
+        # What the last fee that a venue took out of a position came to, in whole units, and whether it counted.
+        self.fee_size: int = 0
+        self.fee_counted: bool = False
+        # By instrument, what was taken more than venues have, in parts of a unit: less than one, and the next fee's.
+        self.fee_ahead: dict[int, int] = {}
         self.orders: i64 = 0
         self.fills: i64 = 0
         self.duplicates: i64 = 0
@@ -191,6 +198,8 @@ class Ledger:
             return self.move(message.order_id, TRIGGER)
         if isinstance(message, (TradeBusted, PositionSettled, PositionLiquidated)):
             return uncounted(message)
+        if isinstance(message, FeeTaken):
+            return self.take_fee(message)
         if isinstance(message, FundingPaid):
             self.pay_funding(message)
         elif isinstance(message, TradingHalted):
@@ -362,6 +371,36 @@ class Ledger:
         self.open_orders.trade(strategy_id, message.instrument_id, message.side, message.size)
         return ""
 
+    def take_fee(self, message: FeeTaken) -> str:
+        """A venue takes its fee out of a position: once for each trade, whether or not its fill is known.
+
+        Positions have whole units. They are rounded down, so that all of one can be sold: what was taken too much, less
+        than a unit for each instrument, counts for the next fee.
+        """
+        self.fee_size = 0
+        self.fee_counted = False
+        order = self.order(message.order_id)
+        seen: list[i64] | None = None if order is None else order.fee_trade_ids
+        if seen is not None and message.trade_id in seen:
+            return ""
+        instrument_id: int = message.instrument_id
+        strategy_id = order.strategy_id if order is not None else message.strategy_id
+        due = message.amount - self.fee_ahead.get(instrument_id, 0)
+        size = -(-due // SIZE_PARTS)
+        try:
+            self.held(strategy_id, instrument_id).apply_fee_taken(message.price, size, message.fee)
+        except PositionError as error:
+            return f"the fee of trade {message.trade_id} of order {message.order_id} cannot be: {error}"
+        self.fee_ahead[instrument_id] = size * SIZE_PARTS - due
+        self.fee_size = size
+        self.fee_counted = True
+        if seen is not None:
+            seen.append(message.trade_id)
+        elif order is not None:
+            order.fee_trade_ids = [message.trade_id]
+        self.open_orders.trade(strategy_id, instrument_id, -BUYS, size)
+        return ""
+
     def pay_funding(self, message: FundingPaid) -> None:
         """A position was paid for, or paid."""
         position = self.held(message.strategy_id, message.instrument_id)
@@ -398,6 +437,7 @@ class Ledger:
             "halted": self.halted,
             "halt_reason": self.halt_reason,
             "closing": self.closing,
+            "fee_ahead": [[instrument_id, parts] for instrument_id, parts in self.fee_ahead.items()],
             "counts": [self.orders, self.fills, self.duplicates, self.rejections],
         }
 
@@ -430,6 +470,7 @@ class Ledger:
         self.halted = state["halted"]
         self.halt_reason = state["halt_reason"]
         self.closing = state["closing"]
+        self.fee_ahead = dict(state["fee_ahead"])
         self.orders, self.fills, self.duplicates, self.rejections = state["counts"]
 
 

@@ -75,6 +75,8 @@ class LedgerOrder:
         self.replace_price: i64 = 0
         self.replace_size: i64 = 0
         self.trade_ids: list[i64] = []
+        # Those of which the fee was taken out of what was bought; none for most orders.
+        self.fee_trade_ids: list[i64] | None = None
         # What the sums hold of it.
         self.counted_size: i64 = 0
         self.counted_unpriced: i64 = 0
@@ -141,6 +143,7 @@ class LedgerOrder:
             self.replace_price,
             self.replace_size,
             list(self.trade_ids),
+            None if self.fee_trade_ids is None else list(self.fee_trade_ids),
         ]
 
 
@@ -149,8 +152,9 @@ def load_order(state: object) -> LedgerOrder:
     assert isinstance(state, list)
     order_id, parent_id, strategy_id, instrument_id, side, price, size, post_only = state[:8]
     order = LedgerOrder(order_id, parent_id, strategy_id, instrument_id, side, price, size, post_only)
-    order.filled, order.state, order.sent, order.replace_price, order.replace_size, trade_ids = state[8:]
+    order.filled, order.state, order.sent, order.replace_price, order.replace_size, trade_ids, fee_ids = state[8:]
     order.trade_ids = list(trade_ids)
+    order.fee_trade_ids = None if fee_ids is None else list(fee_ids)
     return order
 
 

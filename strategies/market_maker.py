@@ -24,6 +24,7 @@ from market.messages import (
     ActorRestarted,
     BookStateChanged,
     FairValue,
+    FeeTaken,
     HaltReset,
     Lagging,
     Message,
@@ -53,6 +54,7 @@ class MarketMaker(Strategy):
         FairValue: "on_fair_value",
         PublicTrade: "on_trade",
         OrderFilled: "on_filled",
+        FeeTaken: "on_fee_taken",
         BookStateChanged: "on_book_state",
         Lagging: "on_lagging",
         QuotingChanged: "on_quoting_changed",
@@ -171,6 +173,16 @@ class MarketMaker(Strategy):
         if order is not None and order.post_only and order.parent_id == 0:
             # The order manager sends nothing more there until it is told anew.
             side.committed = 0
+        self.count_again(quoting)
+
+    def on_fee_taken(self, taken: FeeTaken) -> None:
+        """The venue takes its fee out of the position."""
+        quoting = self.quoting.get(taken.instrument_id)
+        if quoting is not None:
+            self.count_again(quoting)
+
+    def count_again(self, quoting: Quoting) -> None:
+        """The position has changed, and with it every quote in that base."""
         quoting.inventory.stale = True
         for member in quoting.inventory.members:
             member.changed = True

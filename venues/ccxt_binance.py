@@ -265,7 +265,7 @@ def _trade(fill: Fill, instrument: Instrument, venue_ns: int) -> Trade:
     """A trade that an order made as it came in."""
     price, size = scaled(fill.price, instrument.price_scale), scaled(fill.qty, instrument.size_scale)
     fee = fee_of(instrument, fill.commission_asset, fill.commission, price, size, TAKER)
-    return Trade(fill.trade_id, price, size, fee.money, TAKER, venue_ns, fee.other_asset)
+    return Trade(fill.trade_id, price, size, fee.money, TAKER, venue_ns, fee.other_asset, fee.size_parts)
 
 
 def trade_of(row: OwnTrade, instrument: Instrument) -> Trade:
@@ -274,4 +274,5 @@ def trade_of(row: OwnTrade, instrument: Instrument) -> Trade:
     with _readable():
         price, size = scaled(row.price, instrument.price_scale), scaled(row.qty, instrument.size_scale)
         fee = fee_of(instrument, row.commission_asset, row.commission, price, size, liquidity)
-    return Trade(row.id, price, size, fee.money, liquidity, row.time * NANOSECONDS_PER_MILLISECOND, fee.other_asset)
+    venue_ns = row.time * NANOSECONDS_PER_MILLISECOND
+    return Trade(row.id, price, size, fee.money, liquidity, venue_ns, fee.other_asset, fee.size_parts)

@@ -32,6 +32,7 @@ from market.messages import (
     CancelRejected,
     ConnectionDown,
     ConnectionUp,
+    FeeTaken,
     ForeignOrder,
     Message,
     NewOrder,
@@ -77,7 +78,7 @@ class CcxtGateway(Service):
     )  # fmt: skip
     GIVES: ClassVar[tuple[type[Message], ...]] = (
         OrderAccepted, OrderRejected, OrderFilled, OrderCancelled, CancelRejected, ReplaceRejected, OrderStatus,
-        ForeignOrder, BalanceChanged, VenueStateComplete, ConnectionUp, ConnectionDown,
+        FeeTaken, ForeignOrder, BalanceChanged, VenueStateComplete, ConnectionUp, ConnectionDown,
     )  # fmt: skip
     OWNS: ClassVar[tuple[type[Message], ...]] = (OrderAccepted, OrderFilled, OrderCancelled)
     PARAMS: ClassVar[type | None] = CcxtParams
@@ -100,7 +101,6 @@ class CcxtGateway(Service):
         self.desk: Final = CcxtDesk(self.params, self.orders, by_id, self.clock, calls, self._tell)
         self.last_error = "not connected yet"
         self.is_key_refused = False
-        self._bases: Final = {one.base for one in found}
         self._assets: Final = {asset for one in found for asset in (one.base, one.quote)}
         self._balances: dict[str, tuple[int, int]] = {}
         self._telling: Final = trio.Lock()
@@ -114,7 +114,7 @@ class CcxtGateway(Service):
             "gateway_connected", "Whether orders can be sent.", label, read=lambda: float(self.desk.is_up)
         )
         self.metrics.gauge(
-            "gateway_fees_in_other_assets", "Trades whose fee was paid in an asset that is not their money.", label,
+            "gateway_fees_in_other_assets", "Trades whose fee was paid in an asset without a price.", label,
             read=lambda: float(sum(self.orders.fees_elsewhere.values())),
         )  # fmt: skip
 
@@ -134,7 +134,7 @@ class CcxtGateway(Service):
                 with trio.CancelScope(shield=True):
                     await self.send(batch)
                 del untold[: len(batch)]
-        for words in self.orders.words_of_fees(self._bases):
+        for words in self.orders.words_of_fees():
             self.log.warning(words)
 
     # ---- the life of the gateway

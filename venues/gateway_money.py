@@ -13,6 +13,7 @@ import attrs
 
 from market.instruments import Instrument
 from market.numbers import NumberError, parse_decimal
+from market.positions import SIZE_PARTS
 
 AMOUNT_SCALE: Final = 12
 """The scale of `BalanceChanged`: no asset has more decimal places."""
@@ -24,13 +25,14 @@ class UnreadableAmount(ValueError):
 
 @attrs.frozen
 class Fee:
-    """A fee in the money of its instrument; `is_estimate` where it was paid in an asset with no price here.
+    """A fee in the money of its instrument; an estimate where it was paid in an asset that has no price here.
 
-    `other_asset` is what it was paid in where that is not the money: the balance of that asset has changed by it.
+    `size_parts` is what of it was taken out of the base, in billionths of a unit of size; `other_asset` is what an
+    estimate was paid in: the balance of that asset has changed by it.
     """
 
     money: int
-    is_estimate: bool = False
+    size_parts: int = 0
     other_asset: str = ""
 
 
@@ -56,12 +58,16 @@ def asset_amount(text: str) -> int:
 
 
 def fee_of(instrument: Instrument, asset: str, text: str, price: int, size: int, liquidity: int) -> Fee:
-    """A fee as money: in the quote as it is, in the base at the trade's price, in others by the configured rate."""
+    """A fee as money: in the quote as it is, in the base at the trade's price, in others by the configured rate.
+
+    What is taken of the base is out of the position, also where it is what all fees of the account are paid in.
+    """
     if not text:
         return Fee(0)
     amount = ratio_of(text)
     if asset == instrument.quote or not amount:
         return Fee(ceil(amount * 10**instrument.money_scale))
     if asset == instrument.base:
-        return Fee(ceil(amount * price * 10**instrument.size_scale), other_asset=asset)
-    return Fee(instrument.fee(price, size, liquidity), is_estimate=True, other_asset=asset)
+        taken = amount * 10**instrument.size_scale
+        return Fee(ceil(taken * price), size_parts=ceil(taken * SIZE_PARTS))
+    return Fee(instrument.fee(price, size, liquidity), other_asset=asset)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -24,6 +23,7 @@ from market.messages import (
     REJECT_TIMEOUT,
     VENUE_UNKNOWN,
     CancelRejected,
+    FeeTaken,
     Message,
     NewOrder,
     OrderAccepted,
@@ -79,7 +79,9 @@ class Trade:
     liquidity: int
     venue_ns: int
     fee_asset: str = ""
-    """What the fee was paid in where that is not the money of the instrument."""
+    """What the fee was paid in where that has no price here: then it is an estimate."""
+    fee_parts: int = 0
+    """What of the base the fee has taken, in billionths of a unit of size."""
 
 
 @attrs.define
@@ -138,7 +140,7 @@ class GatewayOrders:
         self.untold: Final[list[Message]] = []
         """What became known and was not sent to the lane yet."""
         self.fees_elsewhere: Final[dict[str, int]] = {}
-        """How many trades had their fee in an asset that is not the money of their instrument."""
+        """How many trades had their fee in an asset that has no price here."""
         self.mark = -1
         """How far the venue's numbered reports were taken; -1 where none were."""
         self._assets_told: Final[set[str]] = set()
@@ -233,6 +235,14 @@ class GatewayOrders:
         if trade.fee_asset:
             self.fees_elsewhere[trade.fee_asset] = self.fees_elsewhere.get(trade.fee_asset, 0) + 1
         told = self.accepted(order, order.venue_order_id, trade.venue_ns)
+        if trade.fee_parts:
+            # The fill may end the order, and nobody asks for one that has ended: so it is told last.
+            told.append(
+                FeeTaken(
+                    order.order_id, order.instrument_id, order.strategy_id, trade.trade_id, trade.price,
+                    trade.fee_parts, trade.fee, trade.venue_ns,
+                )
+            )  # fmt: skip
         order.filled += trade.size
         told.append(
             OrderFilled(
@@ -244,14 +254,12 @@ class GatewayOrders:
             self._end(order)
         return told
 
-    def words_of_fees(self, bases: AbstractSet[str]) -> list[str]:
-        """What a person has to know of fees in other assets than money: said once of each."""
+    def words_of_fees(self) -> list[str]:
+        """What a person has to know of fees in assets that have no price here: said once of each."""
         new = sorted(self.fees_elsewhere.keys() - self._assets_told)
         self._assets_told.update(new)
         return [
-            f"fees are taken in {asset}, from what is bought: the account has less of it than the positions say"
-            if asset in bases
-            else f"fees are paid in {asset}, which has no price here: results count the configured rate instead"
+            f"fees are paid in {asset}, which has no price here: results count the configured rate instead"
             for asset in new
         ]
 

@@ -369,4 +369,14 @@ EXECUTIONS: Final = GroupSpec(
         size("maximum_size", "At most so much."),
         RECEIVE_NS,
     )),
+    MessageSpec(240, "FeeTaken", "The venue takes its fee out of the base of a trade; told right before its fill.", (
+        ORDER,
+        INSTRUMENT,
+        STRATEGY,
+        identifier("trade_id", "The venue's trade number; a fee of one seen before is a duplicate."),
+        price("price", "The price of the trade."),
+        field("amount", "int", "What the venue takes of the base; below zero what it gives.", "size parts"),
+        money("fee", "The same as money: the fee that the fill tells."),
+        VENUE_NS,
+    )),
 ))  # fmt: skip

@@ -13,6 +13,7 @@ FIELD_KINDS: Final = ("i64", "int", "bool", "f64", "str", "bytes", "i64s")
 UNITS: Final[dict[str, str]] = {
     "price": "price in units of 10^-price_scale of the instrument",
     "size": "size in units of 10^-size_scale of the instrument",
+    "size parts": "exact size in units of 10^-(size_scale + 9) of the instrument, billionths of a unit of its sizes",
     "money": "exact amount in the quote currency, in units of 10^-(price_scale + size_scale) of the instrument",
     "base money": "exact amount in the portfolio's base currency, in units of 10^-8",
     "asset": "exact amount of an asset, in units of 10^-8",

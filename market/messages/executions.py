@@ -1844,6 +1844,61 @@ class SizeAdvised(Message):
         digest.mix_field(self.receive_ns)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
+@final
+class FeeTaken(Message):
+    """The venue takes its fee out of the base of a trade; told right before its fill."""
+
+    order_id: Final[i64]
+    instrument_id: Final[i64]
+    strategy_id: Final[i64]
+    trade_id: Final[i64]
+    price: Final[i64]
+    amount: Final[int]
+    fee: Final[int]
+    venue_ns: Final[i64]
+
+    def __init__(
+        self, order_id: i64, instrument_id: i64, strategy_id: i64, trade_id: i64, price: i64, amount: int, fee: int,
+        venue_ns: i64,
+    ) -> None:
+        super().__init__(240)
+        self.order_id = order_id
+        self.instrument_id = instrument_id
+        self.strategy_id = strategy_id
+        self.trade_id = trade_id
+        self.price = price
+        self.amount = amount
+        self.fee = fee
+        self.venue_ns = venue_ns
+
+    def route_key(self) -> i64:
+        return self.instrument_id
+
+    def write_to(self, writer: BytesWriter) -> None:
+        start: i64 = len(writer)
+        write_i64_le(writer, 65776)
+        write_i64_le(writer, self.order_id)
+        write_i64_le(writer, self.instrument_id)
+        write_i64_le(writer, self.strategy_id)
+        write_i64_le(writer, self.trade_id)
+        write_i64_le(writer, self.price)
+        write_int(writer, self.amount)
+        write_int(writer, self.fee)
+        write_i64_le(writer, self.venue_ns)
+        finish(writer, start)
+
+    def mix_into(self, digest: Digest) -> None:
+        digest.mix_field(self.order_id)
+        digest.mix_field(self.instrument_id)
+        digest.mix_field(self.strategy_id)
+        digest.mix_field(self.trade_id)
+        digest.mix_field(self.price)
+        digest.mix_int(self.amount)
+        digest.mix_int(self.fee)
+        digest.mix_field(self.venue_ns)
+
+
 def _decode_order_accepted(data: bytes, at: i64, end: i64, minor: i64) -> OrderAccepted:
     need("OrderAccepted", at, end, 16)
     order_id = read_i64_le(data, at)
@@ -2563,6 +2618,27 @@ def _decode_size_advised(data: bytes, at: i64, end: i64, minor: i64) -> SizeAdvi
     return SizeAdvised(strategy_id, instrument_id, method, maximum_size, receive_ns)
 
 
+def _decode_fee_taken(data: bytes, at: i64, end: i64, minor: i64) -> FeeTaken:
+    need("FeeTaken", at, end, 40)
+    order_id = read_i64_le(data, at)
+    instrument_id = read_i64_le(data, at + 8)
+    strategy_id = read_i64_le(data, at + 16)
+    trade_id = read_i64_le(data, at + 24)
+    price = read_i64_le(data, at + 32)
+    at += 40
+    length = read_int_length("FeeTaken", data, at, end)
+    amount = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    length = read_int_length("FeeTaken", data, at, end)
+    fee = read_int(data, at + 1, at + 1 + length)
+    at += 1 + length
+    need("FeeTaken", at, end, 8)
+    venue_ns = read_i64_le(data, at)
+    at += 8
+    check_end("FeeTaken", at, end, minor, 1)
+    return FeeTaken(order_id, instrument_id, strategy_id, trade_id, price, amount, fee, venue_ns)
+
+
 def _decode_part_1(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -> Message:
     if schema_id == 200:
         return _decode_order_accepted(data, at, end, minor)
@@ -2648,6 +2724,8 @@ def _decode_part_2(schema_id: i64, data: bytes, at: i64, end: i64, minor: i64) -
         return _decode_stress_result(data, at, end, minor)
     if schema_id == 239:
         return _decode_size_advised(data, at, end, minor)
+    if schema_id == 240:
+        return _decode_fee_taken(data, at, end, minor)
     raise MessageError(f"no message has the number {schema_id}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from market.messages import (
     BalanceChanged,
     CancelAll,
     CancelRejected,
+    FeeTaken,
     ForeignOrder,
     OrderAccepted,
     OrderCancelled,
@@ -43,7 +46,7 @@ from runtime.clock import LiveClock
 from tests.exchange.desk_of_orders import BTC, BTC_USDT
 from tests.exchange.gateways import SECRET
 from tests.exchange.outside import World, world
-from tests.exchange.played_trader import Trader, trader
+from tests.exchange.played_trader import STRATEGY, Trader, trader
 from tests.simulation.world import Silence
 from venues.ccxt_binance import OPEN_ORDERS
 from venues.ccxt_gateway import CcxtGateway
@@ -229,27 +232,58 @@ async def test_keys_that_are_refused_are_told(tmp_path: Path, key: str) -> None:
             assert "AuthenticationError" in (await alice.expect(OrderRejected, one)).reason
 
 
-async def test_a_fee_out_of_what_was_bought_is_counted_as_money_and_said(tmp_path: Path) -> None:
-    """The result is right at the trade's price, a warning tells once that the account has less; a sale pays money."""
+async def bitcoin(exchange: World) -> Fraction:
+    """What alice has of it at the exchange, in units of size."""
+    async with exchange.native("alice") as person:
+        (held,) = [one for one in await person.state("balances") if isinstance(one, Balance) and one.asset == "BTC"]
+    units: int = 10**BTC_USDT.size_scale
+    return Fraction(held.total) * units
+
+
+async def test_a_fee_out_of_what_was_bought_is_out_of_the_position(tmp_path: Path) -> None:
+    """The position is the account's, the cash that of the trades; nothing is left to say; a sale pays money."""
     async with trading(tmp_path, exchange_settings={"fee_in": "received"}) as (exchange, alice, bob):
         said = RecordedWarnings()
         alice.gateway.log = said
-        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="1", price="60000"))
+        before = await bitcoin(exchange)
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="2", price="60000"))
         for _ in range(2):
-            fill = await alice.expect(OrderFilled, alice.order("60000", "0.5", time_in_force=IOC))
+            fill = await alice.expect(OrderFilled, alice.order("60000", "1", time_in_force=IOC))
             assert fill.fee == BTC_USDT.fee(fill.price, fill.size, TAKER) > 0
-        assert alice.net() == lots("1")
-        async with exchange.native("alice") as person:
-            (held,) = [one for one in await person.state("balances") if isinstance(one, Balance) and one.asset == "BTC"]
-        # Of 1,000 to begin with and the 1 that was bought, 5 basis points of it are gone.
-        assert held.total.rstrip("0") == "1000.9995"
-        await alice.until(lambda: said.words)
-        assert [one.split(",")[0] for one in said.words] == ["fees are taken in BTC"]
-        assert alice.gateway.orders.fees_elsewhere == {"BTC": 2}
+        # Each time 5 basis points of 1,000 units, half a unit: the first one is rounded up, and the second is in it.
+        assert [(one.amount, one.fee) for one in alice.of(FeeTaken)] == [(500_000_000, fill.fee)] * 2
+        assert alice.net() == await bitcoin(exchange) - before == 1_999
+        position = alice.ledger.position(STRATEGY, BTC)
+        assert position is not None
+        assert position.realised - position.cost - position.fees == -2_000 * fill.price
         await bob.order(OrderForm(symbol="BTCUSDT", side="buy", size="0.5", price="59000"))
         sold = await alice.expect(OrderFilled, alice.order("59000", "0.5", side=SELL, time_in_force=IOC))
         assert sold.fee == BTC_USDT.fee(sold.price, sold.size, TAKER)
-        assert alice.gateway.orders.fees_elsewhere == {"BTC": 2}
+        assert len(alice.of(FeeTaken)) == 2
+        assert alice.net() == await bitcoin(exchange) - before == 1_499
+        assert (said.words, alice.gateway.orders.fees_elsewhere) == ([], {})
+
+
+async def test_a_new_process_takes_no_fee_twice(tmp_path: Path) -> None:
+    """It tells all trades of what is open, with their fees: the ledger counts those that it has missed."""
+    async with trading(tmp_path, exchange_settings={"fee_in": "received"}) as (exchange, alice, bob):
+        before = await bitcoin(exchange)
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="1.9", price="60000"))
+        one = alice.order("60000", "6")
+        await alice.expect(OrderFilled, one)
+        alice.scope.cancel()
+        await bob.order(OrderForm(symbol="BTCUSDT", side="sell", size="2.3", price="60000"))
+        async with trader(CcxtGateway, alice.setup.params, LiveClock(), CcxtGateway.GIVES) as later:
+            later.ledger = alice.ledger
+            await later.connected()
+            await later.expect(OrderFilled, one, 2)
+            assert [type(told) for told in later.heard if isinstance(told, FeeTaken | OrderFilled)] == [
+                FeeTaken, OrderFilled, FeeTaken, OrderFilled
+            ]  # fmt: skip
+            held = await bitcoin(exchange) - before
+            # It has the fee of the first as taker, and the rebate of the second as maker.
+            assert held == 4_200 - Fraction(95, 100) + Fraction(23, 100)
+            assert later.net() == floor(held)
 
 
 async def test_our_own_limit_is_kept(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Orders, changes and cancels at random, others who trade, connections that are cut in the middle of a frame or fall
 silent, gateways that fail and are made anew. At the end everything is cancelled, and then the ledger that believed
 every report holds what the exchange holds, to the last unit, without one report that breaks the life of an order.
+Every other seed the exchange takes its fees out of what was bought: then it holds that, rounded down to a unit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from exchange.protocol import OrderForm
 from exchange.protocol_events import Balance
 from exchange.trading_gateway import TradingGateway
 from exchange.trading_gateway_params import TradingGatewayParams
-from market.messages import BUY, GTC, IOC, SELL, CancelAll, OrderFilled
+from market.messages import BUY, GTC, IOC, SELL, CancelAll, FeeTaken, OrderFilled
 from runtime.clock import LiveClock
 from runtime.service import ServiceSetup
 from tests.exchange.desk_of_orders import BTC_USDT
@@ -128,6 +130,11 @@ async def act(alice: Trader, bob: ExchangeClient, draw: random.Random, changes: 
         await bob.order(form)
 
 
+def fee_in(seed: int) -> str:
+    """What the exchange takes its fees out of."""
+    return "received" if seed % 2 else "quote"
+
+
 async def balances(exchange: World, nothing_open: bool = False) -> dict[str, Any]:
     """What alice has at the exchange."""
     async with exchange.native("alice") as person:
@@ -142,10 +149,16 @@ async def judge(alice: Trader, exchange: World, before: dict[str, Any]) -> None:
     after = await balances(exchange, nothing_open=True)
     assert alice.ledger.open == {}
     assert not alice.anomalies, alice.anomalies
-    assert after["BTC"] - before["BTC"] == ratio_of(BTC_USDT.format_size(alice.net()))
+    held = (after["BTC"] - before["BTC"]) * 10**BTC_USDT.size_scale
+    taken = [(one.order_id, one.trade_id) for one in alice.of(FeeTaken)]
+    assert alice.net() == (floor(held) if taken else held)
     fills = [(one.order_id, one.trade_id) for one in alice.of(OrderFilled)]
     assert len(fills) == len(set(fills)), "a trade was told twice"
+    assert len(taken) == len(set(taken)), "a fee was told twice"
     money = sum(-one.side * one.price * one.size - one.fee for one in alice.of(OrderFilled))
+    money += sum(one.fee for one in alice.of(FeeTaken))
+    counted = alice.ledger.positions.values()
+    assert sum(one.realised - one.cost - one.fees for one in counted) == money
     unit = ratio_of("1") / 10**BTC_USDT.money_scale
     # Each fee is rounded up to a unit of its instrument.
     assert 0 <= after["USDT"] - before["USDT"] - money * unit <= unit * len(fills)
@@ -174,7 +187,7 @@ async def test_the_native_gateway_tells_the_truth(autojump_clock: MockClock, tmp
     """See the head of this file."""
     draw = random.Random(seed)
     network = Network(random.Random(seed + 1))
-    async with world(tmp_path) as exchange, exchange.native("bob") as bob:
+    async with world(tmp_path, fee_in=fee_in(seed)) as exchange, exchange.native("bob") as bob:
         before = await balances(exchange)
         params = TradingGatewayParams(
             key="alice", keys_file=str(tmp_path / "keys.toml"), url="ws://exchange",
@@ -220,7 +233,7 @@ async def test_the_ccxt_gateway_tells_the_truth(
             raise requests.exceptions.ReadTimeout("cut before the answer")
         return answer
 
-    limits = {"orders_per_10_seconds": 100_000, "weight_per_minute": 1_000_000_000}
+    limits = {"orders_per_10_seconds": 100_000, "weight_per_minute": 1_000_000_000, "fee_in": fee_in(seed)}
     async with world(tmp_path, time.time_ns(), **limits) as exchange, exchange.native("bob") as bob:
         before = await balances(exchange)
         params = params_of(

@@ -346,6 +346,47 @@ def test_a_saved_state_that_does_not_fit_is_refused() -> None:
         average.load({})
 
 
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=examples(100, 1_000), deadline=None)
+@given(fills(), st.data(), st.integers(1, 2**50))
+def test_fees_out_of_what_is_held_move_no_cash(
+    method: str, some_fills: list[Fill], data: st.DataObject, mark: int
+) -> None:
+    """Size leaves, or comes as a rebate; the cash is that of the fills without their fees, to the last unit."""
+    position = new_position(method)
+    cash, net = 0, 0
+    for side, price, size, fee in some_fills:
+        taken, comes_first = data.draw(st.integers(-3, 5), "taken"), data.draw(st.booleans(), "comes first")
+        if comes_first:
+            position.apply_fee_taken(price, taken, fee)
+        position.apply_fill(side, price, size, fee)
+        if not comes_first:
+            position.apply_fee_taken(price, taken, fee)
+        cash -= side * price * size
+        net += side * size - taken
+        assert (position.net_size, position.profit(mark)) == (net, cash + net * mark)
+        assert net != 0 or position.cost == 0
+
+
+def test_a_fee_that_is_less_than_a_unit_is_realised_until_it_is_one() -> None:
+    """What a fee is more than the size that it takes, or less, is in the realised result; one that cannot be is not."""
+    position = FifoPosition()
+    position.apply_fill(BUY, 100, 10, 30)
+    position.apply_fee_taken(100, 0, 30)
+    assert state(position) == (10, 1_000, 30, 30, 0)
+    position.apply_fill(BUY, 200, 10, 60)
+    position.apply_fee_taken(200, 1, 60)
+    assert state(position) == (19, 2_900, 30 + 100 + 60 - 200, 90, 0)
+    assert [lot.size for lot in position.closed] == [1]
+    position.apply_fee_taken(200, 0, 0)
+    assert position.closed == []
+    before = state(position)
+    for size in (MAX_I64 + 1, -MAX_I64):
+        with pytest.raises(PositionError):
+            position.apply_fee_taken(200, size, 0)
+        assert state(position) == before
+
+
 def test_many_lots_are_kept_in_order_and_cut() -> None:
     """A FIFO position that rolls through thousands of lots keeps only the open ones."""
     position = FifoPosition()

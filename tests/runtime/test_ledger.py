@@ -14,6 +14,7 @@ from market.messages import (
     CancelRejected,
     ChildOrder,
     ChildReplace,
+    FeeTaken,
     Message,
     NewOrder,
     OrderAccepted,
@@ -29,6 +30,7 @@ from market.messages import (
     TradeBusted,
 )
 from market.order_life import CANCELLED, EXPIRED, FILLED, PARTIALLY_FILLED, REPLACE_PENDING, WORKING
+from market.positions import SIZE_PARTS
 from runtime.ledger import Ledger, MoneyTerms
 
 
@@ -228,3 +230,55 @@ def test_what_nobody_counts_is_told_so_that_trading_stops() -> None:
         "the venue settled -5 of instrument 1: compare positions with the venue",
         "the venue liquidated 5 of instrument 1: compare positions with the venue",
     ]
+
+
+def taken(order_id: int, trade_id: int, tenths: int, fee: int = 0) -> FeeTaken:
+    """A fee out of what was bought, in tenths of a unit of size."""
+    return FeeTaken(order_id, 1, 1, trade_id, 100, tenths * SIZE_PARTS // 10, fee, 0)
+
+
+def test_fees_out_of_what_was_bought_come_to_whole_units() -> None:
+    """The position is what the account has, rounded down: what was taken too much counts for the next fee."""
+    ledger = Ledger()
+    working(ledger, 1)
+    sizes = []
+    for trade_id, tenths in enumerate((3, 5, 2, 1, 20, -4, -25), start=1):
+        assert told(ledger, taken(1, trade_id, tenths)) == []
+        assert ledger.fee_counted
+        sizes.append(ledger.fee_size)
+    assert sizes == [1, 0, 0, 1, 2, -1, -2]
+    # All of it together is two tenths.
+    assert (ledger.net_size(1), ledger.standing(1, 1).net_size) == (-1, -1)
+    assert ledger.fee_ahead == {1: 8 * SIZE_PARTS // 10}
+    assert (ledger.fills, ledger.duplicates) == (0, 0)
+
+
+def test_a_fee_counts_once_for_each_trade_and_moves_no_cash() -> None:
+    """Whether its fill is there or not; told again, by a gateway that was made anew, it counts for nothing."""
+    ledger = Ledger()
+    working(ledger, 1)
+    whole = (taken(1, 7, 4, 40), OrderFilled(1, 1, 1, 7, BUY, 100, 10, 0, 40, MAKER, 0))
+    assert told(ledger, whole[0]) == []
+    again = Ledger()
+    again.load(json.loads(json.dumps(ledger.save())))
+    assert told(again, *whole) == []
+    assert told(again, *whole) == []
+    assert (again.fee_counted, again.fee_size, again.net_size(1), again.duplicates) == (False, 0, 9, 1)
+    position = again.position(1, 1)
+    assert position is not None
+    assert position.realised - position.cost - position.fees == -1_000
+    final = Ledger()
+    final.load(json.loads(json.dumps(again.save())))
+    assert told(final, whole[0]) == []
+    assert final.save() == again.save()
+
+
+def test_a_fee_of_an_order_that_nobody_knows_counts() -> None:
+    """It is money, as its fill is, and the fill says what is wrong; one that cannot be is an anomaly and no failure."""
+    ledger = Ledger()
+    assert told(ledger, taken(9, 1, 10)) == []
+    assert (ledger.net_size(1), ledger.fee_counted) == (-1, True)
+    before = ledger.save()
+    (problem,) = told(ledger, FeeTaken(9, 1, 1, 2, 100, 2**63 * SIZE_PARTS, 0, 0))
+    assert "fee of trade 2 of order 9 cannot be" in problem
+    assert ledger.save() == before

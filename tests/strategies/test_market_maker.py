@@ -13,6 +13,7 @@ from market.messages import (
     ActorFailed,
     ActorRestarted,
     BookStateChanged,
+    FeeTaken,
     HaltReset,
     Lagging,
     Message,
@@ -21,6 +22,7 @@ from market.messages import (
     ShutdownRequested,
     TradingHalted,
 )
+from market.positions import SIZE_PARTS
 from runtime.actor import Actor
 from runtime.config.rules import DecimalText
 from strategies.crossover import Crossover
@@ -54,6 +56,17 @@ def test_inventory_moves_both_quotes_against_it(side: int, sign: int) -> None:
         moved = sign * 12.0 * step / 5
         assert lane.bids()[0][0] == pytest.approx(59_988.0 + moved, abs=0.02)
         assert lane.asks()[0][0] == pytest.approx(60_012.0 + moved, abs=0.02)
+
+
+def test_a_fee_out_of_what_was_bought_is_none_of_its_inventory() -> None:
+    """Of two that were bought one is taken: the quotes are those of somebody who has bought one."""
+    lane, other = (MakerLane(settings(requote_bps=0.0, requote_away_bps=0.0)) for _ in range(2))
+    for one, size in ((lane, 0.02), (other, 0.01)):
+        one.market()
+        one.fill(BUY, size)
+    fee = round(0.01 * 10 ** INSTRUMENTS[0].size_scale) * SIZE_PARTS
+    lane.take(FeeTaken(1, 1, 1, 1, round(FAIR * 10 ** INSTRUMENTS[0].price_scale), fee, 0, 0))
+    assert (lane.bids(), lane.asks()) == (other.bids(), other.asks())
 
 
 def test_it_leans_towards_its_target() -> None:

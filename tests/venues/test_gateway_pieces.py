@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import ccxt  # type: ignore[import-untyped]
+import msgspec
 import pytest
 import trio
 from hypothesis import given
@@ -38,6 +39,7 @@ from market.messages import (
     REJECT_UNKNOWN_ORDER,
     STOP_LIMIT,
     TAKER,
+    FeeTaken,
     NewOrder,
     OrderAccepted,
     OrderCancelled,
@@ -50,7 +52,7 @@ from tests.exchange.desk_of_orders import BTC_USDT, ODD_USDT
 from tests.seeds import examples
 from venues.ccxt_binance import OwnTrade, Row, Unsupported, facts_of, order_request, read, trade_of
 from venues.ccxt_errors import CallFailed, Outcome, failure_of
-from venues.gateway_money import UnreadableAmount, asset_amount, fee_of, scaled
+from venues.gateway_money import Fee, UnreadableAmount, asset_amount, fee_of, scaled
 from venues.gateway_orders import GatewayOrders, Stage, Trade
 from venues.gateway_pace import Pace
 
@@ -100,6 +102,30 @@ def test_what_is_told_twice_is_reported_once() -> None:
     late = orders.traded(order, trade(2))
     assert [type(one) for one in late] == [OrderFilled], "a trade is money, whenever it is told"
     assert orders.find(ORDER_ID) is order
+
+
+def test_a_fee_out_of_what_was_bought_is_told_once_before_its_fill() -> None:
+    """The fill may end the order, so that nobody asks again: what comes before it is not lost where it stops there."""
+    orders = GatewayOrders()
+    order = orders.begin(new_order(), 0)
+    one = attrs.evolve(trade(1), fee_parts=17)
+    told = orders.traded(order, one)
+    assert [type(message) for message in told] == [OrderAccepted, FeeTaken, OrderFilled]
+    assert told[1] == FeeTaken(ORDER_ID, 1, 9, 1, one.price, 17, one.fee, 0)
+    assert orders.traded(order, one) == []
+    assert (orders.fees_elsewhere, orders.words_of_fees()) == ({}, [])
+
+
+def test_fees_without_a_price_are_counted_and_said_once() -> None:
+    """Of each asset: what results count is the configured rate."""
+    orders = GatewayOrders()
+    order = orders.begin(new_order(), 0)
+    for number in range(3):
+        told = orders.traded(order, attrs.evolve(trade(number), fee_asset="BNB"))
+        assert FeeTaken not in [type(message) for message in told]
+    assert orders.fees_elsewhere == {"BNB": 3}
+    assert [words.split(",")[0] for words in orders.words_of_fees()] == ["fees are paid in BNB"]
+    assert orders.words_of_fees() == []
 
 
 def test_the_last_fill_is_the_end() -> None:
@@ -165,9 +191,12 @@ def test_fees_are_money_of_the_instrument() -> None:
     assert fee_of(BTC_USDT, "USDT", "0.000001", price, size, TAKER).money == 1
     assert fee_of(BTC_USDT, "USDT", "-0.000011", price, size, MAKER).money == -1
     base = fee_of(BTC_USDT, "BTC", "0.0005", price, size, TAKER)
-    assert (base.money, base.is_estimate) == (30 * 10**BTC_USDT.money_scale, False)
+    # Half a unit of size: what is taken is counted to its billionths.
+    assert base == Fee(30 * 10**BTC_USDT.money_scale, size_parts=500_000_000)
+    assert fee_of(BTC_USDT, "BTC", "0.0000000000001", price, size, TAKER).size_parts == 1
+    assert fee_of(BTC_USDT, "BTC", "-0.001", price, size, MAKER).size_parts == -1_000_000_000
     other = fee_of(BTC_USDT, "BNB", "0.0001", price, size, TAKER)
-    assert (other.money, other.is_estimate) == (BTC_USDT.fee(price, size, TAKER), True)
+    assert other == Fee(BTC_USDT.fee(price, size, TAKER), other_asset="BNB")
     assert fee_of(BTC_USDT, "BNB", "0", price, size, TAKER).money == 0
     assert fee_of(BTC_USDT, "", "", price, size, TAKER).money == 0
     assert asset_amount("12.5") == Fraction(25, 2) * 10**12
@@ -308,4 +337,6 @@ def test_a_trade_of_the_account() -> None:
     )  # fmt: skip
     expected = Trade(5, 6_000_000, 500, 15 * 10**BTC_USDT.money_scale, TAKER, 1_000_000)
     assert trade_of(row, BTC_USDT) == expected
+    taken = trade_of(msgspec.structs.replace(row, commission="0.00025", commission_asset="BTC"), BTC_USDT)
+    assert taken == attrs.evolve(expected, fee_parts=250_000_000)
     assert attrs.asdict(expected)["liquidity"] == TAKER
