@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import ClassVar, Final
 
 import trio
 
-from exchange.keys import KeyFileError, read_keys
+from exchange.keys import KeyFileError
 from exchange.protocol import Cancel, Replace
 from exchange.protocol_events import Answer, Balance, Report
 from exchange.trading_desk import CANCEL, NEW, REPLACE, About, TradingDesk
 from exchange.trading_gateway_params import TradingGatewayParams
-from exchange.trading_link import LinkEnded, LoginRefused, TradingLink
+from exchange.trading_link import LinkEnded, LoginRefused, TradingLink, first_reason
 from exchange.trading_words import Unsupported, order_request
 from market.instruments import InstrumentKind
 from market.messages import (
@@ -67,7 +68,7 @@ from runtime.actor import HALT_TRADING
 from runtime.backoff import BackoffOptions, RestartTracker
 from runtime.service import Service, ServiceSetup
 from venues.dialing import DialFailed, Dialing
-from venues.gateway_keys import KeysMissing, read_key
+from venues.gateway_keys import KeysMissing
 from venues.gateway_money import UnreadableAmount
 from venues.gateway_orders import EARLY_S, UNCLEAR, Stage, kept_orders
 from venues.transport import StreamOptions, TransportError, open_stream
@@ -123,6 +124,7 @@ class TradingGateway(Service):
         self._urged = trio.Event()
         """Set when a cancel came that cannot be sent yet."""
         self._telling: Final = trio.Lock()
+        self._is_tell_due = False
         self._held: list[Heard] | None = None
         """What was heard while older fills are still asked for."""
         label = {"service": self.name}
@@ -140,8 +142,15 @@ class TradingGateway(Service):
         await self._tell([ConnectionDown(self.params.connection_id, 0, self.last_error)])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stay_connected)
+            take = partial(self._take_all, nursery)
+            # While this task sleeps, a command is on the socket when the lane has delivered it.
+            self.mailbox.serve_at_once(take)
             while True:
-                await self._take(await self.mailbox.receive(), nursery)
+                if take():
+                    await self.mailbox.wait()
+                else:
+                    self._is_tell_due = False
+                    await self._tell(())
 
     async def _stay_connected(self) -> None:
         params = self.params
@@ -157,7 +166,7 @@ class TradingGateway(Service):
             try:
                 await self._connected(tracker)
             except* (TransportError, DialFailed, KeysMissing, KeyFileError, UnreadableAmount) as group:
-                reason = _first(group)
+                reason = first_reason(group)
                 self.is_key_refused = group.subgroup((LoginRefused, KeysMissing, KeyFileError)) is not None
             finally:
                 await self._tell_down(reason)
@@ -201,7 +210,7 @@ class TradingGateway(Service):
     async def _connected(self, tracker: RestartTracker) -> None:
         """One connection, from its handshake to its end, which is raised."""
         params = self.params
-        secret = self._secret()
+        secret = params.read_secret(self.name)
         options = StreamOptions(dialing=self.dialing, handshake_s=params.connect_timeout_s)
         async with open_stream(params.url, options, self.clock.now_ns) as stream, trio.open_nursery() as nursery:
             link = TradingLink(stream, self._hear, params.answer_ms / 1_000)
@@ -230,15 +239,6 @@ class TradingGateway(Service):
         self.last_error = ""
         self.log.info("connected", account=answer.account, session=answer.session)
         await self._tell([ConnectionUp(params.connection_id, self._epoch)])
-
-    def _secret(self) -> str:
-        params = self.params
-        if params.secret:
-            return read_key(f"services.{self.name}.params.secret", params.secret).reveal()
-        key = read_keys(params.keys_file).find(params.key)
-        if key is None:
-            raise KeysMissing(f"{params.keys_file} has no key {params.key}: name one of those in it as key")
-        return key.secret.reveal()
 
     async def _catch_up(self, link: TradingLink, known: int, answer: Answer) -> None:
         """Take up everything that was missed: fills first, then what is still open, then balances."""
@@ -325,6 +325,7 @@ class TradingGateway(Service):
             ghost = self.orders.find(order_id)
             if ghost is not None and order_id not in self.desk.cancelling:
                 self._post_cancel(link, order_id, ghost.instrument_id)
+        link.let_out()
         if clearing or self.desk.is_look_wanted:
             ours = await self._look(link)
             self._see_cleared(clearing, ours)
@@ -342,20 +343,28 @@ class TradingGateway(Service):
 
     # ---- commands
 
-    async def _take(self, message: Message, nursery: trio.Nursery) -> None:
-        told: Sequence[Message] = ()
+    def _take_all(self, nursery: trio.Nursery) -> bool:
+        """Take and send what there is; False as soon as something has to be told, which is for a task that can wait."""
+        while not self._is_tell_due and (message := self.mailbox.receive_nowait()) is not None:
+            told = self._take(message, nursery)
+            self.orders.untold.extend(told)
+            self._is_tell_due = bool(told)
+        if self.link is not None:
+            self.link.let_out()
+        return not self._is_tell_due
+
+    def _take(self, message: Message, nursery: trio.Nursery) -> Sequence[Message]:
         if isinstance(message, NewOrder):
-            told = self._enter(message)
-        elif isinstance(message, CancelOrder):
-            told = self._cancel(message, nursery)
-        elif isinstance(message, ReplaceOrder):
-            told = self._replace(message)
-        elif isinstance(message, CancelAll):
+            return self._enter(message)
+        if isinstance(message, CancelOrder):
+            return self._cancel(message, nursery)
+        if isinstance(message, ReplaceOrder):
+            return self._replace(message)
+        if isinstance(message, CancelAll):
             self._cancel_all(message)
         elif isinstance(message, OrderStatusWanted | VenueStateWanted):
             nursery.start_soon(self._answer, message)
-        if told:
-            await self._tell(told)
+        return ()
 
     def _enter(self, new: NewOrder) -> Sequence[Message]:
         link, instrument = self.link, self.by_id.get(new.instrument_id)
@@ -489,11 +498,3 @@ class TradingGateway(Service):
             count = sum(isinstance(one, OrderFilled) for one in told)
             done = VenueStateComplete(connection_id, STATE_FILLS, count, question.answer.time_ns)
             await self._tell([*told, done])
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    """What went wrong first, in words."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error)

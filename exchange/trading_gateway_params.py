@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import attrs
 
+from exchange.keys import read_keys
 from runtime.config.errors import RuleBroken
 from runtime.config.rules import Rule, at_least, between, setting
 from venues.dialing import STREAM_SCHEMES, DialFailed, address_of
-from venues.gateway_keys import REFERENCE, Reference
+from venues.gateway_keys import REFERENCE, KeysMissing, Reference, read_key
 from venues.gateway_orders import PREFIX, PREFIX_RULE
 
 
@@ -69,6 +70,15 @@ class TradingGatewayParams:
             raise RuleBroken(
                 "either keys_file or secret", 'name one of them: keys_file = "exchange-keys.toml"', key=("secret",)
             )
+
+    def read_secret(self, service: str) -> str:
+        """The key's secret, for the service of this name; raises `KeysMissing` or `KeyFileError`."""
+        if self.secret:
+            return read_key(f"services.{service}.params.secret", self.secret).reveal()
+        key = read_keys(self.keys_file).find(self.key)
+        if key is None:
+            raise KeysMissing(f"{self.keys_file} has no key {self.key}: name one of those in it as key")
+        return key.secret.reveal()
 
     def is_play_money(self) -> bool:
         """An embedded exchange has none other."""

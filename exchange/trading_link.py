@@ -1,7 +1,8 @@
 """One connection of a trading gateway to an embedded exchange: its login, its requests, and what comes of them.
 
-Requests go out in the order in which they were posted: no cancel may overtake its order. It promises that every
-request is answered or the connection ends, that reports and balances come without a gap or it ends, and that a silent
+Requests go out in the order in which they were posted: no cancel may overtake its order. They are written at once as
+far as the socket takes them; in TLS, and where it is full, a task writes that can wait. It promises that every request
+is answered or the connection ends, that reports and balances come without a gap or it ends, and that a silent
 connection ends. Nothing here knows an order; whoever hands in `hear` gets every event once. It never reconnects.
 """
 
@@ -92,10 +93,17 @@ class TradingLink:
         return self._next_id
 
     def post(self, request: AnyRequest, about: object, is_urgent: bool = False) -> None:
-        """Send a request soon; its answer is heard together with what it was about."""
+        """Send a request with the next `let_out`; its answer is heard together with what it was about."""
         posted = self._posted[request.id] = Posted(request, about, is_urgent)
         self._waiting.append(posted)
-        self._bell.set()
+
+    def let_out(self) -> None:
+        """Write what is posted to the socket, without waiting; `write` does what that leaves, before anything else."""
+        # While the bell is rung `write` has its turn.
+        while self._waiting and not self._bell.is_set():
+            frame = self._next_frame() if self._stream.is_direct and not self._is_over else b""
+            if not frame or not self._stream.send_at_once(frame):
+                self._bell.set()
 
     def end(self) -> None:
         """Nothing more is said or heard: whoever waits for an answer is told so."""
@@ -110,6 +118,7 @@ class TradingLink:
         async with self._asking:
             if not self._is_over:
                 self.post(request, question)
+                self.let_out()
                 await question.done.wait()
         if question.answer is None:
             raise LinkEnded("the connection ended before the answer")
@@ -146,21 +155,28 @@ class TradingLink:
         return answer
 
     async def write(self) -> None:
-        """Send what is posted."""
-        waiting = self._waiting
+        """Send what was posted and could not be written at once."""
+        stream = self._stream
         while True:
             await self._bell.wait()
-            self._bell = trio.Event()
-            while waiting:
-                most = self.welcome.most_requests if self.welcome is not None else 1
-                batch: list[AnyRequest] = []
-                # What is ordinary was paid for before it was posted.
-                while waiting and len(batch) < most and (not waiting[0].is_urgent or self.pace.spend_urgently()):
-                    batch.append(waiting.popleft().request)
-                if batch:
-                    await self._stream.send(_encode(batch if len(batch) > 1 else batch[0]))
+            while self._waiting or stream.is_behind:
+                if frame := self._next_frame():
+                    await stream.send(frame)
+                elif stream.is_behind:
+                    await stream.flush()
                 else:
                     await trio.sleep(max(self.pace.delay_s(), 0.001))
+            self._bell = trio.Event()
+
+    def _next_frame(self) -> bytes:
+        """As many requests as may go together, now; empty where there is none."""
+        waiting = self._waiting
+        most = self.welcome.most_requests if self.welcome is not None else 1
+        batch: list[AnyRequest] = []
+        # What is ordinary was paid for before it was posted.
+        while waiting and len(batch) < most and (not waiting[0].is_urgent or self.pace.spend_urgently()):
+            batch.append(waiting.popleft().request)
+        return _encode(batch if len(batch) > 1 else batch[0]) if batch else b""
 
     # ---- what is heard
 
@@ -217,6 +233,14 @@ class TradingLink:
             oldest = next(iter(self._posted.values()), None)
             if oldest is not None and now - oldest.posted_at > self._answer_s:
                 raise LinkEnded(f"a request was not answered for {now - oldest.posted_at:.1f} s")
+
+
+def first_reason(group: BaseExceptionGroup[BaseException]) -> str:
+    """What went wrong first, in words."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
 
 
 def events_of(frame: bytes) -> list[AnyEvent]:

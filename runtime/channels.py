@@ -207,11 +207,16 @@ class Channel:
 
         What is left rings the bell, so that a receiver who takes a part cannot sleep on the rest.
         """
+        moved = self.take_into(target, limit)
+        if self.core.depth and not self.doorbell.rung:
+            self.doorbell.ring()
+        return moved
+
+    def take_into(self, target: list[Message], limit: int = -1) -> int:
+        """`drain_into` for a receiver that takes the rest before it sleeps: what is left rings nothing."""
         moved = self.core.drain_into(target, limit)
         if self._waiting:
             self._admit_waiting()
-        if self.core.depth and not self.doorbell.rung:
-            self.doorbell.ring()
         return moved
 
     def close(self) -> None:

@@ -56,6 +56,7 @@ class Mailbox:
     inbox: Channel
     urgent: Channel
     _is_waiting: bool = attrs.field(default=False, init=False)
+    _is_serving: bool = attrs.field(default=False, init=False)
     _failure: Exception | None = attrs.field(default=None, init=False)
 
     def close(self) -> None:
@@ -73,12 +74,14 @@ class Mailbox:
         def work_at_once() -> bool:
             if not self._is_waiting:
                 return False
-            self._is_waiting = False
+            self._is_waiting, self._is_serving = False, True
             try:
-                is_done = work()
+                is_done = work() and self.inbox.core.depth == 0 and self.urgent.core.depth == 0
             except Exception as error:
                 self._failure = error
                 return False
+            finally:
+                self._is_serving = False
             self._is_waiting = is_done
             return is_done
 
@@ -106,9 +109,12 @@ class Mailbox:
     def receive_nowait(self) -> Message | None:
         """The next message or None."""
         taken: list[Message] = []
-        if self.urgent.drain_into(taken, 1) or self.inbox.drain_into(taken, 1):
-            return taken[0]
-        return None
+        if self._is_serving:
+            # Whatever is left when it has served wakes the service's task: not what it takes next.
+            self.urgent.take_into(taken, 1) or self.inbox.take_into(taken, 1)
+        else:
+            self.urgent.drain_into(taken, 1) or self.inbox.drain_into(taken, 1)
+        return taken[0] if taken else None
 
 
 @attrs.define

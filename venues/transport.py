@@ -8,6 +8,7 @@ order, and that a message above the limit ends the connection. Every way in whic
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -93,6 +94,8 @@ class MessageStream:
         self._message = bytearray()
         self._sending = trio.Lock()
         self._cause = ""
+        # What `send_at_once` could not write.
+        self._rest = bytearray()
         # What came in one read with the answer to the handshake.
         self._early = early
 
@@ -116,7 +119,7 @@ class MessageStream:
         if protocol.writes:
             # When a pong cannot be sent, the next read tells how the connection ended.
             with suppress(StreamClosed):
-                await self._flush()
+                await self.flush()
         if protocol.state is not OPEN and not frames:
             raise self._closed()
         return receive_ns, frames
@@ -158,14 +161,39 @@ class MessageStream:
         if self._protocol.state is not OPEN:
             raise self._closed()
         self._protocol.send_text(text)
-        await self._flush()
+        await self.flush()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether `send_at_once` may be called: the socket is a bare one, and nothing waits to be written to it.
+
+        In TLS it never may: what a write there has to wait for is not only room.
+        """
+        is_bare = isinstance(self._stream, trio.SocketStream)
+        return is_bare and not self._rest and not self._sending.locked() and self._protocol.state is OPEN
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether `send_at_once` has left something: `flush` sends it, and so does everything that sends."""
+        return bool(self._rest)
+
+    def send_at_once(self, text: bytes) -> bool:
+        """Send a text message without waiting, while `is_direct`; False if something of it is left, see `is_behind`."""
+        stream, rest = self._stream, self._rest
+        assert isinstance(stream, trio.SocketStream)
+        self._protocol.send_text(text)
+        rest += b"".join(self._protocol.data_to_send())
+        # A full socket is waited for by `flush`, which fails of one that is gone: an error has one way to be told.
+        with suppress(OSError):
+            del rest[: os.write(stream.socket.fileno(), rest)]
+        return not rest
 
     async def ping(self) -> None:
         """Ask for a sign of life; the pong counts among `controls`."""
         if self._protocol.state is not OPEN:
             raise self._closed()
         self._protocol.send_ping(b"")
-        await self._flush()
+        await self.flush()
 
     async def aclose(self) -> None:
         """Say farewell and close; it waits a moment for what cannot be sent at once, and never fails."""
@@ -173,13 +201,14 @@ class MessageStream:
             with suppress(StreamClosed):
                 if self._protocol.state is OPEN:
                     self._protocol.send_close(NORMAL)
-                await self._flush()
+                await self.flush()
         await trio.aclose_forcefully(self._stream)
 
-    async def _flush(self) -> None:
-        """Send what the library has to say."""
+    async def flush(self) -> None:
+        """Send what is left of a message, then what the library has to say."""
         async with self._sending:
-            data = b"".join(self._protocol.data_to_send())
+            data = b"".join((self._rest, *self._protocol.data_to_send()))
+            self._rest.clear()
             if not data:
                 return
             try:

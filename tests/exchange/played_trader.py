@@ -68,10 +68,10 @@ class Trader:
     # ---- commands
 
     def tell(self, message: Message) -> None:
-        """Send a message of the lane."""
+        """Send a message as a lane does."""
         self._note(message)
         mailbox = self.setup.mailbox
-        (mailbox.urgent if isinstance(message, URGENT) else mailbox.inbox).offer(message)
+        assert (mailbox.urgent if isinstance(message, URGENT) else mailbox.inbox).bring([message]) == 1
 
     def order(
         self, price: str, size: str = "0.1", side: int = BUY, *, instrument_id: int = BTC, order_type: int = LIMIT,
@@ -82,7 +82,7 @@ class Trader:
             price, size, side, instrument_id=instrument_id, order_type=order_type, time_in_force=time_in_force,
             post_only=post_only, display_size=display_size,
         )  # fmt: skip
-        self.setup.mailbox.inbox.offer(new)
+        assert self.setup.mailbox.inbox.bring([new]) == 1
         return new.order_id
 
     def held(

@@ -75,11 +75,11 @@ class Wire:
 
 @asynccontextmanager
 async def trading(
-    tmp_path: Path, **settings: object
+    tmp_path: Path, network: type[Wire] = Wire, /, **settings: object
 ) -> AsyncIterator[tuple[World, Wire, Trader]]:
     """The exchange, and alice's gateway to it."""
     async with world(tmp_path) as exchange:
-        wire = Wire(exchange)
+        wire = network(exchange)
         keys = str(tmp_path / "keys.toml")
         params = TradingGatewayParams(key="alice", keys_file=keys, url="ws://exchange", **settings)  # type: ignore[arg-type]
 

@@ -151,13 +151,17 @@ async def test_a_service_that_waits_takes_at_once_what_is_brought(autojump_clock
         urgent.bring([numbered(4)])
         inbox.bring([numbered(5)])
         assert gateway.log_of_trades[1:] == [(4, "at once"), (5, "at once")]
+        inbox.bring([numbered(8), numbered(9)])
+        assert gateway.log_of_trades[3:] == [(8, "at once"), (9, "at once")]
+        # Nobody is woken for nothing.
+        assert not gateway.mailbox.doorbell.rung
         inbox.bring([numbered(2)])
         inbox.bring([numbered(6)])
-        assert gateway.log_of_trades[3:] == [(2, "at once")]
+        assert gateway.log_of_trades[5:] == [(2, "at once")]
         await trio.testing.wait_all_tasks_blocked()
-        assert gateway.log_of_trades[4:] == [(2, "ended"), (6, "its own task")]
+        assert gateway.log_of_trades[6:] == [(2, "ended"), (6, "its own task")]
         inbox.offer(numbered(7))
-        assert len(gateway.log_of_trades) == 6
+        assert len(gateway.log_of_trades) == 8
         nursery.cancel_scope.cancel()
 
 
