@@ -47,7 +47,7 @@ def exchange_file(folder: Path, native: int, outside: int, fee_in: str) -> Path:
 [services.gateway.params]
 port = {native}
 [instruments.btc]
-maker_fee_bps = "0.1"
+maker_fee_bps = "7.77"
 [actors.exchange.params]
 fee_in = "{fee_in}"
 [channels."binance_gateway.inbox"]
