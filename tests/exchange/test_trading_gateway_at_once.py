@@ -175,10 +175,14 @@ async def linked() -> AsyncIterator[tuple[TradingLink, FarEnd]]:
         nursery.cancel_scope.cancel()
 
 
+def cancel(link: TradingLink, name: str) -> Cancel:
+    """A request of this name."""
+    return Cancel(id=link.next_id(), symbol="BTCUSDT", client_order_id=name)
+
+
 def post(link: TradingLink, name: str, is_urgent: bool = False) -> None:
     """Post a request of this name and let it out."""
-    request = Cancel(id=link.next_id(), symbol="BTCUSDT", client_order_id=name)
-    link.post(request, None, is_urgent)
+    link.post(cancel(link, name), None, is_urgent)
     link.let_out()
 
 
@@ -204,6 +208,28 @@ async def test_nothing_overtakes_a_cancel_that_waits_for_its_turn(autojump_clock
         post(link, "third", is_urgent=True)
         assert not link._bell.is_set()
         assert names(await far.hear(5))[4:] == ["third"]
+
+
+async def test_all_that_is_posted_is_let_out() -> None:
+    """In as many frames as the exchange asks for; before it has said how much it takes, in one for each."""
+    async with linked() as (link, far):
+        for name in ("one", "two", "three"):
+            link.post(cancel(link, name), None)
+        link.let_out()
+        assert not link._bell.is_set()
+        assert names(await far.hear(3)) == ["one", "two", "three"]
+
+
+async def test_what_the_socket_left_is_sent_by_itself() -> None:
+    """Nothing else has to be posted for it."""
+    async with linked() as (link, far):
+        sent = [str(number) * 100 for number in range(ENOUGH)]
+        count = 0
+        while not link._bell.is_set():
+            post(link, sent[count])
+            count += 1
+        assert not link._waiting
+        assert names(await far.hear(count)) == sent[:count]
 
 
 async def test_a_connection_that_is_given_up_is_not_written_to() -> None:

@@ -165,6 +165,19 @@ async def test_a_service_that_waits_takes_at_once_what_is_brought(autojump_clock
         nursery.cancel_scope.cancel()
 
 
+async def test_what_is_not_taken_at_once_wakes_the_service(autojump_clock: trio.testing.MockClock) -> None:
+    """Whatever the work says: what lies in the mailbox is not slept upon."""
+    gateway = Gateway(setup_of())
+    gateway.work = lambda: gateway.mailbox.receive_nowait() is not None  # type: ignore[method-assign]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gateway.run)
+        await trio.testing.wait_all_tasks_blocked()
+        gateway.mailbox.inbox.bring([numbered(4), numbered(5)])
+        await trio.testing.wait_all_tasks_blocked()
+        assert gateway.log_of_trades == [(5, "its own task")]
+        nursery.cancel_scope.cancel()
+
+
 async def test_what_fails_at_once_fails_in_the_task_of_the_service(autojump_clock: trio.testing.MockClock) -> None:
     """Who brings it learns nothing of it, and a service that is gone takes nothing at once."""
     gateway = Gateway(setup_of())
