@@ -227,8 +227,10 @@ class PaperDesk(PaperWays):
     def end(self, line: Line, order: PaperOrder, cause: i64, reason: str) -> None:
         """An order ends, with it what the shadow accounts have left of it."""
         del self.orders[order.order_id]
-        self.markets[order.instrument_id].book.leave(order, self.outlet.now_ns)
+        market = self.markets[order.instrument_id]
+        market.book.leave(order, self.outlet.now_ns)
         self.reply(line, OrderCancelled(order.order_id, order.instrument_id, order.remaining, cause, reason))
+        self.tell(market)
 
     def is_on_its_way(self, order_id: int) -> bool:
         """Whether an order is among the requests that have not arrived."""
@@ -256,6 +258,7 @@ class PaperDesk(PaperWays):
                 market = self.markets[order.instrument_id]
                 market.book.leave(order, self.outlet.now_ns)
                 self.reply(market.line, OrderExpired(order.order_id, order.instrument_id, order.remaining))
+                self.tell(market)
             elif following == 0 or order.expire_ns < following:
                 following = order.expire_ns
         self.expiry_ns = following
@@ -319,7 +322,10 @@ class PaperDesk(PaperWays):
     # ---- what is told of a market
 
     def tell(self, market: Market) -> None:
-        """Tell what the last change of a market brought: fills, orders refused late, places in queues."""
+        """Tell what the last change of a market brought: fills, orders refused late, places in queues.
+
+        Nothing of it waits for the next input: what is saved between two knows nothing of it.
+        """
         book = market.book
         if len(book.fills) > 0:
             fills = book.fills

@@ -63,6 +63,8 @@ class PaperRevival(PaperDesk):
                 self.agree(order, resting)
         self.set_timers()
         self.expire()
+        for market in self.markets.values():
+            self.tell(market)
 
     def answer_unarrived(self, order: LedgerOrder) -> None:
         """An order that has not arrived is on its way, perhaps without the cancel that followed it, or lost."""

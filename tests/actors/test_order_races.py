@@ -226,7 +226,7 @@ def test_fills_cancels_changes_and_lost_reports_race_and_nothing_is_lost(name: s
     """The same on long paths, drawn from all of them."""
     life = Life(*LIVES[name])
     random = Random(1)
-    count = examples(300, 20_000)
+    count = examples(300, 4_000)
     paths = [live(life, [random.randrange(840) for _ in range(14)])[1] for _ in range(count)]
     assert len(set(paths)) > count * 9 // 10
     happened = {move for path in paths for move in path}
