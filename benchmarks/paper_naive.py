@@ -283,7 +283,13 @@ class NaivePaper:
         order.judged = self.live
         order.ahead = None
         order.late = 0
-        size = self.displayed(order.side, order.price) if self.live else None
+        older = [one for one in self.orders if (one.side, one.price) == key and one is not order]
+        size = None
+        if self.live and all(one.ahead is not None for one in older):
+            # Behind what older orders of ours are behind.
+            size = level.displayed if older else None
+            if size is None:
+                size = self.displayed(order.side, order.price)
         if size is not None:
             if level.displayed is None:
                 level.displayed = size

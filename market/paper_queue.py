@@ -187,6 +187,10 @@ class PaperLevel:
         self.stretch: i64 = 0
         self.waiting: bool = False
 
+    def knows_all_places(self) -> bool:
+        """Whether it is known of each order here what stands before it; so it is where there is none."""
+        return all(order.ahead != UNKNOWN for order in self.orders)
+
     # ---- what happens to the level
 
     def show(self, size: i64, now_ns: i64) -> None:

@@ -180,7 +180,12 @@ class PaperSide:
                 past.shrunk.waiting(order.price, stretch - 1), past.shrunk.waiting(order.price, stretch), now_ns
             )
         self.mark(order)
-        displayed = self.displayed_at(order.price) if live else UNKNOWN
+        displayed: i64 = UNKNOWN
+        if live and level.knows_all_places():
+            # Older orders of ours stand before it: what is known to stand before them stands before it too.
+            displayed = level.size if len(level.orders) > 0 else UNKNOWN
+            if displayed == UNKNOWN:
+                displayed = self.displayed_at(order.price)
         if displayed == UNKNOWN:
             order.ahead = UNKNOWN
             order.late = 0
