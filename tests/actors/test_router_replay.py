@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from random import Random
 from typing import ClassVar
 
@@ -71,7 +72,11 @@ MILLISECOND = 1_000_000
 
 
 class Answering(Actor):
-    """A venue in the lane: it answers by a count, fills some orders, refuses some, and forgets to answer a few."""
+    """A venue in the lane: it answers by a count, fills some orders, refuses some, and forgets to answer a few.
+
+    It goes by what it told itself, never by the ledger, which hears its answers later: what it has ended stays ended.
+    A cancel may overtake its order, which has to pass risk; then the order is over when it comes, as at every gateway.
+    """
 
     HANDLERS: ClassVar[dict[type[Message], str]] = {
         NewOrder: "on_order",
@@ -91,59 +96,82 @@ class Answering(Actor):
     def __init__(self, setup: ActorSetup) -> None:
         super().__init__(setup)
         self.count = 0
+        # By order: how much of it is open and how much is filled; a closed one has nothing open.
+        self.orders: dict[int, tuple[int, int]] = {}
+        self.early_cancels: set[int] = set()
 
     def on_order(self, order: NewOrder) -> None:
-        """An order: refused, forgotten, or accepted and perhaps filled."""
+        """An order: over already, refused, taken without a word, or accepted and perhaps filled."""
         self.count += 1
         draw = self.count * 7919 % 23
-        if draw == 0:
+        self.orders[order.order_id] = (0, 0)
+        if order.order_id in self.early_cancels:
+            self.early_cancels.remove(order.order_id)
+            self.tell_cancelled(order.order_id, order.instrument_id, order.size, CAUSE_REQUESTED)
             return
-        if draw < 3:
+        if 0 < draw < 3:
             self.emit(OrderRejected(order.order_id, order.instrument_id, REJECT_OTHER, "no", "venue"))
+            return
+        self.orders[order.order_id] = (order.size, 0)
+        if draw == 0:
             return
         self.emit(OrderAccepted(order.order_id, order.instrument_id, "v", self.now))
         taking = order.time_in_force != GTC
         size = order.size if draw % 2 else order.size // 2
-        if (taking and draw > 5) or draw > 20:
+        if size > 0 and ((taking and draw > 5) or draw > 20):
+            self.orders[order.order_id] = (order.size - size, size)
             self.emit(
                 OrderFilled(
                     order.order_id, order.instrument_id, order.strategy_id, self.count, order.side,
                     order.price or 10_000, size, order.size - size, 0, TAKER if taking else MAKER, self.now,
                 )
             )  # fmt: skip
-        else:
-            size = 0
-        if taking and size < order.size:
-            self.emit(
-                OrderCancelled(order.order_id, order.instrument_id, order.size - size, CAUSE_TIME_IN_FORCE, "rest")
-            )
+        left, filled = self.orders[order.order_id]
+        if taking and left > 0:
+            self.orders[order.order_id] = (0, filled)
+            self.tell_cancelled(order.order_id, order.instrument_id, left, CAUSE_TIME_IN_FORCE)
 
     def on_replace(self, change: ReplaceOrder) -> None:
         """A change: done or refused."""
         self.count += 1
-        order = self.ledger.order(change.order_id)
-        if self.count % 5 and order is not None and change.size > order.filled:
+        left, filled = self.orders.get(change.order_id, (0, 0))
+        if self.count % 5 and left > 0 and change.size > filled:
+            self.orders[change.order_id] = (change.size - filled, filled)
             self.emit(OrderReplaced(change.order_id, change.instrument_id, change.price, change.size, self.now))
         else:
             self.emit(ReplaceRejected(change.order_id, change.instrument_id, REJECT_TOO_LATE, "no"))
 
     def on_cancel(self, cancel: CancelOrder) -> None:
-        """A cancel: done, forgotten, or refused."""
+        """A cancel: done, kept for its order, forgotten, or refused."""
         self.count += 1
-        if cancel.order_id not in self.ledger.open or self.count % 7 == 0:
+        left, filled = self.orders.get(cancel.order_id, (0, 0))
+        is_known = cancel.order_id in self.orders
+        if (is_known and left == 0) or self.count % 7 == 0:
             self.emit(CancelRejected(cancel.order_id, cancel.instrument_id, REJECT_TOO_LATE, "no"))
+        elif self.count % 6 and is_known:
+            self.orders[cancel.order_id] = (0, filled)
+            self.tell_cancelled(cancel.order_id, cancel.instrument_id, left, CAUSE_REQUESTED)
         elif self.count % 6:
-            self.emit(OrderCancelled(cancel.order_id, cancel.instrument_id, 1, CAUSE_REQUESTED, "cancelled"))
+            self.early_cancels.add(cancel.order_id)
+
+    def tell_cancelled(self, order_id: int, instrument_id: int, left: int, cause: int) -> None:
+        """Say that an order is over, with what was left of it."""
+        self.emit(OrderCancelled(order_id, instrument_id, left, cause, "cancelled"))
 
     def save(self) -> dict[str, object]:
-        """The count."""
-        return {"count": self.count}
+        """The count, and what it knows of each order."""
+        orders = [[order_id, left, filled] for order_id, (left, filled) in self.orders.items()]
+        return {"count": self.count, "orders": orders, "early_cancels": sorted(self.early_cancels)}
 
     def load(self, state: dict[str, object]) -> None:
         """Take back what `save` gave."""
-        count = state["count"]
+        count, orders, early_cancels = state["count"], state["orders"], state["early_cancels"]
         assert isinstance(count, int)
+        assert isinstance(orders, list)
+        assert isinstance(early_cancels, list)
         self.count = count
+        self.orders = {order_id: (left, filled) for order_id, left, filled in orders}
+        self.early_cancels = set(early_cancels)
 
 
 def make_core() -> LaneCore:
@@ -236,3 +264,17 @@ def test_the_run_is_worth_checking() -> None:
     heard = {type(message) for message in getattr(listener.core.slots[-1].actor, "heard", [])}
     assert {ChildReplace, OrderTimedOut, ParentCancel, ParentProgress, RouteDecided, RouteOutcome} <= heard
     assert {OrderFilled, OrderRejected, ReplaceRejected, CancelRejected, TargetPosition} <= heard
+
+
+def test_a_cancel_overtakes_its_order_and_the_two_agree() -> None:
+    """Quotes pulled in the step that asks for them: the cancel comes first, the order never works, nobody wonders."""
+    listener = Listener(make_core())
+    for one in islice(inputs(10), 60):
+        listener.take(one)
+    told: dict[int, list[type[Message]]] = {}
+    for message in getattr(listener.core.slots[-1].actor, "heard", []):
+        if isinstance(message, NewOrder | CancelOrder | OrderAccepted | OrderFilled | OrderCancelled):
+            told.setdefault(message.order_id, []).append(type(message))
+    overtaken = [lives for lives in told.values() if lives[0] is CancelOrder]
+    assert [CancelOrder, NewOrder, OrderCancelled] in overtaken
+    assert list(listener.core.anomalies) == []
