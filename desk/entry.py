@@ -10,12 +10,14 @@ import sys
 
 import hftrun_kernel
 from desk.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
+from desk.held_signals import raise_lost_interrupts_again
 from desk.output import Output, abandon, open_missing_streams
 
 
 def main() -> int:
     """Runs the command and gives its exit code."""
     open_missing_streams()
+    raise_lost_interrupts_again()
     told = Output(sys.stderr)
     try:
         code = _command(told)

@@ -50,6 +50,29 @@ def test_sigterm_at_any_moment_leaves_nothing_working(tmp_path: Path, seed: int)
     assert (code, "--resume-quoting needs --state" in errors) == (EXIT_USAGE, True)
 
 
+LOST = """
+import signal
+from desk import run_command
+
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def plan(*arguments, planned=run_command.load_and_plan, **named):
+    Dying()
+    return planned(*arguments, **named)
+
+run_command.load_and_plan = plan
+"""
+
+
+def test_a_ctrl_c_that_comes_within_a_destructor_is_heeded() -> None:
+    """Python cannot pass it on from there and would go on for the whole minute."""
+    code, _, errors = run(CONFIG, "--duration", "60s", before=LOST)
+    assert code in (EXIT_OK, EXIT_INTERRUPTED), errors
+    assert "Traceback" not in errors
+
+
 def slow_venue(folder: Path) -> Path:
     """A venue whose answers take longer than anybody waits."""
     path = folder / "slow.toml"
