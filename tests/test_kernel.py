@@ -152,7 +152,7 @@ def test_stale_process_refuses_the_import(tree: Path) -> None:
 def test_stale_command_says_one_line_and_ends_with_two(tree: Path) -> None:
     """A user sees what is wrong and what to type, never a traceback."""
     (tree / "desk").mkdir()
-    for name in ("__init__.py", "entry.py", "exits.py", "output.py"):
+    for name in ("__init__.py", "entry.py", "exits.py", "held_signals.py", "output.py"):
         (tree / "desk" / name).write_text((ROOT / "desk" / name).read_text())
     (tree / "market/one.py").write_text("VALUE = 2\n")
     done = run_in(tree, "import sys; from desk.entry import main; sys.exit(main())", pure=False)
