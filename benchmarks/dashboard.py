@@ -19,10 +19,10 @@ from benchmarks.system import venues
 
 # One frame every 250 us: about as many as three busy venues send.
 PAUSE_US: Final = 250
-FRAMES: Final = 180_000
+FRAMES: Final = 240_000
 FEWEST_FRAMES: Final = 5_000
 NONE: Final = "none"
-_LAST_SECONDS: Final = 60.0
+_LAST_SECONDS: Final = 90.0
 
 
 def ages() -> dict[str, tuple[int, int]]:
@@ -47,15 +47,21 @@ def ages() -> dict[str, tuple[int, int]]:
 
 @figure(name="dashboard.lag_p99_percent", unit="%", limit=10, repeats=3)
 def lag_p99(run: Run) -> Measured:
-    """By how much the worst condition of a dashboard raises the 99th percentile of the age of frames."""
+    """By how much the worst condition of a dashboard raises the 99th percentile of the age of frames.
+
+    One run says little, for the 99th percentile of what was never disturbed differs by a third between runs: the worst
+    condition is the one whose median over the runs is highest.
+    """
     found = [ages() for _ in range(run.repeats)]
     few = [f"{name}: {count}" for one in found for name, (count, _) in one.items() if count < FEWEST_FRAMES]
     if few:
         raise ChecksumMismatch(f"too few frames to say anything: {', '.join(few)}")
-    values = [max(_changes(one).values()) for one in found]
+    changes = [_changes(one) for one in found]
+    worst = max(found[0].keys() - {NONE}, key=lambda name: median(one[name] for one in changes))
+    values = [one[worst] for one in changes]
     notes = tuple(
         f"{name}: {median(one[name][1] for one in found) / 1_000:,.0f} us, "
-        + "/".join(f"{_changes(one)[name]:+.1f}" for one in found) + " %"
+        + "/".join(f"{one[name]:+.1f}" for one in changes) + " %"
         for name in found[0]
     )  # fmt: skip
     return Measured(values, None, notes)
