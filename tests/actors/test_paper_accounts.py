@@ -20,6 +20,7 @@ from market.messages import (
     OrderFilled,
     ShadowFilled,
 )
+from market.numbers import MAX_I64
 from market.paper_terms import FINE, PaperTerms
 from tests.actors.paper_lane import ASK, BID, STRATEGY, PaperLane
 from tests.actors.trading_lane import INSTRUMENT
@@ -217,7 +218,8 @@ def test_another_model_may_drive(drive: str, traded: tuple[int, int, int], met: 
 def test_fee_is_that_of_the_instrument(instrument: Instrument, price: int, lots: int, liquidity: int) -> None:
     """Exact, rounded once, up, also for inverse contracts and rebates."""
     terms = PaperTerms(instrument)
-    size = lots * instrument.lot
+    # No larger than any size can be.
+    size = min(lots, MAX_I64 // instrument.lot) * instrument.lot
     assert terms.fee(price, size, liquidity) == instrument.fee(price, size, liquidity)
 
 
