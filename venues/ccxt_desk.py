@@ -152,11 +152,10 @@ class CcxtDesk:
             if not order.is_open:
                 # It was told to be over while this request was on its way.
                 self.orders.watched[order.order_id] = self._clock.now_ns()
-            elif failure.outcome in (Outcome.UNKNOWN, Outcome.NOT_FOUND, Outcome.CLOCK):
-                order.stage = Stage.UNKNOWN
-            else:
+            elif failure.outcome not in (Outcome.UNKNOWN, Outcome.NOT_FOUND, Outcome.CLOCK):
                 await self._tell(self.orders.rejected(order, failure.code or REJECT_RATE_LIMITED, failure.reason))
         finally:
+            # A question may have found it meanwhile: it was told to be accepted, and is not told so twice.
             if order.stage is Stage.REQUESTED:
                 order.stage = Stage.UNKNOWN
             self._tended.discard(order.order_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -356,6 +357,36 @@ async def test_without_an_answer_the_venue_is_asked(tmp_path: Path, monkeypatch:
         alice.cancel(wanted_no_more)
         await alice.expect(OrderCancelled, wanted_no_more)
         assert list(alice.gateway.orders.open) == [arrived]
+
+
+async def test_an_order_that_is_found_before_its_answer_is_lost_is_accepted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question has found it working, and then its own request fails: what is known is not doubted again."""
+    import requests
+
+    async with trading(tmp_path, poll_ms=60_000) as (_, alice, _bob):
+        whole = requests.Session.request
+        is_there, is_known = threading.Event(), threading.Event()
+
+        def cut(self: requests.Session, method: str, url: str, **rest: Any) -> requests.Response:  # noqa: ANN401
+            answer = whole(self, method, url, **rest)
+            if method == "POST":
+                is_there.set()
+                is_known.wait(20)
+                raise requests.exceptions.ReadTimeout("cut before the answer")
+            return answer
+
+        monkeypatch.setattr(requests.Session, "request", cut)
+        one = alice.order("50000")
+        await alice.until(is_there.is_set)
+        alice.tell(OrderStatusWanted(one, BTC, "", 0))
+        await alice.expect(OrderAccepted, one)
+        is_known.set()
+        await alice.until(lambda: one not in alice.gateway.desk._tended)
+        assert [message.order_id for message in alice.heard if isinstance(message, OrderAccepted)] == [one]
+        alice.cancel(one)
+        await alice.expect(OrderCancelled, one)
 
 
 async def test_a_venue_that_is_gone_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
